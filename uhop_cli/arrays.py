@@ -1,0 +1,196 @@
+"""Which array library and which device, and the few operations that the array API standard lacks.
+
+The engine is written once against the array API standard. On the CPU its namespace is NumPy itself and torch is never imported; on a
+GPU it is `array_api_compat.torch`. This is the only file, beside nn/, in which torch is imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.errors import DeviceError
+
+Array = Any  # an array of the namespace in use: numpy.ndarray or torch.Tensor
+
+GPU_WORTH_FLOP = 2e12  # below this, starting CUDA (2 to 5 s) costs more than the CPU needs for the whole work
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where arrays live: `kind` is 'cpu' (NumPy), 'cuda', 'cuda:N', 'mps', or 'torch-cpu' (torch on the CPU, for the law tests)."""
+
+    kind: str = "cpu"
+
+    @property
+    def is_numpy(self) -> bool:
+        """True where arrays are NumPy's and torch is not imported."""
+        return self.kind == "cpu"
+
+    def put(self, array: NDArray[Any]) -> Array:
+        """The array on this device; NumPy arrays are passed on as they are."""
+        if self.is_numpy:
+            return array
+        import torch
+
+        target = "cpu" if self.kind == "torch-cpu" else self.kind
+        return torch.from_numpy(np.ascontiguousarray(array)).to(target)
+
+
+CPU = Device()
+
+
+def resolve_device(name: str, flop: float = 0.0) -> Device:
+    """The device that `name` asks for.
+
+    Args:
+        name: 'auto', 'cpu', 'cuda', 'cuda:N', 'mps' or 'torch-cpu'.
+        flop: floating point operations of the work ahead; `auto` takes a GPU only where the work is worth its start-up.
+
+    Raises:
+        DeviceError: an explicit device is not there, or the name is none of the above.
+    """
+    if name == "cpu" or (name == "auto" and flop < GPU_WORTH_FLOP):
+        return CPU
+    if name == "auto" and not _gpu_files_present():
+        return CPU
+    if name not in ("auto", "torch-cpu", "mps", "cuda") and not name.removeprefix("cuda:").isdecimal():
+        raise DeviceError(f"unknown device '{name}'", "use auto, cpu, cuda, cuda:N or mps")
+    try:
+        import torch
+    except ImportError:
+        if name == "auto":
+            return CPU
+        raise DeviceError(f"device '{name}' needs torch, which is not installed", "pip install torch, or use --device cpu") from None
+    if name == "torch-cpu":
+        return Device("torch-cpu")
+    if name != "mps" and torch.cuda.is_available():
+        index = int(name.partition(":")[2] or 0)
+        if index < torch.cuda.device_count():
+            return Device(f"cuda:{index}")
+    if name in ("auto", "mps") and torch.backends.mps.is_available():
+        return Device("mps")
+    if name == "auto":
+        return CPU
+    raise DeviceError(f"device '{name}' is not available here", "use --device auto or --device cpu")
+
+
+def _gpu_files_present() -> bool:
+    """Whether a look at the file system gives torch a chance to find a GPU: importing torch only to hear 'no' costs seconds."""
+    return os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/dxg") or os.path.exists("/dev/kfd") or os.uname().sysname == "Darwin"
+
+
+def namespace(*arrays: Array) -> Any:
+    """The array API namespace of the arrays: numpy, or array_api_compat.torch."""
+    if all(isinstance(array, np.ndarray | np.generic | float | int) for array in arrays):
+        return np
+    import array_api_compat
+
+    return array_api_compat.array_namespace(*(array for array in arrays if not isinstance(array, float | int)))
+
+
+def to_numpy(array: Array) -> NDArray[Any]:
+    """The array as a NumPy array in host memory."""
+    if isinstance(array, np.ndarray):
+        return array
+    return np.asarray(array.detach().cpu().numpy()) if hasattr(array, "detach") else np.asarray(array)
+
+
+def like(array: Array, values: NDArray[Any]) -> Array:
+    """`values` on the device and in the library of `array`."""
+    if isinstance(array, np.ndarray):
+        return values
+    return array.new_tensor(values) if values.ndim == 0 else _tensor(values, array)
+
+
+def _tensor(values: NDArray[Any], array: Array) -> Array:
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(values)).to(array.device)
+
+
+def float32(array: Array) -> Array:
+    """The array in float32."""
+    if isinstance(array, np.ndarray):
+        return array.astype(np.float32, copy=False)
+    return array.float()
+
+
+def topk(x: Array, k: int) -> tuple[Array, Array]:
+    """The k largest values along the last axis, in falling order, and their indices. Equal values come in the order of their index.
+
+    Args:
+        x: shape (..., M).
+        k: at most M are returned.
+
+    Returns:
+        values and indices, shape (..., min(k, M)).
+    """
+    size = int(x.shape[-1])
+    k = min(k, size)
+    if isinstance(x, np.ndarray):
+        if k < size:
+            # The k-th largest value is the threshold; argpartition leaves ties there in no order, so the index decides afterwards.
+            part = np.sort(np.argpartition(x, size - k, axis=-1)[..., size - k :], axis=-1)
+        else:
+            part = np.broadcast_to(np.arange(size), x.shape)
+        values = np.take_along_axis(x, part, axis=-1)
+        order = np.argsort(-values, axis=-1, kind="stable")
+        return np.take_along_axis(values, order, axis=-1), np.take_along_axis(part, order, axis=-1)
+    values, indices = x.topk(k, dim=-1)
+    return values, indices
+
+
+def logsumexp(x: Array, axis: int = -1, keepdims: bool = False) -> Array:
+    """log sum exp along an axis, without overflow; -infinity where all entries are -infinity."""
+    xp = namespace(x)
+    top = xp.max(x, axis=axis, keepdims=True)
+    top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
+    total = xp.sum(xp.exp(x - top), axis=axis, keepdims=True)
+    if isinstance(x, np.ndarray):
+        with np.errstate(divide="ignore"):  # log 0 = -infinity is the answer there
+            result = np.log(total) + top
+    else:
+        result = xp.log(total) + top
+    return result if keepdims else xp.squeeze(result, axis=axis)
+
+
+def chunks(total: int, size: int) -> Iterator[slice]:
+    """Slices of at most `size` that cover range(total)."""
+    size = max(1, size)
+    for start in range(0, total, size):
+        yield slice(start, min(start + size, total))
+
+
+def available_memory() -> int:
+    """Bytes of memory this process may still take: what the system has free, cut by the address-space limit and the control group."""
+    limits = [8 << 30]
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            limits = [int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable")] or limits
+    except OSError:
+        pass  # not Linux: the cautious default stands
+    try:
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if soft != resource.RLIM_INFINITY:
+            with open("/proc/self/statm", encoding="ascii") as statm:
+                used = int(statm.read().split()[0]) * resource.getpagesize()
+            limits.append(max(0, soft - used))
+    except (ImportError, OSError):
+        pass
+    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            with open(name, encoding="ascii") as text:
+                value = text.read().strip()
+        except OSError:
+            continue
+        if value.isdecimal():
+            limits.append(int(value))
+    return min(limits)

@@ -1,0 +1,1 @@
+"""Stage I: patterns -> KernelFamily. Knows nothing of memories or retrieval."""

@@ -1,0 +1,86 @@
+"""The feature map Phi(x) = W x and the family of kernels that share its basis.
+
+Patterns are rows: X is (M, d), features are Z = X W^T, (M, D), and the kernel is K(u, v) = <W u, W v> = u^T A v with A = W^T W
+(U-Hop eq. 2.1). A `KernelFamily` holds one W and the diagonal rescalings of its features that give the other members of the
+family; for regularised whitening (docs/stage-one.md) these are the other values of rho.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Initialisation = Literal["gaussian", "orthogonal", "identity"]
+
+
+@dataclass(frozen=True)
+class KernelFamily:
+    """Feature maps Phi_r(x) = diag(gains_r) W x, r = 1..R, that share one matrix W.
+
+    Attributes:
+        weight: W, shape (D, d), float32: the feature map of the chosen member.
+        gains: shape (R, D), float32, non-negative; `gains[chosen]` is 1 everywhere.
+        rhos: the R values of the regularisation, relative to ten times the mean eigenvalue (`closed_form`); empty for an
+            explicit W, which is a family of one.
+        chosen: the member that `weight` is the map of.
+        spectrum: shape (D,), float32: singular values of the memories along the rows of W, or None for an explicit W.
+    """
+
+    weight: Float32
+    gains: Float32
+    rhos: tuple[float, ...]
+    chosen: int
+    spectrum: Float32 | None = None
+
+    @property
+    def members(self) -> int:
+        """R, the number of kernels in the family."""
+        return int(self.gains.shape[0])
+
+    @property
+    def feature_dim(self) -> int:
+        """D, the number of features."""
+        return int(self.weight.shape[0])
+
+    @property
+    def pattern_dim(self) -> int:
+        """d, the number of values of a pattern."""
+        return int(self.weight.shape[1])
+
+    def features(self, patterns: Float32, member: int | None = None) -> Float32:
+        """Z = X W_r^T for rows `patterns` (M, d): shape (M, D), not normalised. `member` defaults to the chosen one."""
+        z: Float32 = patterns @ self.weight.T
+        return z if member is None or member == self.chosen else z * self.gains[member]
+
+    def norms(self, patterns: Float32) -> Float32:
+        """||Phi_r(x)|| for rows `patterns` (M, d) and every member: shape (M, R)."""
+        squares = np.square(patterns @ self.weight.T)
+        return np.sqrt(squares @ np.square(self.gains).T)
+
+    def probes(self, queries: Float32) -> tuple[Float32, Float32]:
+        """A_r x for rows `queries` (Q, d) and every member r, and the norms ||Phi_r(x)||.
+
+        <xi, A_r x> is the kernel K_r(xi, x), so R kernels against all memories are one thin matrix product with the pixels.
+
+        Returns:
+            probes of shape (R, Q, d) and norms of shape (R, Q).
+        """
+        z = queries @ self.weight.T  # (Q, D)
+        scaled = z[None] * np.square(self.gains)[:, None, :]  # (R, Q, D)
+        norms = np.sqrt(np.maximum(np.einsum("qd,rqd->rq", z, scaled), 0))
+        return scaled @ self.weight, norms
+
+    def with_chosen(self, member: int) -> KernelFamily:
+        """The same family, with another member as its W."""
+        gains = self.gains / self.gains[member]
+        return KernelFamily(self.weight * self.gains[member][:, None], gains, self.rhos, member, self.spectrum)
+
+    @classmethod
+    def explicit(cls, weight: Float32) -> KernelFamily:
+        """The family of one that an explicit W is."""
+        return cls(np.asarray(weight, np.float32), np.ones((1, weight.shape[0]), np.float32), (), 0)
