@@ -1,0 +1,54 @@
+# make setup            a virtual environment in .venv with uhop, its tests and its checks
+# make setup TORCH=torch==2.13.0    the same, with the torch build of your choice
+# make test             the plain tests; no network, no GPU, no data sets
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?= torch
+DEMO := build/demo
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: setup test lint types check acceptance benchmark demo docs
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@echo 'make setup | demo | test | lint | types | check | docs | acceptance | benchmark'
+
+setup:
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet '$(TORCH)'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,plot]'
+	touch $(INSTALLED)
+
+$(INSTALLED): pyproject.toml
+	$(MAKE) setup
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+check: lint types test
+
+# Stores the sample pictures, restores their damaged copies and shows both; works offline, and twice.
+demo: $(INSTALLED)
+	mkdir -p $(DEMO)
+	$(BIN)/uhop store sample_data/images --memory $(DEMO)/sample.safetensors --force
+	$(BIN)/uhop query sample_data/damaged --memory $(DEMO)/sample.safetensors --output $(DEMO) --show
+
+# The help texts in docs/cli.md.
+docs: $(INSTALLED)
+	$(BIN)/python docs/write_cli.py
+
+# Prints the figures that the project promises. Data sets are taken from UHOP_DATA_DIR; what is missing is skipped by name.
+acceptance: $(INSTALLED)
+	$(BIN)/python -m pytest tests/acceptance -s
+
+benchmark: $(INSTALLED)
+	$(BIN)/python -m pytest tests/benchmarks -s
