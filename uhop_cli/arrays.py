@@ -66,7 +66,9 @@ def resolve_device(name: str, flop: float = 0.0) -> Device:
     except ImportError:
         if name == "auto":
             return CPU
-        raise DeviceError(f"device '{name}' needs torch, which is not installed", "pip install torch, or use --device cpu") from None
+        raise DeviceError(
+            f"device '{name}' needs torch, which is not installed", "pip install torch, or use --device cpu"
+        ) from None
     if name == "torch-cpu":
         return Device("torch-cpu")
     if name != "mps" and torch.cuda.is_available():
@@ -82,7 +84,12 @@ def resolve_device(name: str, flop: float = 0.0) -> Device:
 
 def _gpu_files_present() -> bool:
     """Whether a look at the file system gives torch a chance to find a GPU: importing torch only to hear 'no' costs seconds."""
-    return os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/dxg") or os.path.exists("/dev/kfd") or os.uname().sysname == "Darwin"
+    return (
+        os.path.exists("/dev/nvidiactl")
+        or os.path.exists("/dev/dxg")
+        or os.path.exists("/dev/kfd")
+        or os.uname().sysname == "Darwin"
+    )
 
 
 def namespace(*arrays: Array) -> Any:
@@ -119,6 +126,16 @@ def float32(array: Array) -> Array:
     if isinstance(array, np.ndarray):
         return array.astype(np.float32, copy=False)
     return array.float()
+
+
+def unit_rows(patterns: NDArray[Any], rows: slice = slice(None)) -> NDArray[np.float32]:
+    """Rows of stored patterns as vectors in [0, 1], float32: shape (m, d). Pixels (uint8) are divided by 255, floats taken as they are."""
+    part = patterns[rows].reshape(len(patterns[rows]), -1)
+    if part.dtype != np.uint8:
+        return part.astype(np.float32, copy=False)
+    vectors = part.astype(np.float32)
+    vectors *= np.float32(1 / 255)
+    return vectors
 
 
 def topk(x: Array, k: int) -> tuple[Array, Array]:
