@@ -1,0 +1,239 @@
+"""Files that appear whole or not at all: a temporary file beside the target, flushed, renamed; a lock; litter of killed runs.
+
+A temporary file holds a lock (flock) for as long as its writer lives, so that one whose lock is free is known to be left over,
+whatever the clock says. The system frees the lock when a process dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+
+from uhop_cli.errors import OutputError
+from uhop_cli.images.discover import escape
+
+_OURS = re.compile(r"\.uhop-[0-9a-f]{16}\.(tmp|lock)")
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_holders: dict[Path, int] = {}  # target -> the thread of this process that holds its lock
+_holders_guard = threading.Lock()
+
+
+class AtomicFile:
+    """A new version of the file at `path`, which stays as it is until `commit`; leaving the block without it discards the new one.
+
+    Used as a context manager; `descriptor` is open for reading and writing while the block runs. A symbolic link is followed: its
+    target is replaced. Permissions are those of the file replaced, or follow the umask.
+
+    Raises:
+        OutputError: the target is a folder or a device, its folder is missing or cannot be written, or there is no space.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = resolve(path)
+        self.descriptor = -1
+        self._temporary: Path | None = None
+
+    def __enter__(self) -> AtomicFile:
+        clean(self.path.parent)
+        try:
+            self._temporary, self.descriptor = _create(self.path.parent, "tmp")
+            with suppress(FileNotFoundError):
+                os.fchmod(self.descriptor, stat.S_IMODE(os.stat(self.path).st_mode))
+        except OSError as error:
+            self._discard()
+            raise failure(self.path, error) from None
+        except BaseException:
+            self._discard()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._discard()
+
+    def write(self, data: bytes | memoryview, place: int, needed: int | None = None) -> None:
+        """Writes all of `data` at byte `place`. `needed`: what the whole file takes, for the message when there is no space."""
+        rest = memoryview(data).cast("B")
+        try:
+            while rest:
+                count = os.pwrite(self.descriptor, rest, place)
+                rest, place = rest[count:], place + count
+        except OSError as error:
+            raise failure(self.path, error, needed) from None
+
+    def commit(self, *, durable: bool = True) -> None:
+        """Puts the new version in the place of the old one. `durable`: it is on the disk, not only in its cache, before that."""
+        assert self._temporary is not None
+        try:
+            if durable:
+                os.fsync(self.descriptor)
+            os.rename(self._temporary, self.path)
+        except OSError as error:
+            raise failure(self.path, error) from None
+        self._temporary = None
+        if durable:
+            _sync_folder(self.path.parent)
+
+    def _discard(self) -> None:
+        if self._temporary is not None:
+            with suppress(OSError):
+                self._temporary.unlink()
+            self._temporary = None
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+def resolve(path: str | Path) -> Path:
+    """The regular file, or the free name, that writing to `path` writes to: links are followed.
+
+    Raises:
+        OutputError: it is a folder or a device, or its folder is missing.
+    """
+    try:
+        target = Path(os.path.realpath(path))
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        if not target.parent.is_dir():
+            raise OutputError(f"{escape(path)}: its folder does not exist", f"mkdir -p {escape(target.parent)}") from None
+        return target
+    except (OSError, ValueError) as error:
+        raise failure(path, error) from None
+    if not stat.S_ISREG(mode):
+        raise OutputError(f"{escape(path)}: {'a folder' if stat.S_ISDIR(mode) else 'a device or a pipe'}", "name a file")
+    return target
+
+
+def failure(path: str | Path, error: OSError | ValueError, needed: int | None = None) -> OutputError:
+    """The error that says why `path` could not be written; `needed`: how many bytes it takes."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _NO_SPACE:
+        size = "" if needed is None else f": {needed} bytes are needed"
+        return OutputError(f"{escape(path)}: no space to write it{size}", "free some space, or name a file on another disk")
+    return OutputError(f"{escape(path)}: cannot be written: {getattr(error, 'strerror', None) or error}")
+
+
+@contextmanager
+def lock(path: str | Path) -> Iterator[None]:
+    """Excludes other writers of the file at `path`, in this process and in others, while the block runs; doesn't wait for them.
+
+    The thread that holds the lock may take it again. Held around reading, changing and writing, it keeps a change from being lost.
+
+    Raises:
+        OutputError: another writer holds the lock, or the folder cannot be written.
+    """
+    target, thread = resolve(path), threading.get_ident()
+    with _holders_guard:
+        again = _holders.get(target) == thread
+        if not again and target in _holders:
+            raise _busy(path)
+        _holders[target] = thread
+    if again:
+        yield
+        return
+    name = f".uhop-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}.lock"
+    try:
+        try:
+            descriptor = _take(target.parent / name)
+        except OSError as error:
+            raise failure(path, error) from None
+        if descriptor is None:
+            raise _busy(path)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                os.unlink(target.parent / name)
+            os.close(descriptor)
+    finally:
+        with _holders_guard:
+            del _holders[target]
+
+
+def clean(folder: Path) -> None:
+    """Removes temporary and lock files that killed runs left in `folder`: those of our name whose lock nobody holds."""
+    try:
+        named = [entry for entry in os.scandir(folder) if _OURS.fullmatch(entry.name)]
+        litter = [entry.path for entry in named if entry.is_file(follow_symlinks=False)]
+    except OSError:
+        return
+    for path in litter:
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_at(descriptor, path):
+                    os.unlink(path)
+            finally:
+                os.close(descriptor)
+
+
+def _busy(path: str | Path) -> OutputError:
+    return OutputError(f"{escape(path)}: another uhop is writing it", "wait until that one is done")
+
+
+def _create(folder: Path, suffix: str) -> tuple[Path, int]:
+    """A new temporary file, locked, with the permissions of the umask."""
+    while True:
+        path = folder / f".uhop-{secrets.token_hex(8)}.{suffix}"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            # Between creation and lock a cleaning run may have taken the file for litter; then there is another name.
+            if _try_lock(descriptor) and _is_at(descriptor, path):
+                return path, descriptor
+        except BaseException:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+            raise
+        os.close(descriptor)
+
+
+def _take(path: Path) -> int | None:
+    """The lock file at `path`, created and locked; None if another holds it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        if not _try_lock(descriptor):
+            os.close(descriptor)
+            return None
+        if _is_at(descriptor, path):
+            return descriptor
+        os.close(descriptor)  # its holder removed it after we had opened it
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return False
+        if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL):
+            raise
+        # A file system without locks: files are still replaced whole, and nothing is taken for litter (`clean` fails the same way).
+    return True
+
+
+def _is_at(descriptor: int, path: str | Path) -> bool:
+    """Whether `path` still names the open file."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _sync_folder(folder: Path) -> None:
+    # The file is in place already, so that a file system which cannot do this is no failure.
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,117 @@
+"""Whether the parts of a memory fit each other: checked before it is written and after it is read, by the same code."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.kernel.feature_map import KernelFamily
+from uhop_cli.memory.entries import Entries, Int64
+from uhop_cli.memory.memory import Memory, Originals
+
+MAX_COMPACT = 128
+
+
+def fault(memory: Memory) -> str | None:
+    """The first thing that doesn't fit, named by its tensor, or None. Reads everything but patterns, codes and originals."""
+    shape = (len(memory), *memory.spec.shape)
+    if memory.patterns.dtype != np.uint8 or memory.patterns.shape != shape or len(memory) == 0:
+        return f"memories are {_form(memory.patterns)} where uint8 {shape} is due"
+    if not (math.isfinite(memory.beta) and memory.beta > 0):
+        return "beta is not a positive number"
+    return (
+        _kernel_fault(memory.kernel, memory.spec.dim)
+        or _array_fault("norms", memory.norms, np.float32, (len(memory), memory.kernel.members), lowest=0)
+        or (memory.compact is not None and _compact_fault(memory.compact, len(memory)))
+        or _entries_fault(memory.entries, len(memory))
+        or (memory.originals is not None and _originals_fault(memory.originals, memory.entries.sizes))
+        or None
+    )
+
+
+def _form(array: NDArray[np.generic]) -> str:
+    return f"{array.dtype} {array.shape}"
+
+
+def _array_fault(
+    name: str, array: NDArray[np.generic], dtype: type[np.generic], shape: tuple[int, ...], lowest: float = -math.inf
+) -> str | None:
+    if array.dtype != dtype or array.shape != shape:
+        return f"{name} is {_form(array)} where {np.dtype(dtype)} {shape} is due"
+    if array.size and dtype is np.float32:
+        low, high = float(array.min()), float(array.max())  # NaN stays NaN
+        if not (math.isfinite(low) and math.isfinite(high)):
+            return f"{name} has values that are not finite"
+        if low < lowest:
+            return f"{name} has negative values"
+    return None
+
+
+def _kernel_fault(kernel: KernelFamily, dim: int) -> str | None:
+    if 0 in (kernel.weight.ndim, kernel.gains.ndim) or 0 in (kernel.weight.shape[0], kernel.gains.shape[0]):
+        return "W or gains is empty"
+    features, members = kernel.feature_dim, kernel.members
+    if len(kernel.rhos) not in ({0, 1} if members == 1 else {members}):
+        return f"gains have {members} members, the grid of rho has {len(kernel.rhos)}"
+    if not all(math.isfinite(rho) and rho >= 0 for rho in kernel.rhos):
+        return "the grid of rho has a value that is negative or not finite"
+    if not 0 <= kernel.chosen < members:
+        return f"the chosen kernel is number {kernel.chosen} of {members}"
+    return (
+        _array_fault("W", kernel.weight, np.float32, (features, dim))
+        or _array_fault("gains", kernel.gains, np.float32, (members, features), lowest=0)
+        or ("gains of the chosen kernel are not 1" if (kernel.gains[kernel.chosen] != 1).any() else None)
+        or (None if kernel.spectrum is None else _array_fault("spectrum", kernel.spectrum, np.float32, (features,), lowest=0))
+    )
+
+
+def _compact_fault(compact: NDArray[np.float32], count: int) -> str | None:
+    if compact.dtype != np.float32 or compact.ndim != 2 or compact.shape[0] != count or not 0 < compact.shape[1] <= MAX_COMPACT:
+        return f"compact is {_form(compact)} where float32 ({count}, at most {MAX_COMPACT}) is due"
+    return None
+
+
+def _entries_fault(entries: Entries, count: int) -> str | None:
+    files, names = len(entries), entries.name_bytes
+    wrong = (
+        _array_fault("name_entry", entries.name_entry, np.int64, (files,))
+        or _array_fault("digests", entries.digests, np.uint8, (files, 32))
+        or _array_fault("sizes", entries.sizes, np.int64, (files,))
+        or _array_fault("name_offsets", entries.name_offsets, np.int64, (files + 1,))
+        or _array_fault("name_bytes", names, np.uint8, (names.size,))
+        or _offsets_fault("name_offsets", entries.name_offsets, names.size)
+    )
+    if wrong:
+        return wrong
+    if not files or entries.name_entry.min() < 0 or entries.name_entry.max() >= count:
+        return "name_entry points outside the memories"
+    if (np.bincount(entries.name_entry, minlength=count) == 0).any():
+        return "name_entry leaves a memory without a file"
+    if entries.sizes.min() < 0:
+        return "sizes has negative values"
+    if (np.diff(entries.name_offsets) == 0).any():
+        return "name_offsets has an empty name"
+    if (names == 0).any() or (names[entries.name_offsets[:-1]] == ord("/")).any():
+        return "name_bytes has a name with a NUL, or an absolute path"
+    return None
+
+
+def _offsets_fault(name: str, offsets: Int64, total: int) -> str | None:
+    # Compared, not subtracted: a difference of hostile numbers can overflow.
+    if offsets[0] != 0 or offsets[-1] != total or (offsets[1:] < offsets[:-1]).any():
+        return f"{name} do not rise from 0 to {total}"
+    return None
+
+
+def _originals_fault(originals: Originals, sizes: Int64) -> str | None:
+    wrong = (
+        _array_fault("originals", originals.data, np.uint8, (originals.data.size,))
+        or _array_fault("original_offsets", originals.offsets, np.int64, (sizes.size + 1,))
+        or _offsets_fault("original_offsets", originals.offsets, originals.data.size)
+    )
+    if wrong:
+        return wrong
+    lengths = np.diff(originals.offsets)
+    return "original_offsets disagree with sizes" if ((lengths != 0) & (lengths != sizes)).any() else None

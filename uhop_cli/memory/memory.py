@@ -1,0 +1,108 @@
+"""The thing that is kept: the patterns, the kernel learned on them, and what is known about their files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from uhop_cli.errors import MemoryFileError
+from uhop_cli.images.discover import escape
+from uhop_cli.images.patterns import PatternSpec
+from uhop_cli.kernel.feature_map import Float32, KernelFamily
+from uhop_cli.memory.entries import Bytes, Entries, Int64, Mask, pack, subset
+
+
+@dataclass(frozen=True, eq=False)
+class Originals:
+    """Embedded copies of the stored files, end to end; an empty one stands for a file that isn't embedded.
+
+    Attributes:
+        data: (B,) their bytes.
+        offsets: (N+1,) where each begins and ends.
+    """
+
+    data: Bytes
+    offsets: Int64
+
+    @classmethod
+    def build(cls, contents: Sequence[bytes]) -> Originals:
+        """From the content of each file, in the order of the entries."""
+        return cls(*pack(contents))
+
+    def content(self, index: int) -> bytes:
+        """The copy of file `index`, empty if there is none."""
+        begin, end = self.offsets[index : index + 2]
+        return self.data[begin:end].tobytes()
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """An associative memory of M patterns from N files.
+
+    Attributes:
+        spec: size, channels and background of the patterns.
+        patterns: (M, H, W, C) uint8; the vector of a pattern is its values in order, divided by 255. May be a view of a file.
+        kernel: the kernel family that Stage I learned.
+        norms: (M, R) float32, ||Phi_r(xi)|| of each pattern for each member of the family.
+        entries: the files.
+        beta: inverse temperature, positive.
+        record: how it came about: settings, stage1, separation, calibration, self_test, seed, versions. JSON values, without
+            times and absolute paths. Read from a file it is somebody's claim: no more is checked than that it is JSON.
+        compact: (M, k) float32 with k <= 128, a shortlist code, or None.
+        originals: embedded copies of the files, or None.
+    """
+
+    spec: PatternSpec
+    patterns: Bytes
+    kernel: KernelFamily
+    norms: Float32
+    entries: Entries
+    beta: float
+    record: Mapping[str, Any]
+    compact: Float32 | None = None
+    originals: Originals | None = None
+
+    def __len__(self) -> int:
+        """M, the number of patterns."""
+        return int(self.patterns.shape[0])
+
+    def name(self, row: int) -> bytes:
+        """The first of the names of the pattern in `row`."""
+        return self.entries.name(int(self.entries.first_files[row]))
+
+    def keep(self, files: Mask) -> Memory:
+        """The memory of the files that `files` (N,) marks, in the same order, and of their patterns; the kernel stays.
+
+        Raises:
+            MemoryFileError: no file would be left.
+        """
+        if not files.any():
+            raise MemoryFileError("no image would be left in the memory", "delete the file instead")
+        entries = self.entries.select(files)
+        rows: Mask = np.bincount(entries.name_entry, minlength=len(self)) > 0
+        originals = self.originals
+        return replace(
+            self,
+            patterns=self.patterns if rows.all() else self.patterns[rows],
+            norms=self.norms[rows],
+            entries=entries.with_rows((np.cumsum(rows) - 1)[entries.name_entry]),
+            compact=None if self.compact is None else self.compact[rows],
+            originals=None if originals is None else Originals(*subset(originals.data, originals.offsets, files)),
+        )
+
+    def without(self, names: Collection[bytes]) -> Memory:
+        """The memory without the files of these names.
+
+        Raises:
+            MemoryFileError: a name is not stored, or no file would be left.
+        """
+        files = np.ones(len(self.entries), np.bool_)
+        for name in names:
+            index = self.entries.find(name)
+            if index is None:
+                raise MemoryFileError(f"{escape(name)}: not in the memory", "`uhop info --list` shows what is")
+            files[index] = False
+        return self.keep(files)
