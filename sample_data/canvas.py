@@ -50,9 +50,14 @@ class Canvas:
 
     def paint(self, mask: Mask, colour: Colour, opacity: float = 1.0) -> None:
         """Lays `colour` on the picture where `mask` is 1, mixing in between."""
-        paint = rgb(colour) if isinstance(colour, str) else colour
-        cover = np.asarray(mask * np.float64(opacity))[..., None]
-        self.colour = self.colour * (1 - cover) + paint * cover
+        cover = np.broadcast_to(mask * np.float64(opacity), self.x.shape)
+        rows, columns = (np.flatnonzero(cover.any(axis=axis)) for axis in (1, 0))
+        if rows.size == 0:
+            return
+        part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)  # most shapes are small
+        paint = rgb(colour) if isinstance(colour, str) else colour[part]
+        share = cover[part][..., None]
+        self.colour[part] = self.colour[part] * (1 - share) + paint * share
 
     def pixels(self) -> NDArray[np.uint8]:
         """The picture, (SIZE, SIZE, 3): each pixel the mean of its sub-pixels."""
@@ -68,11 +73,16 @@ class Canvas:
 
     def disc(self, cx: float, cy: float, r: float, ry: float | None = None, turn: float = 0, soft: float = 0) -> Array:
         """An ellipse with radii r and ry, turned by `turn` degrees; with `soft`, its edge fades over that share of its radius."""
-        a = np.deg2rad(turn)
-        dx, dy = self.x - cx, self.y - cy
+        a, n, reach = np.deg2rad(turn), len(self.x), max(r, ry or r)
+        top, bottom, left, right = (
+            int(np.clip(n * edge, 0, n)) for edge in (cy - reach, cy + reach + 1 / n, cx - reach, cx + reach + 1 / n)
+        )
+        part = slice(top, bottom), slice(left, right)
+        dx, dy = self.x[part] - cx, self.y[part] - cy
         u, v = (dx * np.cos(a) + dy * np.sin(a)) / r, (dy * np.cos(a) - dx * np.sin(a)) / (r if ry is None else ry)
         distance = np.sqrt(u * u + v * v)
-        cover: Array = np.clip((1 - distance) / soft, 0, 1) if soft else (distance < 1).astype(float)
+        cover = np.zeros(self.x.shape)
+        cover[part] = np.clip((1 - distance) / soft, 0, 1) if soft else distance < 1
         return cover
 
     def polygon(self, *points: tuple[float, float]) -> Array:
