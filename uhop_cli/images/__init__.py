@@ -1,0 +1,1 @@
+"""From image files to patterns and back: discovery, decoding, patterns, corruptions, encoding."""

@@ -1,0 +1,244 @@
+"""Bytes of an image file -> 8-bit RGB or grey pixels, and alpha.
+
+Only the formats of `signatures` reach a decoder, each through its own Pillow plug-in, imported when first needed. Sizes are checked
+in the header, before anything is allocated for the pixels. Nothing here changes global state after import, so any number of
+threads may decode; pictures above `LARGE_PIXELS` are decoded one at a time, which bounds the memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import threading
+import warnings
+from dataclasses import dataclass
+from importlib import import_module
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.errors import ImageError
+from uhop_cli.images.discover import escape
+from uhop_cli.images.guards import check_structure, check_work, is_raw_thumbnail
+from uhop_cli.images.modes import gray_mode, to_arrays
+from uhop_cli.images.signatures import ACCEPTED, DEVELOP, HEAD_BYTES, Format, sniff
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+UInt8 = NDArray[np.uint8]
+
+MAX_FILE_BYTES = 256 << 20
+MAX_PIXELS = 80_000_000
+MAX_SIDE = 65_535
+LARGE_PIXELS = 16_000_000
+
+# A picture is handed out at no less than this many times the draft size on either side, so that what remains to be averaged hides
+# the rounding of the decoder's own reduction.
+_DRAFT_MARGIN = 8
+
+_PLUGINS: dict[Format, tuple[str, str]] = {
+    "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
+    "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),  # of an MPO file this is the first picture
+    "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
+    "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
+    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
+    "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
+    "PPM": ("PIL.PpmImagePlugin", "PpmImageFile"),
+}
+
+_ORIENTATION = 0x0112
+_large = threading.Lock()
+
+# Pillow warns about odd metadata through `warnings` and `logging`; what matters to the pixels arrives here as an exception. The
+# filter is set once because changing filters around each call is not safe under threads.
+warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True)
+class Image:
+    """A decoded picture, upright.
+
+    Attributes:
+        pixels: (H, W, 3) RGB or (H, W, 1) grey, uint8, not premultiplied.
+        alpha: (H, W) uint8, 255 opaque; None where all is opaque.
+    """
+
+    pixels: UInt8
+    alpha: UInt8 | None
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[0])
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the header of an image file says.
+
+    Attributes:
+        width: columns of the upright picture, after the EXIF orientation.
+        height: rows of the upright picture.
+        gray: whether the file is of a grey mode (1-bit, grey, grey with alpha, 16-bit grey, ...).
+        alpha: whether the file can hold transparency.
+    """
+
+    width: int
+    height: int
+    gray: bool
+    alpha: bool
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The bytes of a regular file of at most `MAX_FILE_BYTES`; never waits on a pipe or a device.
+
+    Raises:
+        ImageError: it is missing, unreadable, too large, or no regular file.
+    """
+    shown = escape(path)
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # asked before opening: to open a device may do something
+            raise ImageError(f"{shown}: not a regular file")
+        # and asked again of what was opened, which cannot be swapped any more; O_NONBLOCK so that a pipe cannot hold us
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with open(descriptor, "rb") as file:
+            info = os.fstat(descriptor)
+            if not stat.S_ISREG(info.st_mode):
+                raise ImageError(f"{shown}: not a regular file")
+            data = file.read(MAX_FILE_BYTES + 1) if info.st_size <= MAX_FILE_BYTES else None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no valid path"
+        raise ImageError(f"{shown}: {reason[:1].lower()}{reason[1:]}") from None
+    if data is None or len(data) > MAX_FILE_BYTES:
+        raise ImageError(f"{shown}: larger than {MAX_FILE_BYTES >> 20} MiB", "save it as a smaller JPEG or PNG")
+    return data
+
+
+def read_header(data: bytes) -> Header:
+    """Size and kind of the image in `data`, without decoding its pixels.
+
+    Raises:
+        ImageError: no image of an accepted format, or too large.
+    """
+    file, kind = _open(data)
+    with _refusing(kind):
+        width, height = file.size
+        if _orientation(file, kind, data) >= 5 and kind != "TIFF":  # Pillow has turned the size of a TIFF file already
+            width, height = height, width
+        return Header(width, height, gray_mode(file.mode), bool(file.has_transparency_data))
+
+
+def decode(data: bytes, *, draft: tuple[int, int] | None = None) -> Image:
+    """The picture in `data`: first frame, upright, 8 bits a value.
+
+    16-bit values are divided by 257; other integers and floats are scaled as `modes` says. A palette is resolved, CMYK becomes
+    RGB, transparent colours become alpha.
+
+    Args:
+        data: the bytes of the file.
+        draft: (width, height) of the pattern this picture will become: one that is much larger may come back reduced, by whole
+            factors, to no less than 8 times that size; None for the full size.
+
+    Raises:
+        ImageError: the reason in one line, and a cure where there is one.
+    """
+    file, kind = _open(data)
+    if file.size[0] * file.size[1] > LARGE_PIXELS:
+        with _large:
+            return _decode(file, kind, data, draft)
+    return _decode(file, kind, data, draft)
+
+
+def _decode(file: ImageFile, kind: Format, data: bytes, draft: tuple[int, int] | None) -> Image:
+    with _refusing(kind):
+        orientation = 1 if kind == "TIFF" else _orientation(file, kind, data)  # Pillow turns TIFF pictures itself
+        side = _DRAFT_MARGIN * max(draft) if draft else 0
+        if draft:
+            file.draft(None, (side, side))
+        file.load()
+        reduce = max(1, min(file.size) // side) if side else 1
+        pixels, alpha = to_arrays(file, reduce)
+        return Image(_upright(pixels, orientation), None if alpha is None else _upright(alpha, orientation))
+
+
+def _open(data: bytes) -> tuple[ImageFile, Format]:
+    """The header of the file, checked: nothing for the pixels is allocated yet."""
+    signature = sniff(data[:HEAD_BYTES])
+    kind = signature.format
+    if kind is None:
+        if not data:
+            raise ImageError("an empty file")
+        if signature.cure is None:
+            raise ImageError("not an image of a known format", ACCEPTED)
+        raise ImageError(f"{signature.name} pictures are not read", signature.cure)
+    with _refusing(kind):
+        check_structure(data, kind)
+        module, name = _PLUGINS[kind]
+        file: ImageFile = getattr(import_module(module), name)(BytesIO(data))
+        if kind == "TIFF" and is_raw_thumbnail(file):
+            raise ImageError("camera raw pictures are not read", DEVELOP)
+        _check_size(file)
+        check_work(file, kind, data)
+    return file, kind
+
+
+def _check_size(file: ImageFile) -> None:
+    width, height = file.size
+    if width < 1 or height < 1:
+        raise ImageError("a picture without pixels")
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        limit = f"the limit is {MAX_PIXELS // 10**6} megapixels and {MAX_SIDE} a side"
+        raise ImageError(f"too large: {width} x {height} pixels; {limit}", "save a smaller copy")
+
+
+def _orientation(file: ImageFile, kind: Format, data: bytes) -> int:
+    """EXIF orientation, 1 to 8; 1 where the metadata is absent or damaged."""
+    if kind == "PNG" and not any(mark in data for mark in (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type exif")):
+        return 1  # to look for it, Pillow would decode the whole picture
+    try:
+        value: Any = file.getexif().get(_ORIENTATION, 1)
+    except Exception:  # damaged metadata raises nearly anything; the pixels may be sound
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _upright(array: UInt8, orientation: int) -> UInt8:
+    """`array` (H, W[, C]) turned as EXIF asks: 2 and 4 mirror, 3 turns by 180 degrees, 5 to 8 transpose first."""
+    if orientation >= 5:
+        array = array.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return np.ascontiguousarray(array)
+
+
+class _refusing:
+    """Turns whatever a decoder raises on damaged data into one `ImageError`."""
+
+    def __init__(self, kind: Format) -> None:
+        self._kind = kind
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _type: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        if error is None or isinstance(error, ImageError) or not isinstance(error, Exception):
+            return
+        if isinstance(error, MemoryError):
+            raise ImageError("more memory is needed to decode it than there is", "save a smaller copy") from None
+        text = str(error).strip() or type(error).__name__
+        if "truncated" in text.lower() or isinstance(error, EOFError):
+            raise ImageError(f"the {self._kind} file is cut short") from None
+        raise ImageError(f"damaged {self._kind} data ({escape(text)[:120]})") from None

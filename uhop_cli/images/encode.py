@@ -1,0 +1,59 @@
+"""Patterns -> PNG files that carry uhop's mark, and contact sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.images.marker import KEYWORD, TEXT, is_own_output
+
+__all__ = ["contact_sheet", "is_own_output", "to_png"]
+
+UInt8 = NDArray[np.uint8]
+
+
+def to_png(pixels: UInt8) -> bytes:
+    """A PNG of pixels (H, W, 1|3), with the mark by which `is_own_output` knows it. The same pixels give the same bytes."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    mark = PngInfo()
+    mark.add_text(KEYWORD, TEXT)
+    buffer = BytesIO()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG", pnginfo=mark, optimize=False)
+    return buffer.getvalue()
+
+
+def contact_sheet(
+    rows: Sequence[Sequence[UInt8]], *, zoom: int = 1, gap: int = 2, background: tuple[int, int, int] = (255, 255, 255)
+) -> UInt8:
+    """One RGB picture of rows of pictures, each (H, W, 1|3), top left in its cell.
+
+    Args:
+        rows: the pictures; rows may differ in length, pictures in size.
+        zoom: every pixel becomes a square of this many pixels a side.
+        gap: pixels between the cells and around them.
+        background: colour of what no picture covers.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    heights = [zoom * max((p.shape[0] for p in row), default=0) for row in rows]
+    columns = max((len(row) for row in rows), default=0)
+    widths = [zoom * max((row[i].shape[1] for row in rows if i < len(row)), default=0) for i in range(columns)]
+    shape = (sum(heights) + gap * (len(heights) + 1), sum(widths) + gap * (columns + 1), 3)
+    sheet = np.empty((max(1, shape[0]), max(1, shape[1]), 3), np.uint8)
+    sheet[:] = background
+    top = gap
+    for row, height in zip(rows, heights, strict=True):
+        left = gap
+        for picture, width in zip(row, widths, strict=False):
+            large: NDArray[Any] = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
+            sheet[top : top + large.shape[0], left : left + large.shape[1]] = large  # grey broadcasts over the channels
+            left += width + gap
+        top += height + gap
+    return sheet

@@ -1,0 +1,106 @@
+"""Every pixel mode of Pillow -> 8-bit RGB or grey, and alpha; strip by strip, so that large pictures need little beyond themselves.
+
+Modes of more than 8 bits: 16-bit files (I;16, and integers within 0..65535) are divided by 257. Other integers and floats have no
+agreed scale: values within 0..255 are taken as they are, floats within 0..1 times 255, anything else is stretched from its own
+least to its greatest value.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.errors import ImageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
+
+UInt8 = NDArray[np.uint8]
+
+_STRIP_PIXELS = 1 << 20
+_GRAY = frozenset(("1", "L", "LA", "La", "I", "F"))
+_COLOR = frozenset(("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV"))
+
+
+def gray_mode(mode: str) -> bool:
+    """Whether a Pillow mode holds grey values only. A palette counts as colour, whatever stands in it."""
+    return mode in _GRAY or mode.startswith("I;16")
+
+
+def to_arrays(image: PILImage, reduce: int = 1) -> tuple[UInt8, UInt8 | None]:
+    """Pixels (H, W, 1 or 3) and alpha (H, W) or None of a loaded image.
+
+    Args:
+        image: any mode; colours that are declared transparent become alpha.
+        reduce: average over blocks of reduce x reduce pixels; what is transparent has no part in the average.
+    """
+    gray = gray_mode(image.mode)
+    if not gray and image.mode not in _COLOR:
+        raise ImageError(f"its colours are {image.mode}, which are not read", "save it as PNG first")
+    wide = image.mode[0] in "IF"
+    bounds = _bounds(image) if wide else (0.0, 0.0)
+    width, height = image.size
+    lines = max(1, _STRIP_PIXELS // (width * reduce)) * reduce
+    strips = []
+    for top in range(0, height, lines):
+        box = (0, top, width, min(height, top + lines))
+        strip = image if box == (0, 0, width, height) else image.crop(box)
+        eight = _narrow(strip, bounds) if wide else _eight_bit(strip, gray)
+        strips.append(np.asarray(eight.reduce(reduce) if reduce > 1 else eight))
+    pixels = strips[0] if len(strips) == 1 else np.concatenate(strips)
+    if pixels.ndim == 2:
+        return pixels[:, :, None], None
+    if pixels.shape[2] == 3:
+        return pixels, None
+    alpha = np.ascontiguousarray(pixels[:, :, -1])
+    return np.ascontiguousarray(pixels[:, :, :-1]), None if alpha.min() == 255 else alpha
+
+
+def _eight_bit(strip: PILImage, gray: bool) -> PILImage:
+    """The strip in mode L, LA, RGB or RGBA."""
+    mode = "L" if gray else "RGB"
+    if strip.has_transparency_data:
+        mode = "LA" if gray else "RGBA"
+        color = strip.info.get("transparency")
+        if strip.mode == "RGB" and isinstance(color, tuple) and max(color) > 255:
+            # of a 16-bit RGB file Pillow keeps the upper bytes of the pixels, but the transparent colour in full
+            strip.info["transparency"] = tuple(value >> 8 for value in color)
+    return strip if strip.mode == mode else strip.convert(mode)
+
+
+def _values(strip: PILImage) -> NDArray[np.float64]:
+    return np.asarray(strip).astype(np.float64)
+
+
+def _bounds(image: PILImage) -> tuple[float, float]:
+    """The values that become 0 and 255."""
+    if image.mode.startswith("I;16"):
+        return 0.0, 65535.0
+    values = np.asarray(image)
+    finite = values[np.isfinite(values)] if image.mode == "F" else values
+    if finite.size == 0:
+        raise ImageError("a picture without a single finite value")
+    low, high = float(finite.min()), float(finite.max())
+    ranges = (1.0, 255.0) if image.mode == "F" else (255.0, 65535.0)
+    if image.mode == "I" and image.format == "PPM":
+        return 0.0, 65535.0  # Pillow scales the values of a PGM to 16 bits itself
+    for top in ranges:
+        if low >= 0 and high <= top:
+            return 0.0, top
+    return low, max(high, np.nextafter(low, np.inf))
+
+
+def _narrow(strip: PILImage, bounds: tuple[float, float]) -> PILImage:
+    """A strip of integers or floats as 8-bit grey; what is not finite becomes the nearer end (not-a-number: 0)."""
+    from PIL import Image
+
+    values = _values(strip)
+    low, high = bounds
+    scaled = np.clip(np.nan_to_num((values - low) * (255 / (high - low)), nan=0.0, posinf=255.0, neginf=0.0), 0, 255)
+    eight = np.rint(scaled).astype(np.uint8)
+    transparent = strip.info.get("transparency")
+    if not isinstance(transparent, int):
+        return Image.fromarray(eight)
+    return Image.fromarray(np.stack((eight, np.where(values == transparent, 0, 255).astype(np.uint8)), axis=2))

@@ -1,0 +1,277 @@
+"""Pictures -> patterns: points of [0, 1]^d that all have one size, one colour model and one background.
+
+A pattern value is the mean of the picture over its cell, exactly, where the picture is larger (so a picture and its shrunk copy
+give nearly the same pattern), and linear interpolation between pixel centres where it is smaller; each axis on its own. A picture
+of the pattern's size keeps its exact pixels. Grey is the luma of ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.errors import ImageError, SettingsError
+from uhop_cli.images.decode import Header, Image
+
+UInt8 = NDArray[np.uint8]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+Background = tuple[int, int, int]
+
+MAX_PATTERN_SIDE = 1024
+AUTO_SIDE = 32
+AUTO_OWN_SIDE = 64
+
+LUMA = np.array([0.299, 0.587, 0.114])
+
+_NAMED: dict[str, Background] = {"grey": (128, 128, 128), "gray": (128, 128, 128), "black": (0, 0, 0), "white": (255, 255, 255)}
+_BLEND = "use --alpha blend to lay it on the background"
+
+
+@dataclass(frozen=True)
+class PatternSpec:
+    """What all patterns of a memory have in common.
+
+    Attributes:
+        width: columns, 1 to 1024.
+        height: rows, 1 to 1024.
+        channels: 1 (grey) or 3 (RGB).
+        background: RGB, 0 to 255 each, that transparent pictures are laid on.
+    """
+
+    width: int
+    height: int
+    channels: int
+    background: Background = (128, 128, 128)
+
+    def __post_init__(self) -> None:
+        for side in (self.width, self.height):
+            if not _is_int(side) or not 1 <= side <= MAX_PATTERN_SIDE:
+                raise SettingsError(
+                    f"a pattern of {self.width} x {self.height} pixels is not possible",
+                    f"each side is a whole number from 1 to {MAX_PATTERN_SIDE}",
+                )
+        if not (_is_int(self.channels) and self.channels in (1, 3)):
+            raise SettingsError(f"a pattern has 1 or 3 channels, not {self.channels}")
+        if not _is_color(self.background):
+            raise SettingsError(f"a background is three numbers from 0 to 255, not {self.background}")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C)."""
+        return self.height, self.width, self.channels
+
+    @property
+    def dim(self) -> int:
+        """d = H W C, the number of values of a pattern."""
+        return self.height * self.width * self.channels
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON types; `from_json` reads it back."""
+        return {"width": self.width, "height": self.height, "channels": self.channels, "background": list(self.background)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> PatternSpec:
+        """The inverse of `to_json`.
+
+        Raises:
+            SettingsError: a field is missing or has an impossible value.
+        """
+        try:
+            background = tuple(value["background"])
+            return cls(value["width"], value["height"], value["channels"], background)
+        except (KeyError, TypeError):
+            raise SettingsError("the description of the pattern is incomplete") from None
+
+
+def choose_spec(
+    headers: Sequence[Header],
+    size: str | int | tuple[int, int] = "auto",
+    color: Literal["auto", "rgb", "gray"] = "auto",
+    background: str | Background = "grey",
+) -> PatternSpec:
+    """The pattern for a set of images.
+
+    Args:
+        headers: those of all images.
+        size: "auto" (the images' own size when they all share one of at most 64 pixels a side, else 32 x 32), N or "N"
+            (a square), (W, H) or "WxH".
+        color: "auto" is grey only when every image is of a grey mode.
+        background: a name (grey, black, white), "#rrggbb" or three numbers.
+
+    Raises:
+        SettingsError: a size, colour or background that makes no sense.
+    """
+    if color not in ("auto", "rgb", "gray"):
+        raise SettingsError(f"unknown colour model {color!r}", "choose auto, rgb or gray")
+    gray = color == "gray" or (color == "auto" and len(headers) > 0 and all(h.gray for h in headers))
+    width, height = _own_size(headers) if size == "auto" else parse_size(size)
+    return PatternSpec(width, height, 1 if gray else 3, parse_background(background) if isinstance(background, str) else background)
+
+
+def parse_size(size: str | int | tuple[int, int]) -> tuple[int, int]:
+    """(width, height) from N, "N", "WxH" or (W, H).
+
+    Raises:
+        SettingsError: none of these.
+    """
+    if isinstance(size, tuple):
+        return size
+    match = re.fullmatch(r"([0-9]{1,6})(?:[xX]([0-9]{1,6}))?", str(size).strip())
+    if not match:
+        raise SettingsError(f"{size!r} is no size", "give auto, one number such as 64, or WxH such as 64x48")
+    return int(match[1]), int(match[2] or match[1])
+
+
+def parse_background(text: str) -> Background:
+    """RGB from "grey", "black", "white" or "#rrggbb".
+
+    Raises:
+        SettingsError: none of these.
+    """
+    lower = text.strip().lower()
+    if lower in _NAMED:
+        return _NAMED[lower]
+    match = re.fullmatch(r"#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})", lower)
+    if not match:
+        raise SettingsError(f"{text!r} is no background", "give grey, black, white or #rrggbb")
+    return int(match[1], 16), int(match[2], 16), int(match[3], 16)
+
+
+def to_pattern(image: Image, spec: PatternSpec) -> UInt8:
+    """The pattern of a picture, (H, W, C) uint8: laid on the background, brought to the pattern's size, rounded."""
+    if image.alpha is None:
+        return _round(_channels(_resize(image.pixels, spec), spec))
+    color, cover = _premultiplied(image, spec)
+    background = np.array([[spec.background]], np.float64)
+    return _round(_channels(color, spec) + (1 - cover) * _channels(background, spec))
+
+
+def to_query(image: Image, spec: PatternSpec, alpha: Literal["missing", "blend"] = "missing") -> tuple[Float32, Bool | None]:
+    """The pattern of a picture that may have missing (transparent) parts.
+
+    With "missing", a cell that is at least half visible takes the mean of its visible pixels, weighted by their alpha; the others
+    are missing. Values lie on the 8-bit grid, as those of stored patterns do. With "blend" it is `to_pattern`, all visible.
+
+    Returns:
+        the pattern, (d,) float32 in [0, 1], 0 where missing; and which values are visible, (d,) bool, or None if all are.
+
+    Raises:
+        ImageError: nothing is visible.
+    """
+    if image.alpha is None or alpha == "blend":
+        return to_vectors(to_pattern(image, spec)[None])[0], None
+    if not image.alpha.any():
+        raise ImageError("nothing is visible: the whole picture is transparent", _BLEND)
+    color, cover = _premultiplied(image, spec)
+    visible = cover >= 0.5 - 1e-5  # (H, W, 1); the slack is for the rounding of half a cell
+    if not visible.any():
+        raise ImageError(
+            "nothing is visible: no cell of the pattern is half covered", "use --alpha blend to lay it on the background"
+        )
+    mean = np.divide(color, cover, out=np.zeros_like(color), where=visible)
+    pattern = np.where(visible, _round(_channels(mean, spec)), 0).astype(np.uint8)
+    every = np.repeat(visible.ravel(), spec.channels)
+    return to_vectors(pattern[None])[0], None if every.all() else every
+
+
+def with_mask(image: Image, mask: Image) -> Image:
+    """`image` with the white parts of `mask` missing; the mask is stretched to the picture's size.
+
+    Its luma is taken as what is missing: 255 makes a pixel transparent, 128 half so. Transparency of the picture itself remains.
+    """
+    gray = PatternSpec(mask.width, mask.height, 1)
+    luma = _channels(mask.pixels.astype(np.float64), gray)[:, :, 0]
+    rows = _nearest(mask.height, image.height)
+    columns = _nearest(mask.width, image.width)
+    kept = (255 - np.rint(luma)[rows][:, columns]).astype(np.uint8)
+    if image.alpha is not None:
+        kept = np.minimum(kept, image.alpha)
+    return Image(image.pixels, kept)
+
+
+def to_vectors(pixels: UInt8) -> Float32:
+    """Rows (M, d) in [0, 1] from pixels (M, H, W, C): x = pixel / 255."""
+    return np.divide(pixels.reshape(len(pixels), -1), np.float32(255), dtype=np.float32)
+
+
+def to_pixels(vectors: NDArray[np.floating[Any]], spec: PatternSpec) -> UInt8:
+    """Pixels (M, H, W, C) from rows (M, d): clamped to [0, 1], rounded to 8 bits, not-a-number as 0."""
+    return _round(np.nan_to_num(np.clip(vectors, 0, 1)) * 255).reshape(len(vectors), *spec.shape)
+
+
+def _own_size(headers: Sequence[Header]) -> tuple[int, int]:
+    sizes = {(h.width, h.height) for h in headers}
+    if len(sizes) == 1:
+        size = sizes.pop()
+        if max(size) <= AUTO_OWN_SIDE:
+            return size
+    return AUTO_SIDE, AUTO_SIDE
+
+
+def _premultiplied(image: Image, spec: PatternSpec) -> tuple[Float64, Float64]:
+    """Mean of colour times alpha, (H, W, 1|3) in 0..255, and mean alpha, (H, W, 1) in 0..1, of each cell."""
+    assert image.alpha is not None
+    alpha = image.alpha[:, :, None]
+    cover = _resize(alpha, spec) / 255
+    return _resize(image.pixels * alpha.astype(np.uint16), spec) / 255, cover
+
+
+def _channels(values: Float64, spec: PatternSpec) -> Float64:
+    """RGB to luma or grey to RGB, where the pattern asks for it."""
+    if values.shape[2] == spec.channels:
+        return values
+    return (values * LUMA).sum(axis=2, keepdims=True) if spec.channels == 1 else np.repeat(values, 3, axis=2)
+
+
+def _resize(values: NDArray[Any], spec: PatternSpec) -> Float64:
+    """(h, w, c) of unsigned integers -> (H, W, c): each axis brought to the pattern's size."""
+    across = _resample(values, spec.height).swapaxes(0, 1)
+    return _resample(across, spec.width).swapaxes(0, 1)
+
+
+def _resample(values: NDArray[Any], target: int) -> NDArray[Any]:
+    """Area means along the first axis if it shrinks, linear interpolation if it grows, `values` itself if it fits.
+
+    Sums of integers, not a product of matrices: exact, the same on every machine, and free of the threads that a matrix library
+    would start under each of ours.
+    """
+    size = len(values)
+    if size == target:
+        return values
+    if size > target:
+        edges, parts = np.divmod(np.arange(target + 1) * size, target)  # cell i spans the pixels from edges[i] + parts[i] / target
+        whole = np.uint32 if values.dtype.kind == "u" else np.float64
+        sums = np.stack([values[i:j].sum(axis=0, dtype=whole) for i, j in pairwise(edges)])
+        cut = values[np.minimum(edges, size - 1)] * (parts / target).reshape(-1, *[1] * (values.ndim - 1))
+        means: Float64 = (sums - cut[:-1] + cut[1:]) * (target / size)
+        return means
+    centres = np.clip((np.arange(target) + 0.5) * (size / target) - 0.5, 0, size - 1)
+    left = centres.astype(np.intp)
+    share = (centres - left).reshape(-1, *[1] * (values.ndim - 1))
+    mixed: Float64 = values[left] * (1 - share) + values[np.minimum(left + 1, size - 1)] * share
+    return mixed
+
+
+def _nearest(size: int, target: int) -> NDArray[np.intp]:
+    return ((np.arange(target) + 0.5) * (size / target)).astype(np.intp)
+
+
+def _round(values: NDArray[Any]) -> UInt8:
+    rounded: UInt8 = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+    return rounded
+
+
+def _is_int(value: object) -> bool:  # JSON brings in anything, and a bool is an int
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_color(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 3 and all(_is_int(v) and 0 <= v <= 255 for v in value)
