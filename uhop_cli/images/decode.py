@@ -7,11 +7,9 @@ threads may decode; pictures above `LARGE_PIXELS` are decoded one at a time, whi
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
 import threading
-import warnings
 from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
@@ -25,6 +23,7 @@ from uhop_cli.errors import ImageError
 from uhop_cli.images.discover import escape
 from uhop_cli.images.guards import check_structure, check_work, is_raw_thumbnail
 from uhop_cli.images.modes import gray_mode, to_arrays
+from uhop_cli.images.quiet import quiet_libtiff, quiet_pillow
 from uhop_cli.images.signatures import ACCEPTED, DEVELOP, HEAD_BYTES, Format, sniff
 
 if TYPE_CHECKING:
@@ -54,10 +53,7 @@ _PLUGINS: dict[Format, tuple[str, str]] = {
 _ORIENTATION = 0x0112
 _large = threading.Lock()
 
-# Pillow warns about odd metadata through `warnings` and `logging`; what matters to the pixels arrives here as an exception. The
-# filter is set once because changing filters around each call is not safe under threads.
-warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
-logging.getLogger("PIL").addHandler(logging.NullHandler())
+quiet_pillow()
 
 
 @dataclass(frozen=True)
@@ -184,6 +180,8 @@ def _open(data: bytes) -> tuple[ImageFile, Format]:
         raise ImageError(f"{signature.name} pictures are not read", signature.cure)
     with _refusing(kind):
         check_structure(data, kind)
+        if kind == "TIFF":
+            quiet_libtiff()
         module, name = _PLUGINS[kind]
         file: ImageFile = getattr(import_module(module), name)(BytesIO(data))
         if kind == "TIFF" and is_raw_thumbnail(file):
@@ -241,4 +239,6 @@ class _refusing:
         text = str(error).strip() or type(error).__name__
         if "truncated" in text.lower() or isinstance(error, EOFError):
             raise ImageError(f"the {self._kind} file is cut short") from None
+        if type(error).__name__ == "DecompressionBombError":
+            raise ImageError("too large: it would unpack to hundreds of megapixels", "save a smaller copy") from None
         raise ImageError(f"damaged {self._kind} data ({escape(text)[:120]})") from None
