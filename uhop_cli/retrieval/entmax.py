@@ -18,6 +18,7 @@ from uhop_cli.arrays import Array, namespace, topk
 from uhop_cli.errors import SettingsError
 
 SOFTMAX_ALPHA = 1.0
+ARGMAX_ALPHA = math.inf  # the limit: all weight on the largest logit, shared equally where several are
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def sparsemax(logits: Array) -> Array:
 
 
 def entmax(logits: Array, alpha: float) -> Array:
-    """alpha-entmax along the last axis: exact (by sorting) for alpha 1.5 and 2, softmax for alpha 1, bisection else.
+    """alpha-entmax along the last axis: exact (by sorting) for alpha 1.5 and 2, softmax for alpha 1, argmax for
+    alpha infinite, bisection else.
 
     Args:
         logits: shape (..., M); -infinity for a memory outside the support.
@@ -65,7 +67,8 @@ def entmax(logits: Array, alpha: float) -> Array:
     Raises:
         SettingsError: alpha below 1.
     """
-    return threshold(logits if alpha == SOFTMAX_ALPHA else candidates(logits, alpha), alpha).weights(logits)
+    dense = alpha in (SOFTMAX_ALPHA, ARGMAX_ALPHA)
+    return threshold(logits if dense else candidates(logits, alpha), alpha).weights(logits)
 
 
 def candidates(logits: Array, alpha: float) -> Array:
@@ -78,16 +81,19 @@ def candidates(logits: Array, alpha: float) -> Array:
         raise SettingsError(f"entmax needs alpha of at least 1, not {alpha:g}")
     xp = namespace(logits)
     near = logits > xp.max(logits, axis=-1, keepdims=True) - 1 / (alpha - 1)
-    count = int(xp.max(xp.count_nonzero(near, axis=-1)))
+    count = max(1, int(xp.max(xp.count_nonzero(near, axis=-1))))
     return topk(xp.where(near, logits, -math.inf), count)[0]
 
 
 def threshold(logits: Array, alpha: float) -> Threshold:
-    """The threshold of rows of logits. For alpha above 1 they have to be the `candidates`, falling."""
+    """The threshold of rows of logits. Between softmax and argmax they have to be the `candidates`, falling.
+
+    A row of nothing but -infinity has the total 0: a chunk of a stream may be like that, a whole row may not.
+    """
     xp = namespace(logits)
-    top = xp.max(logits, axis=-1, keepdims=True)
+    top = xp.clip(xp.max(logits, axis=-1, keepdims=True), xp.finfo(logits.dtype).min, None)
     shifted = logits - top
-    if alpha == SOFTMAX_ALPHA:
+    if alpha in (SOFTMAX_ALPHA, ARGMAX_ALPHA):
         cut = xp.zeros_like(top)
     elif alpha == 2.0:
         cut = _sparsemax_cut(shifted)
@@ -103,6 +109,8 @@ def power(distance: Array, alpha: float) -> Array:
     xp = namespace(distance)
     if alpha == SOFTMAX_ALPHA:
         return xp.exp(distance)
+    if alpha == ARGMAX_ALPHA:
+        return xp.astype(distance >= 0, distance.dtype)
     base = xp.clip(1 + (alpha - 1) * distance, 0, None)
     if alpha == 2.0:
         return base

@@ -29,7 +29,7 @@ import numpy as np
 
 from uhop_cli.arrays import Array, like, namespace, topk
 from uhop_cli.errors import SettingsError
-from uhop_cli.retrieval.entmax import entmax, softmax, sparsemax
+from uhop_cli.retrieval.entmax import ARGMAX_ALPHA, entmax, softmax, sparsemax
 
 
 @dataclass(frozen=True)
@@ -99,23 +99,23 @@ class Separation:
 
 def argmax(logits: Array) -> Array:
     """The limit of softmax as beta grows: 1 on the largest logit, 1/n on each of n that are equally large."""
-    xp = namespace(logits)
-    winners = xp.astype(logits == xp.max(logits, axis=-1, keepdims=True), logits.dtype)
-    return winners / xp.sum(winners, axis=-1, keepdims=True)
+    return entmax(logits, ARGMAX_ALPHA)
 
 
 def top_k(logits: Array, k: int) -> Array:
     """Softmax over the k largest logits; of equal ones those that come first. All others have weight 0."""
+    return softmax(namespace(logits).where(largest(logits, k), logits, -math.inf))
+
+
+def largest(logits: Array, k: int) -> Array:
+    """Which logits are the k largest of a row, of equal ones those that come first: bool (..., M), min(k, M) true in each row."""
     xp = namespace(logits)
-    size = int(logits.shape[-1])
     if k < 1:
         raise SettingsError(f"top-k needs k of at least 1, not {k}")
-    _, indices = topk(logits, k)
-    places = like(logits, np.arange(size))
-    inside = xp.zeros(logits.shape, dtype=xp.bool, device=logits.device)
-    for rank in range(int(indices.shape[-1])):  # K comparisons of a row: no scatter in the array API standard
-        inside = inside | (indices[..., rank : rank + 1] == places)
-    return softmax(xp.where(inside, logits, -math.inf))
+    smallest = topk(logits, k)[0][..., -1:]
+    above, equal = logits > smallest, logits == smallest
+    room = min(k, int(logits.shape[-1])) - xp.count_nonzero(above, axis=-1, keepdims=True)
+    return above | (equal & (xp.cumulative_sum(xp.astype(equal, room.dtype), axis=-1) <= room))
 
 
 def random_mask(logits: Array, share: float, seed: int = 0) -> Array:
@@ -153,17 +153,18 @@ def polynomial(logits: Array, order: int) -> Array:
     The energy -(1/n) sum [x]_+^n has the gradient exponent n - 1, not n. Where no logit is positive no memory attracts, and the
     weights are equal.
     """
-    return softmax(polynomial_logits(logits, order))
+    powers = polynomial_logits(logits, order)
+    attracted = namespace(logits).any(logits > 0, axis=-1, keepdims=True)
+    return softmax(namespace(logits).where(attracted, powers, 0))
 
 
 def polynomial_logits(logits: Array, order: int) -> Array:
-    """(n - 1) ln [x]_+, the logits whose softmax is `polynomial`; 0 in rows with no positive logit."""
+    """(n - 1) ln [x]_+, the logits whose softmax is `polynomial`: -infinity where x is not positive."""
     xp = namespace(logits)
     if order < 2:
         raise SettingsError(f"the polynomial needs an order of at least 2, not {order}")
     positive = logits > 0
-    powers = (order - 1) * xp.log(xp.where(positive, logits, 1))
-    return xp.where(xp.any(positive, axis=-1, keepdims=True), xp.where(positive, powers, -math.inf), 0 * powers)
+    return xp.where(positive, (order - 1) * xp.log(xp.where(positive, logits, 1)), -math.inf)
 
 
 SEPARATIONS: dict[str, Kind] = {
