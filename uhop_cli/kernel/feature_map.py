@@ -8,10 +8,12 @@ family; for regularised whitening (docs/stage-one.md) these are the other values
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+
+from uhop_cli.errors import SettingsError
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -84,3 +86,54 @@ class KernelFamily:
     def explicit(cls, weight: Float32) -> KernelFamily:
         """The family of one that an explicit W is."""
         return cls(np.asarray(weight, np.float32), np.ones((1, weight.shape[0]), np.float32), (), 0)
+
+
+def initial_weight(
+    kind: Initialisation, feature_dim: int, pattern_dim: int, rng: np.random.Generator, dtype: DTypeLike = np.float32
+) -> NDArray[Any]:
+    """W0, the matrix that Stage I starts from, (D, d).
+
+    'gaussian': independent normals of variance 1, for which E[W^T W] = D I: the raw kernel is about D times the dot product.
+    'orthogonal': orthonormal rows (columns where D > d), uniformly distributed. 'identity': ones on the diagonal, with which
+    the kernel is the dot product itself (of the first D values where D < d).
+
+    Raises:
+        SettingsError: an unknown kind, or a dimension below 1.
+    """
+    if feature_dim < 1 or pattern_dim < 1:
+        raise SettingsError(f"W needs at least one row and one column, not {feature_dim} x {pattern_dim}")
+    if kind == "identity":
+        return np.eye(feature_dim, pattern_dim, dtype=dtype)
+    if kind not in ("gaussian", "orthogonal"):
+        raise SettingsError(f"unknown initialisation '{kind}'", "use gaussian, orthogonal or identity")
+    single = np.dtype(dtype) == np.float32
+    weight: NDArray[Any] = rng.standard_normal((feature_dim, pattern_dim), dtype=np.float32 if single else np.float64)
+    if kind == "orthogonal":
+        basis, triangle = np.linalg.qr(weight.T if feature_dim < pattern_dim else weight)
+        basis = basis * np.where(np.diagonal(triangle) < 0, -1, 1).astype(basis.dtype)  # else the distribution is not uniform
+        weight = basis.T if feature_dim < pattern_dim else basis
+    return np.asarray(weight, dtype)
+
+
+def normalise_rows(weight: NDArray[Any]) -> NDArray[Any]:
+    """W with rows of length 1 (Algorithm 1, line 4); rows of zeros stay as they are."""
+    lengths = np.linalg.norm(weight, axis=-1, keepdims=True)
+    return np.asarray(np.divide(weight, lengths, out=np.zeros_like(weight), where=lengths > 0))
+
+
+def compress(weight: NDArray[Any], patterns: NDArray[Any]) -> NDArray[Any]:
+    """W' with at most min(M, D, d) rows and the same kernel between the memories and anything else.
+
+    K(xi, x) = <W xi, W x> only needs the part of W x in the span of the memories' features: with Q an orthonormal basis of that
+    span, W' = Q^T W has <W' xi, W' x> = <W xi, W x> for every memory xi and every x. Where D > d an orthogonal factor of W is
+    left out as well. Only ||W x|| of an x that is no memory may become smaller, by what no memory responds to.
+
+    Args:
+        weight: W, (D, d).
+        patterns: the memories, (M, d).
+    """
+    feature_dim, pattern_dim = weight.shape
+    if patterns.shape[0] < min(feature_dim, pattern_dim):
+        basis = np.linalg.qr(weight @ patterns.T)[0]  # (D, M)
+        return np.asarray(basis.T @ weight)
+    return np.asarray(np.linalg.qr(weight, mode="r")) if feature_dim > pattern_dim else weight
