@@ -21,7 +21,7 @@ sphere: maximising the tangent) cannot raise it. For l2-squared note Psi*(beta, 
 - Psi*(beta, 2 X x - ||xi||^2), whose tangent is minimal at x = X^T p. Re-embedding the pixel average in normalised features, or
 overwriting known pixels after each step of a kernel with couplings between pixels, are not among these maps and do raise it.
 
-Evidence (docs/evidence.md). With cosines c = F z of unit vectors and Lambda(c) = -(d/2) ln(1 - c^2) for c >= 0, 0 below, the
+Evidence (docs/equations.md). With cosines c = F z of unit vectors and Lambda(c) = -(d/2) ln(1 - c^2) for c >= 0, 0 below, the
 energy is
 
     E(z) = -(1/beta) ln sum_mu exp(beta Lambda(<f_mu, z>))   on the unit sphere.                                            (2)

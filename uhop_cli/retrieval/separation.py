@@ -11,7 +11,7 @@ Each takes the logits beta * scores, shape (..., M), and returns weights of the 
     polynomial:N  p proportional to [x]_+ ^ (N - 1), the update of the order-N dense associative memory
     argmax        all weight on the largest, shared equally where several are largest
 
-over the simplex p >= 0, sum p = 1, with H_1 = -sum p ln p and H_A = sum (p - p^A) / (A (A - 1)) (docs/retrieval.md). Softmax is
+over the simplex p >= 0, sum p = 1, with H_1 = -sum p ln p and H_A = sum (p - p^A) / (A (A - 1)) (docs/equations.md). Softmax is
 entmax:1, sparsemax is entmax:2. A memory outside a support has logit -infinity, hence weight exactly 0; logits of -infinity in the
 input are welcome everywhere, as long as a row keeps one that is finite.
 
