@@ -14,6 +14,7 @@ import re
 import secrets
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ from uhop_cli.images.discover import escape
 
 _OURS = re.compile(r"\.uhop-[0-9a-f]{16}\.(tmp|lock)")
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_TRIES, _PAUSE = 10, 0.01  # seconds
 _holders: dict[Path, int] = {}  # target -> the thread of this process that holds its lock
 _holders_guard = threading.Lock()
 
@@ -44,21 +46,23 @@ class AtomicFile:
         self._temporary: Path | None = None
 
     def __enter__(self) -> AtomicFile:
-        clean(self.path.parent)
         try:
-            self._temporary, self.descriptor = _create(self.path.parent, "tmp")
+            self._temporary, self.descriptor = _create(self.path.parent)
             with suppress(FileNotFoundError):
-                os.fchmod(self.descriptor, stat.S_IMODE(os.stat(self.path).st_mode))
+                old = os.stat(self.path)
+                with suppress(PermissionError):
+                    os.fchown(self.descriptor, old.st_uid, old.st_gid)
+                os.fchmod(self.descriptor, stat.S_IMODE(old.st_mode))
         except OSError as error:
-            self._discard()
+            self.discard()
             raise failure(self.path, error) from None
         except BaseException:
-            self._discard()
+            self.discard()
             raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._discard()
+        self.discard()
 
     def write(self, data: bytes | memoryview, place: int, needed: int | None = None) -> None:
         """Writes all of `data` at byte `place`. `needed`: what the whole file takes, for the message when there is no space."""
@@ -83,7 +87,8 @@ class AtomicFile:
         if durable:
             _sync_folder(self.path.parent)
 
-    def _discard(self) -> None:
+    def discard(self) -> None:
+        """Removes the temporary file, if it is still one, and closes it."""
         if self._temporary is not None:
             with suppress(OSError):
                 self._temporary.unlink()
@@ -97,7 +102,7 @@ def resolve(path: str | Path) -> Path:
     """The regular file, or the free name, that writing to `path` writes to: links are followed.
 
     Raises:
-        OutputError: it is a folder or a device, or its folder is missing.
+        OutputError: it is a folder, a device or read-only, or its folder is missing.
     """
     try:
         target = Path(os.path.realpath(path))
@@ -110,6 +115,8 @@ def resolve(path: str | Path) -> Path:
         raise failure(path, error) from None
     if not stat.S_ISREG(mode):
         raise OutputError(f"{escape(path)}: {'a folder' if stat.S_ISDIR(mode) else 'a device or a pipe'}", "name a file")
+    if not os.access(path, os.W_OK):  # renaming would replace it all the same
+        raise OutputError(f"{escape(path)}: read-only", "chmod +w allows writing it; or name another file")
     return target
 
 
@@ -117,7 +124,7 @@ def failure(path: str | Path, error: OSError | ValueError, needed: int | None = 
     """The error that says why `path` could not be written; `needed`: how many bytes it takes."""
     number = error.errno if isinstance(error, OSError) else None
     if number in _NO_SPACE:
-        size = "" if needed is None else f": {needed} bytes are needed"
+        size = "" if needed is None else f": at least {needed} bytes are needed"
         return OutputError(f"{escape(path)}: no space to write it{size}", "free some space, or name a file on another disk")
     return OutputError(f"{escape(path)}: cannot be written: {getattr(error, 'strerror', None) or error}")
 
@@ -181,10 +188,10 @@ def _busy(path: str | Path) -> OutputError:
     return OutputError(f"{escape(path)}: another uhop is writing it", "wait until that one is done")
 
 
-def _create(folder: Path, suffix: str) -> tuple[Path, int]:
+def _create(folder: Path) -> tuple[Path, int]:
     """A new temporary file, locked, with the permissions of the umask."""
     while True:
-        path = folder / f".uhop-{secrets.token_hex(8)}.{suffix}"
+        path = folder / f".uhop-{secrets.token_hex(8)}.tmp"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
             # Between creation and lock a cleaning run may have taken the file for litter; then there is another name.
@@ -199,14 +206,14 @@ def _create(folder: Path, suffix: str) -> tuple[Path, int]:
 
 def _take(path: Path) -> int | None:
     """The lock file at `path`, created and locked; None if another holds it."""
-    while True:
+    for _ in range(_TRIES):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        if not _try_lock(descriptor):
-            os.close(descriptor)
-            return None
-        if _is_at(descriptor, path):
+        if _try_lock(descriptor) and _is_at(descriptor, path):
             return descriptor
-        os.close(descriptor)  # its holder removed it after we had opened it
+        os.close(descriptor)
+        # Its holder may just be removing it, or `clean` be asking whether it has one.
+        time.sleep(_PAUSE)
+    return None
 
 
 def _try_lock(descriptor: int) -> bool:

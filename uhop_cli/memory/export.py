@@ -10,7 +10,7 @@ from uhop_cli.errors import OutputError
 from uhop_cli.images.discover import escape
 from uhop_cli.images.encode import to_png
 from uhop_cli.images.marker import is_own_output
-from uhop_cli.memory.atomic import AtomicFile, failure
+from uhop_cli.memory.atomic import AtomicFile, clean, failure
 from uhop_cli.memory.memory import Memory
 
 LONGEST_STEM = 200  # bytes; file systems take names of 255, and a number and the suffix come on top
@@ -37,6 +37,7 @@ def export(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise failure(folder, error) from None
+    clean(folder)
     for row, path in enumerate(paths):
         with AtomicFile(path) as file:
             file.write(to_png(memory.patterns[row]), 0)

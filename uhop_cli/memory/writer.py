@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from uhop_cli.errors import MemoryFileError
 from uhop_cli.images.patterns import PatternSpec
-from uhop_cli.memory.atomic import AtomicFile
+from uhop_cli.memory.atomic import AtomicFile, clean
 from uhop_cli.memory.consistency import fault
 from uhop_cli.memory.entries import Bytes
 from uhop_cli.memory.header import SCHEMA, TENSORS, VERSION
@@ -50,6 +50,7 @@ class Writer:
         self._needed: int | None = None
 
     def __enter__(self) -> Writer:
+        clean(self._file.path.parent)
         self._file.__enter__()
         return self
 
@@ -123,9 +124,10 @@ class Writer:
     def _write(self, array: NDArray[np.generic]) -> None:
         """Adds an array to the data, in pieces."""
         flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        needed = self._needed or self._room + self._size + flat.size
         for begin in range(0, flat.size, CHUNK):
             piece = flat[begin : begin + CHUNK].data
-            self._file.write(piece, self._room + self._size, self._needed)
+            self._file.write(piece, self._room + self._size, needed)
             self._hash.update(piece)
             self._size += len(piece)
 
@@ -134,10 +136,12 @@ class Writer:
         old, new = self._file, AtomicFile(self._file.path)
         new.__enter__()
         self._file = new
-        with old:
+        try:
             for begin in range(0, self._size, CHUNK):
                 piece = os.pread(old.descriptor, min(CHUNK, self._size - begin), self._room + begin)
                 new.write(piece, room + begin, self._needed)
+        finally:
+            old.discard()
         self._room = room
 
 
