@@ -1,7 +1,7 @@
 """Which array library and which device, and the few operations that the array API standard lacks.
 
-The engine is written once against the array API standard. On the CPU its namespace is NumPy itself and torch is never imported; on a
-GPU it is `array_api_compat.torch`. This is the only file, beside nn/, in which torch is imported.
+The engine is written once against the array API standard. On the CPU its namespace is NumPy itself and torch is never imported; on
+a GPU it is `array_api_compat.torch`. This is the only file, beside nn/, in which torch is imported.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def float32(array: Array) -> Array:
 
 
 def unit_rows(patterns: NDArray[Any], rows: slice = slice(None)) -> NDArray[np.float32]:
-    """Rows of stored patterns as vectors in [0, 1], float32: shape (m, d). Pixels (uint8) are divided by 255, floats taken as they are."""
+    """Rows of stored patterns as vectors in [0, 1], (m, d) float32: pixels (uint8) divided by 255, floats as they are."""
     part = patterns[rows].reshape(len(patterns[rows]), -1)
     if part.dtype != np.uint8:
         return part.astype(np.float32, copy=False)
@@ -185,7 +185,7 @@ def chunks(total: int, size: int) -> Iterator[slice]:
 
 
 def available_memory() -> int:
-    """Bytes of memory this process may still take: what the system has free, cut by the address-space limit and the control group."""
+    """Bytes of memory this process may still take: what is free, cut by the address-space limit and the control group."""
     limits = [8 << 30]
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:

@@ -4,8 +4,8 @@ With the thin SVD X = U diag(s) V^T of the memories (rows, M x d),
 
     W_rho = diag(s_i / (s_i^2 + rho)) V^T.
 
-As rho -> 0, linearly independent memories get orthonormal features and the average separation loss reaches -2t; the price is noise in
-the directions of small variance, and rho > 0 limits it. All rho share V, so a `KernelFamily` holds the whole path.
+As rho -> 0, linearly independent memories get orthonormal features and the average separation loss reaches -2t; the price is noise
+in the directions of small variance, and rho > 0 limits it. All rho share V, so a `KernelFamily` holds the whole path.
 
 Cost: one Gram matrix (M <= d) or second moment (M > d, streamed, O(d^2) memory) and its eigen-decomposition in float64; where
 min(M, d) is beyond `EXACT_LIMIT` a randomised subspace iteration finds the leading directions in a few passes over the patterns
@@ -139,7 +139,7 @@ def centred(family: KernelFamily, patterns: NDArray[np.generic]) -> KernelFamily
 
 
 def _significant(eigenvalues: Float64, total: int) -> NDArray[np.bool_]:
-    """Which eigenvalues of the Gram matrix are above its rounding error. All-black memories keep one direction, of singular value 0."""
+    """Which eigenvalues of the Gram matrix are above its rounding error. All-black memories keep one direction of value 0."""
     floor = eigenvalues[-1] * max(total, len(eigenvalues)) * 1e-15
     keep: NDArray[np.bool_] = eigenvalues > max(floor, 0.0)
     if not keep.any():

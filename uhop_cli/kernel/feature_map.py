@@ -62,7 +62,8 @@ class KernelFamily:
     def norms(self, patterns: Float32) -> Float32:
         """||Phi_r(x)|| for rows `patterns` (M, d) and every member: shape (M, R)."""
         squares = np.square(patterns @ self.weight.T)
-        return np.sqrt(squares @ np.square(self.gains).T)
+        norms: Float32 = np.sqrt(squares @ np.square(self.gains).T)
+        return norms
 
     def probes(self, queries: Float32) -> tuple[Float32, Float32]:
         """A_r x for rows `queries` (Q, d) and every member r, and the norms ||Phi_r(x)||.
@@ -74,8 +75,9 @@ class KernelFamily:
         """
         z = queries @ self.weight.T  # (Q, D)
         scaled = z[None] * np.square(self.gains)[:, None, :]  # (R, Q, D)
-        norms = np.sqrt(np.maximum(np.einsum("qd,rqd->rq", z, scaled), 0))
-        return scaled @ self.weight, norms
+        columns: Float32 = (scaled @ self.weight).astype(np.float32, copy=False)
+        squares = np.maximum(np.einsum("qd,rqd->rq", z, scaled), 0)
+        return columns, np.sqrt(squares).astype(np.float32, copy=False)
 
     def with_chosen(self, member: int) -> KernelFamily:
         """The same family, with another member as its W."""

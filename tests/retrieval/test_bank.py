@@ -1,0 +1,62 @@
+"""Products and read-outs straight from the pixels equal those of float patterns, on every path."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from uhop_cli.arrays import Device, to_numpy
+from uhop_cli.retrieval import bank as bank_module
+from uhop_cli.retrieval.bank import THIN, Bank
+
+
+@pytest.fixture(params=["cpu", "torch-cpu"])
+def device(request: pytest.FixtureRequest) -> Device:
+    if request.param != "cpu":
+        pytest.importorskip("torch")
+    return Device(request.param)
+
+
+def pixels(count: int = 23) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 4, 5, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("columns", [1, 3, THIN + 5])
+@pytest.mark.parametrize("threads", [False, True])
+def test_products_equal_float_products(device: Device, columns: int, threads: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bank_module, "THIN_CHUNK_BYTES", 4 * 60 * 4)
+    monkeypatch.setattr(bank_module, "WIDE_CHUNK_BYTES", 4 * 60 * 7)
+    if threads:
+        monkeypatch.setattr(bank_module, "THREADS_WORTH", 1)
+    stored = pixels()
+    y = np.random.default_rng(1).normal(size=(60, columns)).astype(np.float32)
+    result = to_numpy(Bank(stored, device).products(device.put(y)))
+    np.testing.assert_allclose(result, stored.reshape(23, -1) / 255 @ y, rtol=1e-4, atol=1e-5)
+
+
+def test_read_out_is_the_weighted_sum_and_skips_what_rounding_hides(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bank_module, "WIDE_CHUNK_BYTES", 4 * 60 * 3)
+    stored = pixels()
+    x = stored.reshape(23, -1) / 255
+    rng = np.random.default_rng(2)
+    for weights in (rng.dirichlet(np.ones(23), 4), np.eye(23)[[3, 17]], np.eye(23)[[3, 17]] * (1 - 1e-9) + 1e-11):
+        result = to_numpy(Bank(stored, device).read_out(device.put(weights.astype(np.float32))))
+        np.testing.assert_allclose(result, weights @ x, rtol=1e-4, atol=1e-6)
+
+
+def test_rows_and_float_patterns(device: Device) -> None:
+    stored = pixels()
+    np.testing.assert_allclose(to_numpy(Bank(stored, device).rows([2, 5])), stored.reshape(23, -1)[[2, 5]] / 255, rtol=1e-6)
+    floats = np.random.default_rng(3).random((4, 6)).astype(np.float32)
+    y = np.ones((6, 2), np.float32)
+    np.testing.assert_allclose(to_numpy(Bank(floats, device).products(device.put(y))), floats @ y, rtol=1e-6)
+
+
+def test_memory_mapped_patterns_are_used_in_place(tmp_path) -> None:
+    stored = pixels()
+    np.save(tmp_path / "stored.npy", stored)
+    mapped = np.load(tmp_path / "stored.npy", mmap_mode="r")
+    bank = Bank(mapped)
+    assert np.shares_memory(bank.patterns, mapped)
+    y = np.ones((60, 1), np.float32)
+    np.testing.assert_allclose(bank.products(y)[:, 0], stored.reshape(23, -1).sum(axis=1) / 255, rtol=1e-5)

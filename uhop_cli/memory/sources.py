@@ -1,0 +1,135 @@
+"""What is to be stored: image files, and the rows of `.npy` arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.errors import ImageError
+from uhop_cli.images.decode import Header, Image, decode, read_bytes, read_header
+from uhop_cli.images.discover import Skipped, discover, escape
+from uhop_cli.images.patterns import PatternSpec, to_pattern
+from uhop_cli.memory.settings import OnProgress, Progress
+
+UInt8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One image to store: a file, or one row of an array.
+
+    Attributes:
+        name: file-system bytes, relative to the memory file's folder.
+        read: returns the bytes that are hashed and, with `--embed`, kept.
+        header: what the header says, from these bytes.
+        image: the picture, decoded from these bytes for patterns of the given size.
+    """
+
+    name: bytes
+    read: Callable[[], bytes]
+    header: Callable[[bytes], Header]
+    image: Callable[[bytes, tuple[int, int]], Image]
+
+    def encode(self, data: bytes, spec: PatternSpec) -> tuple[UInt8, bool]:
+        """The pattern of the picture in `data`, and whether the picture has transparent parts."""
+        image = self.image(data, (spec.width, spec.height))
+        return to_pattern(image, spec), image.alpha is not None
+
+
+def collect(paths: Sequence[str | Path], folder: Path) -> tuple[list[Source], list[tuple[str, str]]]:
+    """All images that `paths` name, and those that were found but cannot be taken, as (name, reason).
+
+    Args:
+        paths: files, folders and `.npy` arrays of shape (M, H, W) or (M, H, W, C).
+        folder: where the memory file lies; names are relative to it.
+
+    Raises:
+        ImageError: a path that is not there.
+    """
+    left_out: list[tuple[str, str]] = []
+
+    def skip(why: Skipped) -> None:
+        if not why.ignored:
+            left_out.append((why.shown, why.reason if why.hint is None else f"{why.reason}: {why.hint}"))
+
+    images = discover([path for path in paths if not _is_array(path)], on_skip=skip)
+    sources = [_file(found.path, folder) for found in images]
+    for path in paths:
+        if _is_array(path):
+            sources += _rows(Path(path), folder)
+    return sources, left_out
+
+
+def headers(sources: Sequence[Source], progress: OnProgress | None = None) -> list[Header]:
+    """The headers of all sources that can be read, in order; files that cannot are reported when they are decoded."""
+
+    def look(source: Source) -> Header | None:
+        try:
+            return source.header(source.read())
+        except ImageError:
+            return None
+
+    result = []
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for done, header in enumerate(pool.map(look, sources), 1):
+            if header is not None:
+                result.append(header)
+            if progress:
+                progress(Progress("look at", done, len(sources)))
+    return result
+
+
+def _is_array(path: str | Path) -> bool:
+    return os.fspath(path).endswith(".npy")
+
+
+def _file(path: Path, folder: Path) -> Source:
+    return Source(
+        os.fsencode(os.path.relpath(path, folder)),
+        lambda: read_bytes(path),
+        read_header,
+        lambda data, size: decode(data, draft=size),
+    )
+
+
+def _rows(path: Path, folder: Path) -> list[Source]:
+    """One source for each image of an array: uint8, or floats in [0, 1]. The array is mapped, not loaded, and never unpickled."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else "not a NumPy array of numbers"
+        raise ImageError(
+            f"{escape(path)}: {reason}", "give a .npy file of uint8 or float images, (M, H, W) or (M, H, W, C)"
+        ) from None
+    if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)) or 0 in array.shape:
+        raise ImageError(
+            f"{escape(path)}: an array of shape {array.shape}", "give images as (M, H, W), (M, H, W, 1) or (M, H, W, 3)"
+        )
+    if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
+        raise ImageError(f"{escape(path)}: an array of {array.dtype}", "give uint8 values, or floats in [0, 1]")
+    height, width = array.shape[1:3]
+    channels = array.shape[3] if array.ndim == 4 else 1
+    header = Header(width, height, gray=channels == 1, alpha=False)
+    name = os.fsencode(os.path.relpath(path, folder))
+
+    def pixels(index: int) -> bytes:
+        row = np.asarray(array[index])
+        if row.dtype != np.uint8:
+            if not (np.isfinite(row).all() and row.min() >= 0 and row.max() <= 1):
+                raise ImageError("values outside [0, 1]", "scale the array to [0, 1], or to uint8")
+            row = np.rint(row * 255).astype(np.uint8)
+        return row.tobytes()
+
+    def image(data: bytes, size: tuple[int, int]) -> Image:
+        return Image(np.frombuffer(data, np.uint8).reshape(height, width, channels), None)
+
+    return [
+        Source(name + b"[%d]" % index, lambda index=index: pixels(index), lambda data: header, image)  # type: ignore[misc]
+        for index in range(len(array))
+    ]

@@ -1,0 +1,112 @@
+"""The memories as Stage II reads them: in place, chunk by chunk, straight from the stored pixels.
+
+A bank answers three questions: the products of all memories with a few columns (scores), the weighted sum of memories (read-out)
+and single rows. Pixels stay uint8; a chunk becomes float32 only while it is in the cache, so that a product moves a quarter of the
+bytes that float32 patterns would. Half precision and integer products are not used on the CPU: NumPy has no fast form of either.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.arrays import CPU, Array, Device, chunks, float32
+
+THIN = 32  # up to this many columns a product is bound by memory, not by arithmetic
+THIN_CHUNK_BYTES = 3 << 20  # float32 rows that stay in one core's cache while they are used
+WIDE_CHUNK_BYTES = 48 << 20
+THREADS_WORTH = 8 << 20  # pixels below which a second thread costs more than it brings
+
+
+class Bank:
+    """M memories of d values, on one device.
+
+    Args:
+        patterns: shape (M, ...), uint8 pixels or float values in [0, 1]; may be memory-mapped (it is never copied on the CPU).
+        device: where the products run.
+    """
+
+    def __init__(self, patterns: NDArray[np.generic], device: Device = CPU) -> None:
+        flat = patterns.reshape(len(patterns), -1)
+        self.device = device
+        self.count, self.dim = int(flat.shape[0]), int(flat.shape[1])
+        self.scale = 1 / 255 if flat.dtype == np.uint8 else 1.0
+        self.patterns: Array = device.put(flat)
+
+    def products(self, columns: Array) -> Array:
+        """X @ columns: shape (M, K) for columns of shape (d, K), float32."""
+        scaled = float32(columns) * self.scale
+        if not self.device.is_numpy:
+            return self._device_products(scaled)
+        out = np.empty((self.count, scaled.shape[1]), np.float32)
+        if scaled.shape[1] <= THIN:
+            self._each_chunk(THIN_CHUNK_BYTES, lambda rows, part: np.matmul(part, scaled, out=out[rows]))
+        else:
+            buffer = np.empty((max(1, WIDE_CHUNK_BYTES // (4 * self.dim)), self.dim), np.float32)
+            for rows in chunks(self.count, len(buffer)):
+                part = buffer[: rows.stop - rows.start]
+                np.copyto(part, self.patterns[rows], casting="unsafe")
+                np.matmul(part, scaled, out=out[rows])
+        return out
+
+    def rows(self, indices: Array) -> Array:
+        """Memories by index, in [0, 1]: shape (*indices.shape, d)."""
+        return float32(self.patterns[indices]) * np.float32(self.scale)
+
+    def read_out(self, weights: Array) -> Array:
+        """sum_mu p_mu xi_mu for weights (Q, M): shape (Q, d).
+
+        Weights of at most 2^-24 / M are below the rounding of the result and are not read.
+        """
+        if not self.device.is_numpy:
+            return self._device_read_out(weights)
+        kept = weights > 2.0**-24 / self.count
+        needed = np.flatnonzero(kept.any(axis=0))
+        out = np.zeros((len(weights), self.dim), np.float32)
+        for part in chunks(len(needed), max(1, WIDE_CHUNK_BYTES // (4 * self.dim))):
+            rows = needed[part]
+            if len(rows) == rows[-1] - rows[0] + 1:  # neighbours: a slice, not a gather
+                pixels = self.patterns[rows[0] : rows[-1] + 1].astype(np.float32)
+                out += weights[:, rows[0] : rows[-1] + 1] @ pixels
+            else:
+                out += weights[:, rows] @ self.patterns[rows].astype(np.float32)
+        out *= np.float32(self.scale)
+        return out
+
+    def _each_chunk(self, size: int, work: Callable[[slice, NDArray[np.float32]], object]) -> None:
+        """Run `work(rows, float32 pixels)` over all chunks, on all cores when there is enough to do, one BLAS thread in each."""
+        step = max(1, size // (4 * self.dim))
+        threads = min(os.cpu_count() or 1, 16) if self.count * self.dim >= THREADS_WORTH else 1
+
+        def strip(part: slice) -> None:
+            buffer = np.empty((step, self.dim), np.float32)
+            for rows in chunks(part.stop - part.start, step):
+                span = slice(part.start + rows.start, part.start + rows.stop)
+                pixels = buffer[: span.stop - span.start]
+                np.copyto(pixels, self.patterns[span], casting="unsafe")
+                work(span, pixels)
+
+        if threads == 1:
+            strip(slice(0, self.count))
+            return
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+            list(pool.map(strip, chunks(self.count, -(-self.count // threads))))
+
+    def _device_products(self, columns: Array) -> Array:
+        import array_api_compat
+
+        xp = array_api_compat.array_namespace(columns)
+        step = max(1, (256 << 20) // (4 * self.dim))
+        return xp.concat([float32(self.patterns[rows]) @ columns for rows in chunks(self.count, step)], axis=0)
+
+    def _device_read_out(self, weights: Array) -> Array:
+        out: Array = 0.0
+        for rows in chunks(self.count, max(1, (256 << 20) // (4 * self.dim))):
+            out = out + weights[:, rows] @ float32(self.patterns[rows])
+        return out * self.scale

@@ -1,0 +1,195 @@
+"""The retrieval models: what a state is, which weights it gives the memories, and where it goes next.
+
+Each model has a state for every query. `evaluate` gives the weights p = Sep(beta * scores) over the memories and the energy of the
+state; `advance` gives the next state. The picture that a step retrieves is always the same weighted sum X^T p.
+
+    LinearModel     scores F z * scale + bias with F = W X^T / norms; state z in feature space, z <- F^T p. Covers the raw kernel
+                    (U-Hop eq. 2.4, norms = 1), normalised features (docs/equations.md), dot, cosine and -L2^2.
+    ClampedModel    the same, with known pixels held fast: the free pixels take the exact minimiser of the tangent.
+    FixedModel      scores of the query alone (visible-pixel similarities, -L2, -L1): the state never moves the scores.
+
+docs/equations.md says for which of them the energy is proved to fall; these have `monotone` True.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from uhop_cli.arrays import Array, namespace
+from uhop_cli.energy import energy
+from uhop_cli.retrieval.bank import Bank
+from uhop_cli.retrieval.separation import Separation
+
+CLAMP_ITERATIONS = 50  # of conjugate gradients; each lowers the tangent, so that the energy falls however many there are
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a state is worth: weights and scores over the memories, (Q, M), and the energy (Q,), None where none is defined."""
+
+    weights: Array
+    scores: Array
+    energy: Array | None
+
+
+class Model(Protocol):
+    """See the head of this file."""
+
+    name: str
+    monotone: bool
+
+    def start(self, queries: Array) -> Any:
+        """The state of queries (Q, d)."""
+        ...
+
+    def evaluate(self, state: Any) -> Evaluation:
+        """Weights, scores and energy of a state."""
+        ...
+
+    def advance(self, state: Any, weights: Array, picture: Array) -> Any:
+        """The next state, from the weights of this one and the picture X^T p that they give."""
+        ...
+
+
+class LinearModel:
+    """Scores that are linear in the state.
+
+    Args:
+        bank: the memories.
+        separation: from logits to weights.
+        beta: inverse temperature.
+        weight: W (D, d); None is the identity.
+        norms: (M,) the length that each memory's feature is divided by; None divides by nothing, and the query is not normalised.
+        bias: (M,) added to the scores.
+        scale: factor of the linear part.
+        name: of the map, for the result.
+    """
+
+    def __init__(
+        self,
+        bank: Bank,
+        separation: Separation,
+        beta: float,
+        *,
+        weight: Array = None,
+        norms: Array = None,
+        bias: Array = None,
+        scale: float = 1.0,
+        name: str = "kernel",
+    ) -> None:
+        self.bank, self.separation, self.beta = bank, separation, beta
+        self.weight, self.bias, self.scale, self.name = weight, bias, scale, name
+        self.inverse: Array = None
+        if norms is not None:
+            xp = namespace(norms)
+            # A memory without a direction (an all-black one) has score 0 with every query.
+            self.inverse = xp.where(norms > 0, 1 / xp.where(norms > 0, norms, 1), 0)
+        self.monotone = separation.alpha is not None
+
+    def start(self, queries: Array) -> Array:
+        """z = Phi(x), divided by its length where the memories' features are."""
+        features = queries if self.weight is None else queries @ self.weight.T
+        if self.inverse is None:
+            return features
+        xp = namespace(features)
+        length = xp.sqrt(xp.sum(features * features, axis=-1, keepdims=True))
+        return features / xp.where(length > 0, length, 1)
+
+    def evaluate(self, state: Array) -> Evaluation:
+        """p = Sep(beta F z) and E(z) = scale ||z||^2 / 2 - Psi*(beta, F z)."""
+        xp = namespace(state)
+        probes = state if self.weight is None else state @ self.weight
+        scores = self.bank.products(probes.T).T * self.scale
+        scores = scores if self.inverse is None else scores * self.inverse
+        scores = scores if self.bias is None else scores + self.bias
+        weights = self.separation(self.beta * scores)
+        alpha = self.separation.alpha
+        if alpha is None:
+            return Evaluation(weights, scores, None)
+        quadratic = 0.5 * self.scale * xp.sum(state * state, axis=-1)
+        return Evaluation(weights, scores, energy(quadratic, scores, self.beta, alpha, weights))
+
+    def advance(self, state: Array, weights: Array, picture: Array) -> Array:
+        """z <- F^T p."""
+        target = picture if self.inverse is None else self.bank.read_out(weights * self.inverse)
+        return target if self.weight is None else target @ self.weight.T
+
+
+class ClampedModel(LinearModel):
+    """A kernel model in which known pixels do not move.
+
+    The state is z = W x / ||W x0|| with x made of known and free pixels. A step minimises the tangent of the energy,
+    ||z - F^T p||^2 / 2, over the free pixels by conjugate gradients, started where they are (least norm where A_ff is singular).
+
+    Args:
+        known: (Q, d) bool, the pixels that stay.
+        The others as in `LinearModel`.
+    """
+
+    def __init__(self, *args: Any, known: Array, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.known = known
+        self.name = f"{self.name}, clamped"
+        self._pixels: Array = None
+        self._length: Array = None
+
+    def start(self, queries: Array) -> Array:
+        """z of the query, whose missing pixels start at 0."""
+        xp = namespace(queries)
+        self._pixels = xp.where(self.known, queries, 0)
+        features = self._pixels @ self.weight.T
+        length = xp.sqrt(xp.sum(features * features, axis=-1, keepdims=True))
+        self._length = xp.where(length > 0, length, 1) if self.inverse is not None else xp.ones_like(length)
+        return features / self._length
+
+    def advance(self, state: Array, weights: Array, picture: Array) -> Array:
+        """Free pixels x_f <- argmin ||W x / l - F^T p||^2, by conjugate gradients on the normal equations."""
+        xp = namespace(state)
+        target = super().advance(state, weights, picture) * self._length  # (Q, D)
+        x, weight = self._pixels, self.weight
+        residual = target - x @ weight.T
+        gradient = xp.where(self.known, 0, residual @ weight)
+        direction = gradient
+        size = xp.sum(gradient * gradient, axis=-1, keepdims=True)
+        for _ in range(CLAMP_ITERATIONS):
+            image = direction @ weight.T
+            curvature = xp.sum(image * image, axis=-1, keepdims=True)
+            step = xp.where(curvature > 0, size / xp.where(curvature > 0, curvature, 1), 0)
+            x = x + step * direction
+            residual = residual - step * image
+            gradient = xp.where(self.known, 0, residual @ weight)
+            new_size = xp.sum(gradient * gradient, axis=-1, keepdims=True)
+            direction = gradient + xp.where(size > 0, new_size / xp.where(size > 0, size, 1), 0) * direction
+            size = new_size
+        self._pixels = x
+        return (x @ weight.T) / self._length
+
+
+class FixedModel:
+    """Scores of the query that no step changes: what is known of the query stays, so the first step is the fixed point.
+
+    Args:
+        scores: (Q, M), larger = closer.
+        separation, beta: from scores to weights.
+        name: of the map.
+    """
+
+    monotone = True
+
+    def __init__(self, scores: Array, separation: Separation, beta: float, name: str) -> None:
+        self.scores, self.separation, self.beta, self.name = scores, separation, beta, name
+
+    def start(self, queries: Array) -> Array:
+        """The query itself; it is not used again."""
+        return queries
+
+    def evaluate(self, state: Array) -> Evaluation:
+        """p = Sep(beta * scores); the energy is -Psi*(beta, scores), constant."""
+        weights = self.separation(self.beta * self.scores)
+        alpha = self.separation.alpha
+        return Evaluation(weights, self.scores, None if alpha is None else energy(0.0, self.scores, self.beta, alpha, weights))
+
+    def advance(self, state: Array, weights: Array, picture: Array) -> Array:
+        """Nowhere."""
+        return state
