@@ -27,9 +27,8 @@ def quiet_libtiff() -> None:
     import ctypes  # takes time to import and only TIFF files need it
 
     try:
-        library = ctypes.CDLL(
-            import_module("PIL._imaging").__file__
-        )  # looks through the libraries that Pillow's core is linked with as well
+        # loading Pillow's core by name looks through the libraries that it is linked with as well
+        library = ctypes.CDLL(import_module("PIL._imaging").__file__)
         for setter in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
             function = getattr(library, setter)
             function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_void_p
