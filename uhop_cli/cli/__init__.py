@@ -1,0 +1,1 @@
+"""The command `uhop`: arguments in, output out. One file a command."""

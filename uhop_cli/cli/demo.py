@@ -1,0 +1,78 @@
+"""`uhop demo`: the sample memory, damaged pictures and the restored ones; offline, a few seconds."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from uhop_cli.cli import options
+from uhop_cli.cli.help import examples
+from uhop_cli.cli.output import Output, number
+from uhop_cli.samples import sample_data
+
+if TYPE_CHECKING:
+    from uhop_cli.memory.restore import Restoration, Restorer
+
+EXAMPLES = examples(
+    ("uhop demo", "a terminal with colours shows the pictures"),
+    ("uhop demo -q", "only how many are right"),
+)
+
+
+def demo(
+    device: options.DeviceName = "auto",
+    seed: options.Seed = 0,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Store the sample pictures and restore their damaged copies."""
+    output = Output(quiet=quiet)
+    samples = sample_data()
+
+    from uhop_cli.memory.build import store
+    from uhop_cli.memory.restore import QuerySettings, Restorer
+    from uhop_cli.memory.settings import StoreSettings
+
+    with tempfile.TemporaryDirectory(prefix="uhop-demo-") as folder:
+        memory = Path(folder) / "sample.safetensors"
+        with output.progress() as progress:
+            report = store([samples / "images"], memory, StoreSettings(seed=seed, device=device), progress=progress)
+        output.line(f"{report.stored} sample pictures stored in {report.seconds:.1f} s; their damaged copies, restored:")
+        restorer = Restorer(memory, QuerySettings(seed=seed, device=device))
+        results = [restorer.restore(path) for path in sorted((samples / "damaged").iterdir())]
+        if output.colour:
+            for result in results:
+                _show(result, restorer, output)
+    right = [_original(result) == _found(result) for result in results]
+    rows = [
+        (_original(result), _damage(result), _found(result), number(result.confidence, ".1%"), "yes" if good else "no")
+        for result, good in zip(results, right, strict=True)
+    ]
+    output.line()
+    output.table(["picture", "damage", "found", "confidence", "right"], rows, left=[0, 1, 2, 4])
+    output.line(f"{sum(right)} of {len(right)} right. Your own pictures: uhop store FOLDER, then uhop query DAMAGED_IMAGE")
+    output.essential(f"{sum(right)} of {len(right)}")
+
+
+def _show(result: Restoration, restorer: Restorer, output: Output) -> None:
+    from uhop_cli.cli.pictures import side_by_side
+
+    console = output.console()
+    if console is not None:
+        stored = restorer.memory.patterns[result.matches[0].row]
+        console.print(
+            side_by_side([(_damage(result), result.damaged), ("restored", result.state), ("match", stored)], console.width)
+        )
+
+
+def _original(result: Restoration) -> str:
+    return Path(result.query).stem.split("_")[0]
+
+
+def _damage(result: Restoration) -> str:
+    return Path(result.query).stem.split("_")[1]
+
+
+def _found(result: Restoration) -> str:
+    return Path(result.match.name).stem if result.match else "-"

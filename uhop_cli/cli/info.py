@@ -1,0 +1,140 @@
+"""`uhop info`: what is in a memory file, and is it whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from uhop_cli.cli import options
+from uhop_cli.cli.help import examples
+from uhop_cli.cli.output import Output, bytes_in_words, number
+from uhop_cli.cli.store import pattern_in_words, print_self_test
+from uhop_cli.images.discover import escape
+from uhop_cli.memory.header import Header, read_header
+
+if TYPE_CHECKING:
+    from uhop_cli.memory.memory import Memory
+
+EXAMPLES = examples(
+    ("uhop info pets.safetensors", "what it holds, from its header"),
+    ("uhop info pets.safetensors --list", "the stored images by name"),
+    ("uhop info pets.safetensors --verify", "reads it all and checks it"),
+    ("uhop info pets.safetensors --export out/", "the memories as PNG files"),
+)
+
+
+def info(
+    file: Annotated[Path, typer.Argument(metavar="FILE", envvar="UHOP_MEMORY", help="The memory file.")] = options.DEFAULT_MEMORY,
+    entries: Annotated[bool, typer.Option("--list", help="Name the stored images.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Read all of the file and check it.")] = False,
+    export: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the memories to DIR as PNG files.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="With --export: replace files that are in the way.")] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Say what a memory file holds, and whether it is whole."""
+    output = Output(json=as_json, quiet=quiet)
+    header = read_header(file)
+    document = describe(file, header)
+    if entries or verify or export:
+        memory = _load(file, output, verify=verify)
+        document["verified"] = verify
+        if entries:
+            document["entries"] = _entries(memory)
+        if export:
+            document["exported"] = [escape(path) for path in _export(memory, export, output, force=force)]
+    output.document(document)
+    output.essential(escape(file))
+    output.facts(_facts(file, header, document))
+    if not entries:
+        print_self_test([row for row in _list(header.record.get("self_test")) if _is_self_test(row)], output)
+    else:
+        rows = [(str(entry["row"]), entry["name"], bytes_in_words(entry["size"])) for entry in document["entries"]]
+        output.table(["memory", "name", "size"], rows, left=[1])
+
+
+def describe(file: Path, header: Header) -> dict[str, Any]:
+    """The document `uhop.info/1`, as far as the header tells."""
+    return {
+        "schema": "uhop.info/1",
+        "config": header.record.get("settings"),
+        "memory": escape(file),
+        "files": header.files,
+        "patterns": header.patterns,
+        "pattern": dict(header.pattern),
+        "feature_dim": header.feature_dim,
+        "rhos": list(header.rhos),
+        "chosen": header.chosen,
+        "beta": header.beta,
+        "embedded": header.embedded,
+        "bytes": header.file_size,
+        **{key: header.record.get(key) for key in ("stage1", "separation", "self_test", "seed", "versions")},
+    }
+
+
+def _load(file: Path, output: Output, *, verify: bool) -> Memory:
+    from uhop_cli.memory import file as memory_file
+    from uhop_cli.memory.settings import Progress
+
+    if not verify:
+        return memory_file.load(file)
+    with output.progress() as progress:
+        return memory_file.verify(file, progress and (lambda done, total: progress(Progress("verify", done, total))))
+
+
+def _export(memory: Memory, folder: Path, output: Output, *, force: bool) -> Sequence[Path]:
+    from uhop_cli.memory.export import export
+    from uhop_cli.memory.settings import Progress
+
+    with output.progress() as progress:
+        return export(
+            memory, folder, force=force, progress=progress and (lambda done, total: progress(Progress("export", done, total)))
+        )
+
+
+def _entries(memory: Memory) -> list[dict[str, Any]]:
+    stored = memory.entries
+    columns = zip(stored.names(), stored.name_entry.tolist(), stored.sizes.tolist(), stored.digests, strict=True)
+    return [{"name": escape(name), "row": row, "size": size, "sha256": bytes(digest).hex()} for name, row, size, digest in columns]
+
+
+def _facts(file: Path, header: Header, document: dict[str, Any]) -> list[tuple[str, str]]:
+    stage1, separation, versions = (_dict(document[key]) for key in ("stage1", "separation", "versions"))
+    facts = [
+        ("memory", f"{escape(file)}, {bytes_in_words(header.file_size)}"),
+        ("holds", f"{header.files} images, {header.patterns} distinct" + (", with their own bytes" if header.embedded else "")),
+        ("pattern", pattern_in_words(header.pattern)),
+        (
+            "kernel",
+            f"{escape(str(stage1.get('solver')))}, {header.feature_dim} features"
+            + (f", rho {header.rhos[header.chosen]:.3g}" if header.rhos else ""),
+        ),
+        ("beta", number(header.beta)),
+    ]
+    if all(isinstance(separation.get(key), float) for key in ("r_phi", "margin_min")):
+        facts.append(("separation", f"R_Phi {separation['r_phi']:.3g}, smallest margin {separation['margin_min']:.3g}"))
+    if versions:
+        facts.append(("written by", ", ".join(f"{escape(str(name))} {escape(str(value))}" for name, value in versions.items())))
+    if document.get("verified"):
+        facts.append(("verified", "whole: every tensor is what was written"))
+    if "exported" in document:
+        facts.append(("exported", f"{len(document['exported'])} pictures"))
+    return facts
+
+
+# A record is somebody's claim: of its values, only what has the expected form is printed.
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _is_self_test(row: Any) -> bool:
+    numbers = ("accuracy", "accuracy_unlearned", "sse")
+    return isinstance(row, dict) and "corruption" in row and all(isinstance(row.get(key), int | float | None) for key in numbers)

@@ -1,0 +1,108 @@
+"""Options that several commands share, and checks of values that need no array library, so that a wrong one is told at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from uhop_cli.errors import ImageError
+from uhop_cli.images.discover import escape
+
+DEFAULT_MEMORY = Path("uhop.safetensors")
+
+_SIZE = re.compile(r"auto|[0-9]{1,4}([xX][0-9]{1,4})?")
+_BACKGROUND = re.compile(r"grey|gray|black|white|#[0-9a-f]{6}", re.IGNORECASE)
+_SEPARATION = re.compile(r"softmax|sparsemax|argmax|entmax:[0-9.]+|top-k:[0-9]+")
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,3})?")
+
+
+def device(value: str) -> str:
+    """Checks `--device`; whether the device is there is found when it is used."""
+    return _matching(_DEVICE, value, "give auto, cpu, cuda, cuda:N or mps")
+
+
+def size(value: str) -> str:
+    """Checks `--size`."""
+    return _matching(_SIZE, value, "give auto, one number such as 64, or WxH such as 64x48")
+
+
+def background(value: str) -> str:
+    """Checks `--background`."""
+    return _matching(_BACKGROUND, value, "give grey, black, white or #rrggbb")
+
+
+def separation(value: str) -> str:
+    """Checks `--separation`."""
+    return _matching(_SEPARATION, value, "give softmax, sparsemax, entmax:A, top-k:K or argmax")
+
+
+def number_or_auto(value: str) -> str | float:
+    """'auto', or a number that is not negative."""
+    if value == "auto":
+        return value
+    try:
+        result = float(value)
+    except ValueError:
+        result = -1
+    if not 0 <= result < float("inf"):
+        raise typer.BadParameter(f"{value!r} is neither 'auto' nor a number")
+    return result
+
+
+def count_or_auto(value: str) -> str | int:
+    """'auto', or a whole number from 1."""
+    if value == "auto":
+        return value
+    if not (value.isascii() and value.isdecimal() and len(value) < 10 and int(value) > 0):
+        raise typer.BadParameter(f"{value!r} is neither 'auto' nor a whole number from 1")
+    return int(value)
+
+
+def existing(paths: list[Path] | None) -> list[Path] | None:
+    """Checks that paths are there; `-` is standard input.
+
+    Raises:
+        ImageError: one is not.
+    """
+    for path in paths or []:
+        if str(path) != "-" and not os.path.lexists(path):
+            raise ImageError(f"{escape(path)}: no such file or folder", "check the path")
+    return paths
+
+
+def listed(source: Path) -> list[Path]:
+    """The paths in a file or, for `-`, in standard input: one a line, or separated by null characters if there are any.
+
+    Raises:
+        ImageError: the list cannot be read, or names a path that is not there.
+    """
+    try:
+        data = sys.stdin.buffer.read() if str(source) == "-" else source.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{escape(source)}: {error.strerror}", "give a file that lists paths, or - for standard input") from None
+    names = data.split(b"\0") if b"\0" in data else data.splitlines()
+    return existing([Path(os.fsdecode(name)) for name in names if name]) or []
+
+
+def _matching(pattern: re.Pattern[str], value: str, hint: str) -> str:
+    if not pattern.fullmatch(value):
+        raise typer.BadParameter(f"{value!r}; {hint}")
+    return value
+
+
+MemoryFile = Annotated[
+    Path, typer.Option("--memory", "-m", metavar="FILE", envvar="UHOP_MEMORY", help="The memory file.", rich_help_panel="Memory")
+]
+DeviceName = Annotated[
+    str, typer.Option(metavar="NAME", envvar="UHOP_DEVICE", callback=device, help="auto, cpu, cuda, cuda:N or mps.")
+]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of everything random.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the essential, no progress.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell every detail.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -1,0 +1,223 @@
+"""What the commands print: the result on stdout, everything else on stderr.
+
+A command makes one `Output` and never prints on its own. rich is loaded only where a table, a picture or a progress bar is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import textwrap
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+from uhop_cli.images.discover import escape
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from uhop_cli.memory.settings import OnProgress, Progress
+
+PATIENCE = 0.5  # seconds after which a bar appears
+WIDTH = 80  # where there is no terminal to ask
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the words go.
+
+    Attributes:
+        json: stdout carries one JSON document and nothing else.
+        quiet: stdout carries the essential only, and stderr no progress and no notes.
+        verbose: notes tell every detail.
+        binary: stdout carries the bytes of a picture; text for people goes to stderr.
+    """
+
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    binary: bool = False
+
+    @property
+    def people(self) -> TextIO | None:
+        """The stream for tables and pictures, None where they are not wanted."""
+        if self.json or self.quiet:
+            return None
+        return sys.stderr if self.binary else sys.stdout
+
+    def essential(self, line: str) -> None:
+        """With `quiet`, the one line that a script wants."""
+        if self.quiet and not self.json and not self.binary:
+            _write(sys.stdout, line)
+
+    def document(self, value: dict[str, Any]) -> None:
+        """With `json`, the result. Numbers that JSON lacks become null."""
+        if self.json:
+            _write(sys.stdout, json.dumps(_finite(value), indent=2))
+
+    def line(self, text: str = "") -> None:
+        """A line for people."""
+        if self.people:
+            _write(self.people, text)
+
+    def facts(self, facts: Sequence[tuple[str, str]]) -> None:
+        """Names and values in two columns; long values are folded."""
+        indent = max(len(name) for name, _ in facts) + 2
+        for name, value in facts:
+            width = max(20, _columns(self.people) - indent)
+            lines = textwrap.wrap(value, width, break_on_hyphens=False) or [""]
+            self.line(f"{name:<{indent}}{lines[0]}")
+            for rest in lines[1:]:
+                self.line(" " * indent + rest)
+
+    def table(
+        self, heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[int] = (), title: str | None = None
+    ) -> None:
+        """A table for people. Columns in `left` hold words, the others numbers; where the width is short, words are folded."""
+        console = self.console()
+        if console is None:
+            return
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(
+            box=box.SIMPLE_HEAD,
+            title=title and Text(title),
+            title_justify="left",
+            title_style="bold",
+            pad_edge=False,
+            show_edge=False,
+        )
+        for index, head in enumerate(heads):
+            words = index in left
+            table.add_column(head, justify="left" if words else "right", overflow="fold", no_wrap=not words)
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        console.print(table)
+
+    def console(self) -> Console | None:
+        """rich's console on the stream for people."""
+        stream = self.people
+        if stream is None:
+            return None
+        from rich.console import Console
+
+        terminal = stream.isatty()
+        return Console(file=stream, width=None if terminal else _columns(stream), highlight=False, markup=False, emoji=False)
+
+    @property
+    def colour(self) -> bool:
+        """Whether people look at a terminal that shows colours."""
+        return (
+            self.people is not None and self.people.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        )
+
+    def note(self, text: str) -> None:
+        """Something worth knowing."""
+        if not self.quiet:
+            _write(sys.stderr, f"note: {text}")
+
+    def warn(self, text: str) -> None:
+        """Something that went wrong without stopping the work."""
+        _write(sys.stderr, f"warning: {text}")
+
+    @contextmanager
+    def progress(self) -> Iterator[OnProgress | None]:
+        """A callback that draws bars on stderr, or None where nobody would see them."""
+        if self.quiet or sys.stderr is None or not sys.stderr.isatty():
+            yield None
+            return
+        bars = _Bars()
+        try:
+            yield bars.show
+        finally:
+            bars.close()
+
+
+class _Bars:
+    """One bar for each stage of the work; none if all is done before anyone gets impatient."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.bars: Bars | None = None
+        self.tasks: dict[str, TaskID] = {}
+
+    def show(self, progress: Progress) -> None:
+        """Draws `progress`."""
+        if self.bars is None:
+            if time.monotonic() - self.started < PATIENCE:
+                return
+            self.bars = self._open()
+        if progress.stage not in self.tasks:
+            self.tasks[progress.stage] = self.bars.add_task(progress.stage, total=None, note="")
+        self.bars.update(self.tasks[progress.stage], completed=progress.done, total=progress.total, note=progress.note)
+
+    def close(self) -> None:
+        """Takes the bars away."""
+        if self.bars is not None:
+            self.bars.stop()
+
+    def _open(self) -> Bars:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bars
+
+        columns = (
+            TextColumn("{task.description:<12}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+        )
+        bars = Bars(*columns, console=Console(stderr=True), transient=True)
+        bars.start()
+        return bars
+
+
+def complain(message: str, hint: str | None = None) -> None:
+    """The lines that say what is wrong and how to cure it."""
+    _write(sys.stderr, f"error: {escape(message)}")
+    if hint:
+        _write(sys.stderr, f"hint: {escape(hint)}")
+
+
+def bytes_in_words(size: int) -> str:
+    """A number of bytes as people read it: 812 bytes, 3.4 kB, 1.2 GB."""
+    if size < 1000:
+        return f"{size} bytes"
+    exponent = min(int(math.log10(size)) // 3, 5)
+    return f"{size / 1000**exponent:.3g} {' kMGTP'[exponent]}B"
+
+
+def number(value: float | None, form: str = ".3g") -> str:
+    """A number for a table; a dash where there is none."""
+    return "-" if value is None else format(value, form)
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is not None:  # None where the caller closed it
+        stream.write(text + "\n")
+
+
+def _columns(stream: TextIO | None) -> int:
+    if stream is not None and stream.isatty():
+        return os.get_terminal_size(stream.fileno()).columns or WIDTH
+    return WIDTH
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
