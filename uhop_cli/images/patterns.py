@@ -7,6 +7,7 @@ of the pattern's size keeps its exact pixels. Grey is the luma of ITU-R BT.601: 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -199,7 +200,7 @@ def with_mask(image: Image, mask: Image) -> Image:
 
 def to_vectors(pixels: UInt8) -> Float32:
     """Rows (M, d) in [0, 1] from pixels (M, H, W, C): x = pixel / 255."""
-    return np.divide(pixels.reshape(len(pixels), -1), np.float32(255), dtype=np.float32)
+    return np.divide(pixels.reshape(len(pixels), math.prod(pixels.shape[1:])), np.float32(255), dtype=np.float32)
 
 
 def to_pixels(vectors: NDArray[np.floating[Any]], spec: PatternSpec) -> UInt8:
