@@ -192,12 +192,8 @@ def _print(report: StoreReport, output: Output) -> None:
     output.essential(escape(report.memory))
     facts = [("would store" if report.dry_run else "stored", _stored_in_words(report, document))]
     if report.duplicates:
-        facts.append(
-            (
-                "duplicates",
-                f"{len(report.duplicates)} groups of files with equal patterns, {report.identical} of them equal byte for byte",
-            )
-        )
+        groups = f"{len(report.duplicates)} group{'s' * (len(report.duplicates) != 1)} of files with equal patterns"
+        facts.append(("duplicates", f"{groups}, {report.identical} of them equal byte for byte"))
     facts.append(("pattern", f"{pattern_in_words(document['pattern'])} ({report.pattern.dim} values)"))
     if not report.dry_run:
         facts += _learning_in_words(document)
@@ -221,6 +217,8 @@ def _learning_in_words(document: dict[str, Any]) -> list[tuple[str, str]]:
     words = [str(stage1.get("solver", "kept"))]
     if stage1.get("iterations"):
         words.append(f"{stage1['iterations']} iterations")
+    if stage1.get("rho") is not None:
+        words.append(f"rho {number(stage1['rho'])}")
     if stage1.get("loss_final") is not None:
         words.append(f"loss {number(stage1['loss_initial'], '.4g')} -> {number(stage1['loss_final'], '.4g')}")
     if stage1.get("loss_bound") is not None:

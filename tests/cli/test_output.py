@@ -1,0 +1,86 @@
+"""Which stream gets what, and in which form."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from uhop_cli.cli.output import Output, bytes_in_words, complain, number
+
+
+def test_each_mode_puts_on_stdout_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
+    def everything(output: Output) -> tuple[str, str]:
+        output.essential("path")
+        output.document({"a": 1})
+        output.line("for people")
+        output.facts([("name", "value")])
+        output.table(["head"], [["cell"]], left=[0])
+        output.note("aside")
+        output.warn("careful")
+        return capsys.readouterr()
+
+    out, err = everything(Output())
+    assert out.splitlines()[:2] == ["for people", "name  value"]
+    assert "cell" in out
+    assert "path" not in out
+    assert err.splitlines() == ["note: aside", "warning: careful"]
+
+    out, err = everything(Output(quiet=True))
+    assert (out, err) == ("path\n", "warning: careful\n")
+
+    out, err = everything(Output(json=True))
+    assert json.loads(out) == {"a": 1}
+
+    out, err = everything(Output(json=True, quiet=True))
+    assert json.loads(out) == {"a": 1}
+
+    out, err = everything(Output(binary=True))
+    assert out == ""
+    assert "for people" in err
+    assert "cell" in err
+
+
+def test_json_has_no_numbers_that_json_lacks(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(json=True).document({"a": [math.nan, {"b": math.inf}], "c": (1.5, -math.inf)})
+    assert json.loads(capsys.readouterr().out) == {"a": [None, {"b": None}], "c": [1.5, None]}
+
+
+def test_tables_fold_long_words_and_lose_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "x" * 200
+    Output().table(["rank", "name"], [["1", name], ["2", "[red]not markup[/red]"]], left=[1])
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "".join(out.split()).count("x") == 200
+    assert "[red]not markup[/red]" in out
+
+
+def test_facts_fold_at_the_width(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().facts([("a", "word " * 40), ("long name", "value")])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[1].startswith(" " * len("long name  word"[:11]))
+    assert lines[-1] == "long name  value"
+
+
+def test_no_bars_where_nobody_sees_them(capsys: pytest.CaptureFixture[str]) -> None:
+    with Output().progress() as progress:
+        assert progress is None
+    assert capsys.readouterr().err == ""
+
+
+def test_errors_are_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    complain("first\nsecond", "do\tthis")
+    assert capsys.readouterr().err == "error: first\\nsecond\nhint: do\\tthis\n"
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(0, "0 bytes"), (999, "999 bytes"), (1000, "1 kB"), (1_240_000, "1.24 MB"), (5 * 10**9, "5 GB")]
+)
+def test_bytes_in_words(size: int, words: str) -> None:
+    assert bytes_in_words(size) == words
+
+
+def test_a_missing_number_is_a_dash() -> None:
+    assert (number(None), number(0.5, ".1%")) == ("-", "50.0%")

@@ -1,0 +1,253 @@
+"""`uhop query` on a small memory."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uhop_cli.images.marker import is_own_output
+
+FIELDS = {
+    "query", "match", "confidence", "matches", "steps", "converged", "energy", "settled", "metastable_size", "sse", "sse_query",
+    "output", "output_kind",
+}  # fmt: skip
+
+
+def test_the_original_is_brought_back(uhop: Any, memory: Path, damaged: Path, stored: Path) -> None:
+    ran = uhop("query", damaged, "-m", memory)
+    assert ran.code == 0, ran.err
+    original = stored / "images" / "picture3.png"
+    assert (damaged.parent / "damaged.retrieved.png").read_bytes() == original.read_bytes()
+    assert "picture3.png" in ran.out
+    assert "the original file" in ran.out
+    heads = [line.split("  ")[0] for line in ran.out.splitlines()]
+    for head in ("query", "match", "retrieval", "energy", "settled in", "output"):
+        assert head in heads
+    assert "rank" in ran.out
+
+
+def test_the_same_command_works_twice_and_keeps_what_is_foreign(uhop: Any, memory: Path, damaged: Path) -> None:
+    assert uhop("query", damaged, "-m", memory).code == 0
+    assert uhop("query", damaged, "-m", memory).code == 0
+    output = damaged.parent / "damaged.retrieved.png"
+    output.write_bytes(b"precious")
+    ran = uhop("query", damaged, "-m", memory)
+    assert ran.code == 1
+    assert "error: " in ran.err
+    assert "--force" in ran.err
+    assert output.read_bytes() == b"precious"
+    assert uhop("query", damaged, "-m", memory, "--force").code == 0
+    assert output.read_bytes() != b"precious"
+
+
+def test_json_has_the_fields_of_the_contract(uhop: Any, memory: Path, damaged: Path) -> None:
+    ran = uhop("query", damaged, "-m", memory, "--json", "--top", "3")
+    document = json.loads(ran.out)
+    assert set(document) >= {"schema", "config", "memory", "device", "results", "seconds"}
+    assert document["schema"] == "uhop.query/1"
+    (result,) = document["results"]
+    assert set(result) >= FIELDS
+    assert result["match"]["name"].endswith("picture3.png")
+    assert [match["rank"] for match in result["matches"]] == [1, 2, 3]
+    assert result["output_kind"] == "original"
+    assert result["output"] == str(damaged.parent / "damaged.retrieved.png")
+    assert result["settled"] == "memory"
+
+
+def test_quiet_prints_the_path_of_the_match(uhop: Any, memory: Path, damaged: Path, stored: Path) -> None:
+    ran = uhop("query", damaged, "-m", memory, "-q", "--no-output")
+    assert (ran.code, ran.err) == (0, "")
+    assert Path(ran.out.strip()).resolve() == (stored / "images" / "picture3.png").resolve()
+    assert os.listdir(damaged.parent) == [damaged.name]
+
+
+def test_pictures_pass_through_a_pipe(memory: Path, damaged: Path, stored: Path) -> None:
+    line = [sys.executable, "-m", "uhop_cli", "query", "-", "-o", "-", "-m", str(memory)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    ran = subprocess.run(line, input=damaged.read_bytes(), capture_output=True, env=environment)
+    assert ran.returncode == 0
+    assert ran.stdout == (stored / "images" / "picture3.png").read_bytes()
+    assert b"picture3.png" in ran.stderr
+
+
+def test_standard_input_must_say_where_to(uhop: Any, memory: Path, damaged: Path) -> None:
+    assert uhop("query", "-", "-m", memory).code == 2
+    assert uhop("query", "-", damaged, "-m", memory, "--no-output").code == 2
+    ran = uhop("query", "-", "-m", memory, "--no-output", stdin=damaged.read_bytes())
+    assert ran.code == 0
+    assert "picture3.png" in ran.out
+    ran = uhop("query", "-", "-m", memory, "--no-output", stdin=b"no picture")
+    assert ran.code == 1
+    assert ran.err.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-o", "-", "--json"],
+        ["-o", "x.png", "--no-output"],
+        ["--corrupt", "melt"],
+        ["--beta", "3"],  # belongs to a plain kernel
+        ["--mask", "-1"],
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(arguments: list[str], uhop: Any, memory: Path, damaged: Path) -> None:
+    ran = uhop("query", damaged, "-m", memory, *arguments)
+    assert ran.code == 2, ran.err
+    assert ran.out == ""
+
+
+def test_folders_are_answered_in_order_with_one_line_each(uhop: Any, memory: Path, damaged: Path, tmp_path: Path) -> None:
+    shutil.copy(damaged, tmp_path / "other.png")
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
+    out = tmp_path / "out"
+    ran = uhop("query", tmp_path, "-m", memory, "-o", out)
+    assert ran.code == 1  # one could not be read
+    assert ran.err.startswith("error: ")
+    assert "broken.png" in ran.err
+    assert "2 of 3 answered" in ran.out
+    assert sorted(path.name for path in out.iterdir()) == ["damaged.retrieved.png", "other.retrieved.png"]
+    again = json.loads(uhop("query", tmp_path / "damaged.png", tmp_path / "other.png", "-m", memory, "--no-output", "--json").out)
+    assert [Path(result["query"]).name for result in again["results"]] == ["damaged.png", "other.png"]
+
+
+def test_damage_applies_in_the_order_given(uhop: Any, memory: Path, stored: Path) -> None:
+    image = stored / "images" / "picture3.png"
+    line = ("query", image, "-m", memory, "--no-output", "--json")
+    one = json.loads(uhop(*line, "--noise", "0.1", "--mask", "0.25", "--corrupt", "half:top", "--noise", "0.2").out)
+    assert one["config"]["damage"] == ["noise:0.1", "mask:0.25", "half:top", "noise:0.2"]
+    two = json.loads(uhop(*line, "--mask", "0.25", "--noise", "0.1").out)
+    assert two["config"]["damage"] == ["mask:0.25", "noise:0.1"]
+    assert two["results"][0]["sse_query"] > 0
+    assert two["results"] == json.loads(uhop(*line, "--mask", "0.25", "--noise", "0.1").out)["results"]
+    other = json.loads(uhop(*line, "--mask", "0.25", "--noise", "0.1", "--seed", "1").out)
+    assert other["results"][0]["sse_query"] != two["results"][0]["sse_query"]
+
+
+def test_known_masks(uhop: Any, memory: Path, stored: Path, damaged: Path, tmp_path: Path) -> None:
+    image = stored / "images" / "picture5.png"
+    ran = uhop("query", image, "-m", memory, "--no-output", "--json", "--corrupt", "half:bottom", "--known-mask")
+    assert json.loads(ran.out)["results"][0]["match"]["name"].endswith("picture5.png")
+    mask = np.zeros((16, 16), np.uint8)
+    mask[:8, :8] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    ran = uhop("query", damaged, "-m", memory, "--no-output", "--json", "--mask-file", tmp_path / "mask.png")
+    assert json.loads(ran.out)["results"][0]["match"]["name"].endswith("picture3.png")
+
+
+def test_transparent_pixels_are_missing(uhop: Any, memory: Path, stored: Path, tmp_path: Path) -> None:
+    pixels = np.asarray(Image.open(stored / "images" / "picture6.png"))
+    alpha = np.full((16, 16, 1), 255, np.uint8)
+    alpha[:, 4:] = 0
+    Image.fromarray(np.concatenate([pixels * (alpha > 0), alpha], axis=2).astype(np.uint8)).save(tmp_path / "torn.png")
+    (result,) = json.loads(uhop("query", tmp_path / "torn.png", "-m", memory, "--no-output", "--json").out)["results"]
+    assert result["match"]["name"].endswith("picture6.png")
+    Image.fromarray(np.zeros((16, 16, 4), np.uint8)).save(tmp_path / "nothing.png")
+    ran = uhop("query", tmp_path / "nothing.png", "-m", memory, "--no-output")
+    assert ran.code == 1
+    assert "nothing is visible" in ran.err
+
+
+def test_the_error_is_measured_against_the_truth(uhop: Any, memory: Path, stored: Path, damaged: Path) -> None:
+    truth = stored / "images" / "picture3.png"
+    (result,) = json.loads(uhop("query", damaged, "-m", memory, "--no-output", "--json", "--truth", truth).out)["results"]
+    assert result["sse"] == pytest.approx(0, abs=1e-3)
+    pixels, whole = (np.asarray(Image.open(path)) / 255 for path in (damaged, truth))
+    assert result["sse_query"] == pytest.approx(np.square(pixels - whole).sum(), rel=1e-4)
+
+
+def test_the_strip_and_the_states(uhop: Any, memory: Path, damaged: Path, tmp_path: Path) -> None:
+    strip, states = tmp_path / "strip.png", tmp_path / "states.npz"
+    line = ("query", damaged, "-m", memory, "--no-output", "--compare", strip, "--states", states)
+    for _ in range(2):  # what uhop wrote is replaced
+        assert uhop(*line).code == 0
+    assert is_own_output(strip)
+    with Image.open(strip) as image:
+        assert image.width > 3 * 16
+    with np.load(states) as arrays:
+        steps = len(arrays["x"])
+        assert arrays["x"].shape == (steps, 768)
+        assert steps >= 2
+        assert arrays["weights"].shape == (8,)
+        assert arrays["weights"].sum() == pytest.approx(1, abs=1e-3)
+        assert np.isfinite(arrays["energy"]).all()
+    states.write_bytes(b"precious")
+    assert uhop(*line).code == 1
+    assert states.read_bytes() == b"precious"
+
+
+def test_pictures_are_shown_when_asked(uhop: Any, memory: Path, damaged: Path) -> None:
+    block = "\N{UPPER HALF BLOCK}".encode().decode("latin-1")
+    assert block in uhop("query", damaged, "-m", memory, "--no-output", "--show").out
+    assert block not in uhop("query", damaged, "-m", memory, "--no-output").out
+
+
+def test_without_a_trace_of_the_original_the_state_is_written(uhop: Any, stored: Path, damaged: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved" / "memory.safetensors"
+    moved.parent.mkdir()
+    shutil.copy(stored / "memory.safetensors", moved)
+    out = tmp_path / "state.png"
+    ran = uhop("query", damaged, "-m", moved, "-o", out, "--json")
+    assert json.loads(ran.out)["results"][0]["output_kind"] == "state"
+    assert is_own_output(out)
+    with Image.open(out) as state, Image.open(stored / "images" / "picture3.png") as original:
+        np.testing.assert_allclose(np.asarray(state).astype(int), np.asarray(original).astype(int), atol=2)
+    ran = uhop("query", damaged, "-m", moved, "-o", out, "--originals", stored / "images", "--json")
+    assert json.loads(ran.out)["results"][0]["output_kind"] == "original"
+
+
+def test_what_is_not_stored_fits_nothing(uhop: Any, memory: Path, tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.png"
+    Image.fromarray(np.random.default_rng(99).integers(0, 256, (16, 16, 3), np.uint8)).save(foreign)
+    ran = uhop("query", foreign, "-m", memory, "--json", "--min-confidence", "1")
+    (result,) = json.loads(ran.out)["results"]
+    assert (ran.code, result["match"], result["output"], result["output_kind"]) == (0, None, None, None)
+    assert result["matches"]
+    assert "nothing stored fits; nearest is" in uhop("query", foreign, "-m", memory, "--min-confidence", "1").out
+    assert uhop("query", foreign, "-m", memory, "-q", "--min-confidence", "1").out == "\n"
+    assert os.listdir(tmp_path) == ["foreign.png"]
+
+
+def test_the_kinds_of_damage_are_listed(uhop: Any) -> None:
+    out = uhop("query", "--list-corruptions").out
+    for kind in ("mask", "half", "noise", "dropout"):
+        assert f"\n{kind} " in out
+
+
+def test_a_file_that_is_no_memory_is_refused(uhop: Any, damaged: Path) -> None:
+    ran = uhop("query", damaged, "-m", damaged)
+    assert ran.code == 1
+    assert ran.err.startswith("error: ")
+    assert "hint" in ran.err or "not" in ran.err
+
+
+def test_torch_stays_out_of_a_query_on_the_cpu(memory: Path, damaged: Path) -> None:
+    script = f"""
+import sys
+from uhop_cli.cli.app import run
+code = run(["query", {str(damaged)!r}, "-m", {str(memory)!r}, "--no-output", "-q"])
+print("torch" in sys.modules)
+sys.exit(code)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1] == "False"
+
+
+def test_a_bytes_reader_sees_a_png(uhop: Any, stored: Path, damaged: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved.safetensors"
+    shutil.copy(stored / "memory.safetensors", moved)
+    ran = uhop("query", damaged, "-m", moved, "-o", "-")
+    with Image.open(io.BytesIO(ran.out.encode("latin-1"))) as image:
+        assert image.size == (16, 16)
