@@ -1,0 +1,1 @@
+"""The benchmark: data sets, methods, experiments and reports. What `uhop bench` runs."""
