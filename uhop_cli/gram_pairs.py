@@ -30,8 +30,10 @@ class Pairs:
         self.norms = np.linalg.norm(self.features, axis=1)
         # y_mu with ||y_mu - y_nu|| the gradient's length: A xi for the kernels, the pattern itself for the others
         self.pulls = self.features if weight is None else self.features @ weight
-        self.largest_gain = 1.0 if weight is None else operator_norm(weight)
+        self.largest_gain = 1.0
         if similarity.endswith("cosine"):
+            if weight is not None and 0 < limit < math.inf:  # equation (3) of `diagnostics` needs it there only
+                self.largest_gain = operator_norm(weight)
             self.lengths = np.where(self.norms > 0, self.norms, 1)
             self.pulls = self.pulls / self.lengths[:, None]
         self.pull_squares = np.einsum("ij,ij->i", self.pulls, self.pulls)
