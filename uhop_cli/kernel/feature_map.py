@@ -7,6 +7,7 @@ family; for regularised whitening (docs/stage-one.md) these are the other values
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -65,8 +66,8 @@ class KernelFamily:
         norms: Float32 = np.sqrt(squares @ np.square(self.gains).T)
         return norms
 
-    def probes(self, queries: Float32) -> tuple[Float32, Float32]:
-        """A_r x for rows `queries` (Q, d) and every member r, and the norms ||Phi_r(x)||.
+    def probes(self, queries: Float32, members: Sequence[int] | None = None) -> tuple[Float32, Float32]:
+        """A_r x for rows `queries` (Q, d) and every member r (or those given), and the norms ||Phi_r(x)||.
 
         <xi, A_r x> is the kernel K_r(xi, x), so R kernels against all memories are one thin matrix product with the pixels.
 
@@ -74,10 +75,9 @@ class KernelFamily:
             probes of shape (R, Q, d) and norms of shape (R, Q).
         """
         z = queries @ self.weight.T  # (Q, D)
-        scaled = z[None] * np.square(self.gains)[:, None, :]  # (R, Q, D)
-        columns: Float32 = (scaled @ self.weight).astype(np.float32, copy=False)
-        squares = np.maximum(np.einsum("qd,rqd->rq", z, scaled), 0)
-        return columns, np.sqrt(squares).astype(np.float32, copy=False)
+        squares = np.square(self.gains if members is None else self.gains[list(members)])  # (R, D)
+        columns = np.stack([(z * row) @ self.weight for row in squares]).astype(np.float32, copy=False)
+        return columns, np.sqrt(squares @ np.square(z).T).astype(np.float32, copy=False)
 
     def with_chosen(self, member: int) -> KernelFamily:
         """The same family, with another member as its W."""

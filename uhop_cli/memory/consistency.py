@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from uhop_cli.kernel.feature_map import KernelFamily
 from uhop_cli.memory.entries import Entries, Int64
-from uhop_cli.memory.memory import Memory, Originals
+from uhop_cli.memory.memory import Memory, Originals, Statistics
 
 MAX_COMPACT = 128
 
@@ -24,6 +24,7 @@ def fault(memory: Memory) -> str | None:
     return (
         _kernel_fault(memory.kernel, memory.spec.dim)
         or _array_fault("norms", memory.norms, np.float32, (len(memory), memory.kernel.members), lowest=0)
+        or (memory.statistics is not None and _statistics_fault(memory.statistics, len(memory)))
         or (memory.compact is not None and _compact_fault(memory.compact, len(memory)))
         or _entries_fault(memory.entries, len(memory))
         or (memory.originals is not None and _originals_fault(memory.originals, memory.entries.sizes))
@@ -64,6 +65,15 @@ def _kernel_fault(kernel: KernelFamily, dim: int) -> str | None:
         or _array_fault("gains", kernel.gains, np.float32, (members, features), lowest=0)
         or ("gains of the chosen kernel are not 1" if (kernel.gains[kernel.chosen] != 1).any() else None)
         or (None if kernel.spectrum is None else _array_fault("spectrum", kernel.spectrum, np.float32, (features,), lowest=0))
+    )
+
+
+def _statistics_fault(statistics: Statistics, count: int) -> str | None:
+    blocks, kernels = statistics.sums.shape[-1], statistics.norms.shape[-1]
+    return (
+        _array_fault("block_sums", statistics.sums, np.float32, (count, blocks), lowest=0)
+        or _array_fault("block_squares", statistics.squares, np.float32, (count, blocks), lowest=0)
+        or _array_fault("centred_norms", statistics.norms, np.float32, (count, kernels), lowest=0)
     )
 
 

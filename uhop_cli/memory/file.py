@@ -20,11 +20,12 @@ from uhop_cli.memory.consistency import fault
 from uhop_cli.memory.container import open_regular
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.header import Header, parse
-from uhop_cli.memory.memory import Memory, Originals
+from uhop_cli.memory.memory import Memory, Originals, Statistics
 from uhop_cli.memory.writer import CHUNK, Writer
 
 # Up to here a file is read, beyond it mapped: reading is as quick, and no other program can then change what was loaded.
 MAPPED = 32 << 20
+STATISTICS = ("block_sums", "block_squares", "centred_norms")
 _DTYPES = {"U8": "|u1", "I64": "<i8", "F32": "<f4"}
 
 Progress = Callable[[int, int], None]
@@ -119,6 +120,7 @@ def _assemble(header: Header, data: NDArray[np.uint8]) -> Memory:
         entries=Entries(**{name: arrays[name] for name in ("name_bytes", "name_offsets", "name_entry", "digests", "sizes")}),
         beta=header.beta,
         record=header.record,
+        statistics=Statistics(*(arrays[name] for name in STATISTICS)) if all(name in arrays for name in STATISTICS) else None,
         compact=arrays.get("compact"),
         originals=Originals(arrays["originals"], arrays["original_offsets"]) if header.embedded else None,
     )

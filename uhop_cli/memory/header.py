@@ -31,6 +31,9 @@ TENSORS: dict[str, tuple[str, int, bool]] = {
     "gains": ("F32", 2, False),  # (R, D)
     "spectrum": ("F32", 1, True),  # (D,)
     "norms": ("F32", 2, False),  # (M, R)
+    "block_sums": ("F32", 2, True),  # (M, B), with the next two: `Statistics`
+    "block_squares": ("F32", 2, True),  # (M, B)
+    "centred_norms": ("F32", 2, True),  # (M, R')
     "compact": ("F32", 2, True),  # (M, k)
     "digests": ("U8", 2, False),  # (N, 32)
     "name_bytes": ("U8", 1, False),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import available_memory, chunks, resolve_device, to_numpy, unit_rows
+from uhop_cli.arrays import available_memory, resolve_device, to_numpy, unit_rows
 from uhop_cli.errors import SettingsError
 from uhop_cli.kernel.closed_form import EXACT_LIMIT, RHO_GRID, decompose, whitening
 from uhop_cli.kernel.feature_map import Float32, KernelFamily, compress, initial_weight, normalise_rows
@@ -29,12 +29,10 @@ class Learned:
 
     Attributes:
         kernel: the family, with a provisional choice of rho (the self-test makes the final one).
-        norms: (M, R) feature norms of the memories.
         stage1: solver, iterations, losses, bound, seconds and dimensions, as JSON values.
     """
 
     kernel: KernelFamily
-    norms: Float32
     stage1: dict[str, Any]
 
 
@@ -76,17 +74,7 @@ def learn(patterns: NDArray[np.uint8], settings: StoreSettings, progress: OnProg
     kernel, detail = _gradient(patterns, settings, progress) if gradient else _closed_form(patterns, settings, progress)
     detail["seconds"] = time.perf_counter() - started
     detail["feature_dim"] = kernel.feature_dim
-    return Learned(kernel, feature_norms(kernel, patterns, progress), detail)
-
-
-def feature_norms(kernel: KernelFamily, patterns: NDArray[np.uint8], progress: OnProgress | None = None) -> Float32:
-    """||Phi_r(xi)|| of every memory for every member of the family: shape (M, R)."""
-    norms = np.empty((len(patterns), kernel.members), np.float32)
-    for rows in chunks(len(patterns), max(1, (32 << 20) // (4 * kernel.pattern_dim))):
-        norms[rows] = kernel.norms(unit_rows(patterns, rows))
-        if progress:
-            progress(Progress("encode", rows.stop, len(patterns)))
-    return norms
+    return Learned(kernel, detail)
 
 
 def separation_loss(kernel: KernelFamily | None, patterns: NDArray[np.uint8], loss: SeparationLoss, seed: int) -> float | None:

@@ -39,6 +39,24 @@ class Originals:
 
 
 @dataclass(frozen=True, eq=False)
+class Statistics:
+    """What the choice by evidence needs of each memory beside its pixels (`retrieval.evidence.MemoryStatistics`).
+
+    Attributes:
+        sums, squares: (M, B) float32, sums of the values and of their squares in each of the B blocks of a pattern.
+        norms: (M, R') float32, feature norms of the memory less its own mean, for the kernels that take part.
+    """
+
+    sums: Float32
+    squares: Float32
+    norms: Float32
+
+    def select(self, rows: Mask) -> Statistics:
+        """The statistics of the memories that `rows` (M,) marks."""
+        return Statistics(self.sums[rows], self.squares[rows], self.norms[rows])
+
+
+@dataclass(frozen=True, eq=False)
 class Memory:
     """An associative memory of M patterns from N files.
 
@@ -51,6 +69,7 @@ class Memory:
         beta: inverse temperature, positive.
         record: how it came about: settings, stage1, separation, calibration, self_test, seed, versions. JSON values, without
             times and absolute paths. Read from a file it is somebody's claim: no more is checked than that it is JSON.
+        statistics: of the memories, for the choice by evidence; None: computed when they are needed.
         compact: (M, k) float32 with k <= 128, a shortlist code, or None.
         originals: embedded copies of the files, or None.
     """
@@ -62,6 +81,7 @@ class Memory:
     entries: Entries
     beta: float
     record: Mapping[str, Any]
+    statistics: Statistics | None = None
     compact: Float32 | None = None
     originals: Originals | None = None
 
@@ -89,6 +109,7 @@ class Memory:
             patterns=self.patterns if rows.all() else self.patterns[rows],
             norms=self.norms[rows],
             entries=entries.with_rows((np.cumsum(rows) - 1)[entries.name_entry]),
+            statistics=None if self.statistics is None else self.statistics.select(rows),
             compact=None if self.compact is None else self.compact[rows],
             originals=None if originals is None else Originals(*subset(originals.data, originals.offsets, files)),
         )

@@ -150,6 +150,9 @@ def _tensors(memory: Memory) -> dict[str, NDArray[np.generic]]:
     kernel, entries = memory.kernel, memory.entries
     optional: dict[str, NDArray[np.generic] | None] = {
         "spectrum": kernel.spectrum,
+        "block_sums": None if memory.statistics is None else memory.statistics.sums,
+        "block_squares": None if memory.statistics is None else memory.statistics.squares,
+        "centred_norms": None if memory.statistics is None else memory.statistics.norms,
         "compact": memory.compact,
         "originals": None if memory.originals is None else memory.originals.data,
         "original_offsets": None if memory.originals is None else memory.originals.offsets,

@@ -37,20 +37,26 @@ class Bank:
         self.scale = 1 / 255 if flat.dtype == np.uint8 else 1.0
         self.patterns: Array = device.put(flat)
 
-    def products(self, columns: Array) -> Array:
-        """X @ columns: shape (M, K) for columns of shape (d, K), float32."""
-        scaled = float32(columns) * self.scale
+    def products(self, columns: Array, *, squared: bool = False) -> Array:
+        """X @ columns, or X^2 @ columns (value by value) with `squared`: shape (M, K) for columns (d, K), float32."""
+        scaled = float32(columns) * (self.scale**2 if squared else self.scale)
         if not self.device.is_numpy:
-            return self._device_products(scaled)
+            return self._device_products(scaled, squared)
         out = np.empty((self.count, scaled.shape[1]), np.float32)
+
+        def product(rows: slice, part: NDArray[np.float32]) -> None:
+            if squared:
+                np.square(part, out=part)
+            np.matmul(part, scaled, out=out[rows])
+
         if scaled.shape[1] <= THIN:
-            self._each_chunk(THIN_CHUNK_BYTES, lambda rows, part: np.matmul(part, scaled, out=out[rows]))
+            self.each_chunk(product)
         else:
             buffer = np.empty((max(1, WIDE_CHUNK_BYTES // (4 * self.dim)), self.dim), np.float32)
             for rows in chunks(self.count, len(buffer)):
                 part = buffer[: rows.stop - rows.start]
                 np.copyto(part, self.patterns[rows], casting="unsafe")
-                np.matmul(part, scaled, out=out[rows])
+                product(rows, part)
         return out
 
     def rows(self, indices: Array) -> Array:
@@ -77,9 +83,20 @@ class Bank:
         out *= np.float32(self.scale)
         return out
 
-    def _each_chunk(self, size: int, work: Callable[[slice, NDArray[np.float32]], object]) -> None:
-        """Run `work(rows, float32 pixels)` over all chunks, on all cores when there is enough to do, one BLAS thread in each."""
+    def each_chunk(self, work: Callable[[slice, Array], object], size: int = THIN_CHUNK_BYTES) -> None:
+        """Run `work(rows, pixels)` over all chunks; the pixels are float32, still to be multiplied by `scale`, and gone afterwards.
+
+        On the CPU on all cores when there is enough to do, one BLAS thread in each.
+
+        Args:
+            work: called once for each chunk, in any order.
+            size: bytes of float32 pixels in a chunk.
+        """
         step = max(1, size // (4 * self.dim))
+        if not self.device.is_numpy:
+            for rows in chunks(self.count, step):
+                work(rows, float32(self.patterns[rows]))
+            return
         threads = min(os.cpu_count() or 1, 16) if self.count * self.dim >= THREADS_WORTH else 1
 
         def strip(part: slice) -> None:
@@ -98,12 +115,13 @@ class Bank:
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
             list(pool.map(strip, chunks(self.count, -(-self.count // threads))))
 
-    def _device_products(self, columns: Array) -> Array:
+    def _device_products(self, columns: Array, squared: bool) -> Array:
         import array_api_compat
 
         xp = array_api_compat.array_namespace(columns)
         step = max(1, (256 << 20) // (4 * self.dim))
-        return xp.concat([float32(self.patterns[rows]) @ columns for rows in chunks(self.count, step)], axis=0)
+        power = 2 if squared else 1
+        return xp.concat([float32(self.patterns[rows]) ** power @ columns for rows in chunks(self.count, step)], axis=0)
 
     def _device_read_out(self, weights: Array) -> Array:
         out: Array = 0.0

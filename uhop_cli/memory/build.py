@@ -1,0 +1,399 @@
+"""Images -> patterns -> kernel family -> self-test -> memory file: what `uhop store` runs.
+
+Patterns are written into the new file while they are decoded and used from there; the file takes the place of the old one only when
+all is done, so that an interruption at any moment leaves the old memory as it was.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import uhop_cli
+from uhop_cli.errors import ImageError, MemoryFileError, OutputError, SettingsError
+from uhop_cli.images.discover import escape
+from uhop_cli.images.patterns import PatternSpec, choose_spec
+from uhop_cli.memory.atomic import lock
+from uhop_cli.memory.entries import Entries
+from uhop_cli.memory.file import load
+from uhop_cli.memory.ingest import Distinct, Ingested, Skipped, ingest
+from uhop_cli.memory.learn import Learned, learn, loss_of, margins, memory_needed, separation_loss
+from uhop_cli.memory.memory import Memory, Originals
+from uhop_cli.memory.report import StoreReport
+from uhop_cli.memory.self_test import SelfTest, self_test
+from uhop_cli.memory.settings import OnProgress, StoreSettings
+from uhop_cli.memory.sources import Source, collect, headers
+from uhop_cli.memory.statistics import encode
+from uhop_cli.memory.writer import Writer
+
+SPARE_DISK = 64 << 20  # left free on the disk beside what the memory file takes
+
+
+def store(
+    paths: Sequence[str | Path],
+    memory_file: str | Path,
+    settings: StoreSettings | None = None,
+    *,
+    add: bool = False,
+    prune: bool = False,
+    keep_kernel: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    progress: OnProgress | None = None,
+) -> StoreReport:
+    """Learn on images and write a memory file.
+
+    Args:
+        paths: image files, folders and `.npy` arrays.
+        memory_file: the file to write.
+        settings: defaults for None; with `add`, pattern and Stage I settings come from the file where `settings` is None.
+        add: keep what the file holds, add new files, replace changed ones.
+        prune: with `add`, drop the files that are gone.
+        keep_kernel: with `add`, encode with the kernel that is there instead of learning again.
+        force: replace an existing file.
+        dry_run: say what would be done, and write nothing.
+        progress: told how far the work is.
+
+    Raises:
+        UhopError: nothing to store, no space, a memory file in the way, ...
+    """
+    started = time.perf_counter()
+    target = Path(memory_file)
+    _check_target(target, add=add, force=force)
+    if dry_run:
+        return _forecast(paths, target, settings or StoreSettings(), started, progress)
+    with lock(target):
+        old = load(target) if add and target.exists() else None
+        settings = settings or _settings_of(old) or StoreSettings()
+        folder = Path(os.path.realpath(target)).parent
+        sources, left_out = collect(paths, folder)
+        skipped = [Skipped(name, reason) for name, reason in left_out]
+        spec = old.spec if old is not None else _spec(sources, settings, skipped, progress)
+        kept, unchanged, changed, removed = _compare(old, sources, folder, prune=prune)
+        sources = [source for source in sources if source.name not in unchanged]
+        with ExitStack() as stack:
+            writer = stack.enter_context(Writer(target))
+            distinct = Distinct(writer, spec)
+            originals = stack.enter_context(tempfile.TemporaryFile(dir=folder)) if settings.embed else None
+            _check_disk(folder, (len(sources) + (0 if kept is None else len(kept))) * spec.dim)
+            found = _take(kept, sources, distinct, originals, progress)
+            skipped += found.skipped
+            if settings.strict and skipped:
+                raise ImageError(
+                    f"{skipped[0].path}: {skipped[0].reason}",
+                    f"{len(skipped)} files cannot be stored; leave out --strict to skip them",
+                )
+            if not found.names:
+                raise _nothing(skipped)
+            memory, learned, test = _finish(
+                distinct.patterns(), spec, found, originals, settings, kept if keep_kernel else None, progress
+            )
+            size = writer.finish(memory)
+        return _report(
+            target, memory, learned, test, size, started, settings,
+            added=len(found.names) - (0 if kept is None else len(kept.entries)) - changed,
+            changed=changed, unchanged=len(unchanged), removed=removed, skipped=tuple(skipped),
+        )  # fmt: skip
+
+
+def remove(
+    memory_file: str | Path, names: Sequence[str | bytes], *, keep_kernel: bool = False, progress: OnProgress | None = None
+) -> StoreReport:
+    """Take entries out of a memory file and learn again over the rest.
+
+    Args:
+        memory_file: the file.
+        names: as `uhop info --list` shows them, or paths of the stored files.
+        keep_kernel: keep the kernel as it is.
+
+    Raises:
+        MemoryFileError: a name is not in the memory, or nothing would be left.
+    """
+    started = time.perf_counter()
+    target = Path(memory_file)
+    with lock(target):
+        old = load(target)
+        folder = Path(os.path.realpath(target)).parent
+        wanted = [_entry_name(old, name, folder) for name in names]
+        kept = old.without(wanted)
+        settings = _settings_of(old) or StoreSettings()
+        with Writer(target) as writer:
+            distinct = Distinct(writer, old.spec)
+            originals: IO[bytes] | None = None
+            found = _take(kept, [], distinct, originals, progress)
+            memory, learned, test = _finish(
+                distinct.patterns(), old.spec, found, None, settings, kept if keep_kernel else None, progress
+            )
+            memory = replace(memory, originals=kept.originals)
+            size = writer.finish(memory)
+    return _report(target, memory, learned, test, size, started, settings, removed=len(wanted), unchanged=len(kept.entries))
+
+
+def learn_memory(
+    patterns: NDArray[np.uint8],
+    spec: PatternSpec,
+    entries: Entries,
+    settings: StoreSettings,
+    *,
+    originals: Originals | None = None,
+    progress: OnProgress | None = None,
+) -> tuple[Memory, Learned, SelfTest]:
+    """Stage I and the self-test on distinct patterns (M, H, W, C): the memory that `store` writes."""
+    learned = learn(patterns, settings, progress)
+    return _tested(patterns, spec, entries, originals, learned, settings, progress)
+
+
+def _finish(
+    patterns: NDArray[np.uint8],
+    spec: PatternSpec,
+    found: Ingested,
+    originals: IO[bytes] | None,
+    settings: StoreSettings,
+    keep: Memory | None,
+    progress: OnProgress | None,
+) -> tuple[Memory, Learned, SelfTest]:
+    """The memory of what was found; with `keep`, its kernel instead of a new one."""
+    entries = Entries.build(found.names, found.rows, found.digests, found.sizes)
+    embedded = None if originals is None else _embedded(originals, found.sizes)
+    if keep is None:
+        return learn_memory(patterns, spec, entries, settings, originals=embedded, progress=progress)
+    learned = Learned(keep.kernel, dict(keep.record["stage1"]))
+    return _tested(patterns, spec, entries, embedded, learned, settings, progress)
+
+
+def _tested(
+    patterns: NDArray[np.uint8],
+    spec: PatternSpec,
+    entries: Entries,
+    originals: Originals | None,
+    learned: Learned,
+    settings: StoreSettings,
+    progress: OnProgress | None,
+) -> tuple[Memory, Learned, SelfTest]:
+    resolved = settings.resolved()
+    norms, statistics = encode(learned.kernel, spec, patterns, progress)
+    draft = Memory(spec, patterns, learned.kernel, norms, entries, 1.0, {}, statistics)
+    test = self_test(draft, resolved, progress)
+    kernel = learned.kernel.with_chosen(test.chosen)
+    loss = loss_of(resolved)
+    detail = dict(learned.stage1)
+    if detail["solver"] == "closed-form":
+        detail["loss_initial"] = separation_loss(None, patterns, loss, settings.seed)
+        detail["loss_final"] = separation_loss(kernel, patterns, loss, settings.seed)
+        detail["loss_bound"] = loss.bound(len(patterns), kernel.feature_dim) if len(patterns) > 1 else None
+        detail["rho"] = kernel.rhos[kernel.chosen]
+    separation = margins(kernel, norms, patterns, settings.seed)
+    record: dict[str, Any] = {
+        "settings": {key: value for key, value in settings.to_json().items() if key != "device"},
+        "stage1": {key: value for key, value in detail.items() if key != "seconds"},
+        "separation": separation,
+        "self_test": [row.to_json() for row in test.rows],
+        "calibration": test.calibration,
+        "retrieval": "paper" if settings.protocol == "paper" else "evidence",
+        "seed": settings.seed,
+        "versions": {"uhop": uhop_cli.__version__, "numpy": np.__version__, "python": platform.python_version()},
+    }
+    memory = Memory(spec, patterns, kernel, norms, entries, test.beta, record, statistics, originals=originals)
+    return memory, replace(learned, kernel=kernel, stage1=detail), test
+
+
+def _take(
+    kept: Memory | None, sources: Sequence[Source], distinct: Distinct, originals: IO[bytes] | None, progress: OnProgress | None
+) -> Ingested:
+    """What was kept, then the new sources, in that order. A file whose content is stored already is not decoded again."""
+    before = Ingested()
+    rows_of: dict[bytes, int] = {}
+    if kept is not None:
+        rows = [distinct.add(pattern) for pattern in kept.patterns]
+        entries = kept.entries
+        before.names = entries.names()
+        before.digests = [entries.digest(index) for index in range(len(entries))]
+        before.sizes = entries.sizes.tolist()
+        before.rows = [rows[row] for row in entries.name_entry.tolist()]
+        rows_of = dict(zip(before.digests, before.rows, strict=True))
+        if originals is not None:
+            if kept.originals is None:
+                raise MemoryFileError(
+                    "the memory holds no copies of its files, so --embed cannot be added to it",
+                    "store all files again with --force --embed",
+                )
+            before.sizes = entries.sizes.tolist()
+            originals.write(kept.originals.data.tobytes())
+    found = ingest(sources, distinct, originals=originals, known=rows_of.get, progress=progress)
+    return Ingested(
+        before.names + found.names,
+        before.digests + found.digests,
+        before.sizes + found.sizes,
+        before.rows + found.rows,
+        found.skipped,
+        found.transparent or (kept is not None and bool(kept.record.get("transparent"))),
+    )
+
+
+def _compare(
+    old: Memory | None, sources: Sequence[Source], folder: Path, *, prune: bool
+) -> tuple[Memory | None, set[bytes], int, int]:
+    """What of the old memory stays; the names of unchanged files; how many are changed, and how many are gone and dropped."""
+    if old is None:
+        return None, set(), 0, 0
+    import hashlib
+
+    entries = old.entries
+    at = {name: index for index, name in enumerate(entries.names())}
+    keep = np.ones(len(entries), np.bool_)
+    unchanged: set[bytes] = set()
+    changed = removed = 0
+    for source in sources:
+        index = at.get(source.name)
+        if index is None:
+            continue
+        try:
+            same = hashlib.sha256(source.read()).digest() == entries.digest(index)
+        except ImageError:
+            same = True  # unreadable now: what is stored stays, and the file is not asked for again
+        if same:
+            unchanged.add(source.name)
+        else:
+            keep[index] = False
+            changed += 1
+    if prune:
+        for name, index in at.items():
+            if keep[index] and not os.path.lexists(os.path.join(os.fsencode(folder), name)) and not name.endswith(b"]"):
+                keep[index] = False
+                removed += 1
+    if not keep.any():
+        return None, unchanged, changed, removed
+    return (old if keep.all() else old.keep(keep)), unchanged, changed, removed
+
+
+def _spec(
+    sources: Sequence[Source], settings: StoreSettings, skipped: Sequence[Skipped], progress: OnProgress | None
+) -> PatternSpec:
+    """The pattern's size and colour: from the settings, and where these say 'auto' from the headers of all images."""
+    if not sources:
+        raise _nothing(skipped)
+    seen = headers(sources, progress) if "auto" in (settings.size, settings.color) else []
+    return choose_spec(seen, settings.size, settings.color, settings.background)
+
+
+def _check_target(target: Path, *, add: bool, force: bool) -> None:
+    shown = escape(target)
+    if target.is_dir():
+        raise OutputError(f"{shown}: a folder, not a file", f"name a file, such as {shown}/uhop.safetensors")
+    if not target.parent.is_dir():
+        raise OutputError(f"{escape(target.parent)}: no such folder", "make the folder first")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{escape(target.parent)}: the folder cannot be written", "choose another place with -m")
+    if target.exists() and not (add or force):
+        raise OutputError(f"{shown}: exists already", "use --add to add to it, or --force to replace it")
+
+
+def _check_disk(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed + SPARE_DISK > free:
+        raise OutputError(
+            f"{escape(folder)}: {needed / 1e6:.0f} MB are needed for the patterns, {free / 1e6:.0f} MB are free",
+            "free some space, choose another place with -m, or a smaller --size",
+        )
+
+
+def _nothing(skipped: Sequence[Skipped]) -> ImageError:
+    if skipped:
+        return ImageError(f"no image could be read; the first of {len(skipped)}: {skipped[0].path}: {skipped[0].reason}")
+    return ImageError("no images found", "name image files, or a folder that holds some")
+
+
+def _embedded(originals: IO[bytes], sizes: Sequence[int]) -> Originals:
+    """The files' bytes, mapped from the temporary file."""
+    originals.flush()
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    data = np.memmap(originals, np.uint8, "r") if offsets[-1] else np.zeros(0, np.uint8)
+    return Originals(data, offsets)
+
+
+def _settings_of(memory: Memory | None) -> StoreSettings | None:
+    """The settings that a memory was made with; a record that does not fit (it is somebody's claim) gives the defaults."""
+    if memory is None or not isinstance(memory.record.get("settings"), dict):
+        return None
+    try:
+        return StoreSettings(**memory.record["settings"])
+    except (TypeError, SettingsError):
+        return None
+
+
+def _entry_name(memory: Memory, name: str | bytes, folder: Path) -> bytes:
+    """The stored name that is meant by a name or a path."""
+    raw = os.fsencode(name)
+    if memory.entries.find(raw) is not None:
+        return raw
+    return os.fsencode(os.path.relpath(os.fsdecode(raw), folder))
+
+
+def _forecast(
+    paths: Sequence[str | Path], target: Path, settings: StoreSettings, started: float, progress: OnProgress | None
+) -> StoreReport:
+    """What `store` would do: how many images, of which size, how many bytes; memory and disk are checked as for the real run."""
+    folder = Path(os.path.realpath(target)).parent
+    sources, left_out = collect(paths, folder)
+    skipped = tuple(Skipped(name, reason) for name, reason in left_out)
+    spec = _spec(sources, settings, skipped, progress)
+    count = len(sources)
+    size = count * (spec.dim + 64) + 4 * min(count, spec.dim, 1024) * spec.dim
+    _check_disk(folder, count * spec.dim)
+    note = f"learning takes about {memory_needed(count, spec.dim, settings) / 1e9:.1f} GB of memory"
+    return StoreReport(
+        str(target), count, count, spec, skipped=skipped, bytes=size, seconds=time.perf_counter() - started,
+        dry_run=True, notes=(note,), config=settings.to_json(),
+    )  # fmt: skip
+
+
+def _report(
+    target: Path,
+    memory: Memory,
+    learned: Learned,
+    test: SelfTest,
+    size: int,
+    started: float,
+    settings: StoreSettings,
+    **counts: Any,
+) -> StoreReport:
+    entries = memory.entries
+    order = np.argsort(entries.name_entry, kind="stable")
+    _, first, numbers = np.unique(entries.name_entry[order], return_index=True, return_counts=True)
+    groups = [order[start : start + number] for start, number in zip(first, numbers, strict=True) if number > 1]
+    identical = sum(len(np.unique(entries.digests[group], axis=0)) == 1 for group in groups)
+    flat = memory.patterns.reshape(len(memory), -1)
+    constant = sum(int((part == part[:, :1]).all(axis=1).sum()) for part in (flat[i : i + 4096] for i in range(0, len(flat), 4096)))
+    notes = []
+    if len(memory) == 1:
+        notes.append("only one pattern is stored: whatever is asked, it is the answer")
+    if constant > 1:
+        notes.append(f"{constant} images are of one plain colour each; damaged copies of these cannot be told apart reliably")
+    return StoreReport(
+        str(target),
+        len(entries),
+        len(memory),
+        memory.spec,
+        duplicates=tuple(tuple(escape(entries.name(int(index))) for index in group) for group in groups),
+        identical=identical,
+        stage1=learned.stage1,
+        separation=dict(memory.record["separation"]),
+        beta=memory.beta,
+        self_test=tuple(row.to_json() for row in test.rows),
+        bytes=size,
+        seconds=time.perf_counter() - started,
+        notes=tuple(notes),
+        config=settings.to_json(),
+        **counts,
+    )

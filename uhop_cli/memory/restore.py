@@ -1,0 +1,335 @@
+"""A damaged picture -> its pattern -> retrieval -> match, confidence, original or state: what `uhop query` runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.arrays import resolve_device
+from uhop_cli.diagnostics import settled, size_threshold
+from uhop_cli.errors import ImageError, SettingsError
+from uhop_cli.images.corrupt import Corruption
+from uhop_cli.images.decode import Image, decode, read_bytes
+from uhop_cli.images.discover import escape
+from uhop_cli.images.patterns import to_pixels, to_query, with_mask
+from uhop_cli.memory.file import load
+from uhop_cli.memory.memory import Memory
+from uhop_cli.memory.originals import open_original
+from uhop_cli.memory.retriever import Answer, RetrievalSettings, Retriever
+
+Float32 = NDArray[np.float32]
+ORIGINAL_WEIGHT = 0.99  # of the weight on one memory: from there on the answer is that memory, not a mixture
+ENTRIES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class QuerySettings:
+    """Settings of `uhop query`; cli.md's names.
+
+    Attributes:
+        damage: corruptions applied to the pattern first, in their order.
+        known_mask: tell the retrieval which pixels `damage` removed.
+        mask_file: a picture whose white parts are missing in the query.
+        alpha: 'missing', 'blend', or 'auto': missing where the stored images are all opaque.
+        truth: the undamaged picture, for the error.
+        top: matches listed.
+        min_confidence: below it nothing stored fits.
+        originals: folder to look for the original files in.
+        trace: keep the picture of every step.
+        seed: of the damage.
+        device: where retrieval runs.
+        retrieval: steps, beta, separation, similarity.
+    """
+
+    damage: tuple[Corruption, ...] = ()
+    known_mask: bool = False
+    mask_file: str | Path | None = None
+    alpha: Literal["auto", "missing", "blend"] = "auto"
+    truth: str | Path | None = None
+    top: int = ENTRIES_SHOWN
+    min_confidence: float = 0.5
+    originals: str | Path | None = None
+    trace: bool = False
+    seed: int = 0
+    device: str = "auto"
+    retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
+
+    def __post_init__(self) -> None:
+        if self.alpha not in ("auto", "missing", "blend"):
+            raise SettingsError(f"unknown treatment of transparency '{self.alpha}'", "use auto, missing or blend")
+        if self.top < 1:
+            raise SettingsError("at least one match has to be listed")
+        if not 0 <= self.min_confidence <= 1:
+            raise SettingsError("the least confidence is a probability, from 0 to 1")
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON values."""
+        paths = {
+            name: None if getattr(self, name) is None else str(getattr(self, name)) for name in ("mask_file", "truth", "originals")
+        }
+        own = {key: value for key, value in vars(self).items() if key not in ("damage", "retrieval", *paths)}
+        return {**own, **paths, "damage": [item.label for item in self.damage], **asdict(self.retrieval)}
+
+
+@dataclass(frozen=True)
+class Query:
+    """A picture as the retrieval sees it.
+
+    Attributes:
+        name: as it was given.
+        pattern: (d,) after the damage.
+        visible: (d,) which values are known, None for all.
+        truth: (d,) the undamaged pattern, where it is known.
+    """
+
+    name: str
+    pattern: Float32
+    visible: NDArray[np.bool_] | None
+    truth: Float32 | None
+
+
+@dataclass(frozen=True)
+class Match:
+    """A stored pattern as an answer; `names` are all its files, the first of which names it."""
+
+    rank: int
+    name: str
+    path: str
+    weight: float
+    similarity: float
+    names: tuple[str, ...]
+    row: int
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """The outcome for one picture. `to_json` is one of the results of `uhop.query/1`.
+
+    Attributes:
+        query: its name.
+        matches: the best ones, in falling weight; `match` is the first, unless nothing stored fits.
+        confidence: probability that the first match is right; None where no calibration applies.
+        kernel: which kernel gave the answer.
+        map: which retrieval map ran.
+        steps, converged, energy: of the dynamics.
+        settled: memory, metastable or diffuse; `metastable_size` counts the memories with a part in it.
+        inside_radius: whether the query lay in the certified radius of its match; None where that is not defined.
+        sse, sse_query: squared error of the state and of the query, where the truth is known.
+        output_kind: 'original' or 'state'.
+        original: the stored file's bytes, if the output is the original; `suffix` is its file name's.
+        state, damaged: pixels (H, W, C) of the retrieved state and of the query.
+        pictures: pixels of every step, if the trace was asked for.
+        arrays: x, weights, energy, for `--states`.
+    """
+
+    query: str
+    matches: tuple[Match, ...]
+    fits: bool
+    confidence: float | None
+    kernel: str
+    map: str
+    steps: int
+    converged: bool
+    energy: tuple[float, ...]
+    settled: str
+    metastable_size: int
+    inside_radius: bool | None
+    sse: float | None
+    sse_query: float | None
+    output_kind: Literal["original", "state"]
+    original: bytes | None
+    suffix: str
+    state: NDArray[np.uint8]
+    damaged: NDArray[np.uint8]
+    pictures: tuple[NDArray[np.uint8], ...]
+    arrays: dict[str, NDArray[Any]]
+
+    @property
+    def match(self) -> Match | None:
+        """The answer, or None where nothing stored fits."""
+        return self.matches[0] if self.fits else None
+
+    def to_json(self, output: str | None = None) -> dict[str, Any]:
+        """The result; `output` is the file that was written, if any."""
+        match = self.match
+        return {
+            "query": self.query,
+            "match": None if match is None else {"name": match.name, "path": match.path, "weight": match.weight},
+            "confidence": self.confidence,
+            "matches": [
+                {
+                    "rank": item.rank,
+                    "name": item.name,
+                    "path": item.path,
+                    "weight": item.weight,
+                    "similarity": item.similarity,
+                    "names": list(item.names),
+                }
+                for item in self.matches
+            ],
+            "kernel": self.kernel,
+            "map": self.map,
+            "steps": self.steps,
+            "converged": self.converged,
+            "energy": list(self.energy),
+            "settled": self.settled,
+            "metastable_size": self.metastable_size,
+            "inside_radius": self.inside_radius,
+            "sse": self.sse,
+            "sse_query": self.sse_query,
+            "output": output,
+            "output_kind": None if output is None else self.output_kind,
+        }
+
+
+class Restorer:
+    """Answers queries from one memory.
+
+    Args:
+        memory: a memory, or the path of a memory file.
+        settings: what to do with every query.
+    """
+
+    def __init__(self, memory: Memory | str | Path, settings: QuerySettings | None = None) -> None:
+        self.settings = settings or QuerySettings()
+        self.path = None if isinstance(memory, Memory) else Path(memory)
+        self.memory = memory if isinstance(memory, Memory) else load(memory)
+        flop = 2.0 * len(self.memory) * self.memory.spec.dim * 10
+        self.device = resolve_device(self.settings.device, flop)
+        self.retriever = Retriever(self.memory, self.settings.retrieval, self.device)
+
+    def prepare(self, source: str | Path | bytes | Image, name: str | None = None) -> Query:
+        """The query that a picture is: decoded, brought to the pattern's size, and damaged if that was asked for.
+
+        Raises:
+            ImageError: it cannot be read, or nothing of it is visible.
+        """
+        shown = name if name is not None else escape(source) if isinstance(source, str | Path) else "<image>"
+        settings, spec = self.settings, self.memory.spec
+        try:
+            image = self._open(source)
+            if settings.mask_file is not None:
+                image = with_mask(image, self._open(settings.mask_file))
+            pattern, visible = to_query(image, spec, "missing" if settings.mask_file is not None else self._alpha())
+        except ImageError as error:
+            raise ImageError(
+                error.message if error.message.startswith(shown) else f"{shown}: {error.message}", error.hint
+            ) from None
+        truth = self._truth() if settings.truth is not None else pattern if settings.damage and visible is None else None
+        row = pattern[None]
+        for corruption in settings.damage:
+            row, seen = corruption(row, spec, settings.seed)
+            if settings.known_mask and seen is not None:
+                visible = seen[0] if visible is None else visible & seen[0]
+        if visible is not None and not visible.any():
+            raise ImageError(f"{shown}: nothing of it is visible", "mask less of it")
+        return Query(shown, row[0], visible, truth)
+
+    def restore(self, source: str | Path | bytes | Image, name: str | None = None) -> Restoration:
+        """Prepare and answer one picture."""
+        return self.answer([self.prepare(source, name)])[0]
+
+    def answer(self, queries: Sequence[Query]) -> list[Restoration]:
+        """Answer prepared queries together: those with and those without a mask each in batches."""
+        results: list[Restoration | None] = [None] * len(queries)
+        for masked in (False, True):
+            chosen = [index for index, query in enumerate(queries) if (query.visible is not None) == masked]
+            for start in range(0, len(chosen), self.retriever.batch):
+                part = chosen[start : start + self.retriever.batch]
+                patterns = np.stack([queries[index].pattern for index in part])
+                visible = np.stack([queries[index].visible for index in part]) if masked else None  # type: ignore[misc]
+                answer = self.retriever.retrieve(patterns, visible, trace=self.settings.trace)
+                for place, index in enumerate(part):
+                    results[index] = self._restoration(queries[index], answer, place)
+        return [result for result in results if result is not None]
+
+    def _restoration(self, query: Query, answer: Answer, place: int) -> Restoration:
+        spec, settings = self.memory.spec, self.settings
+        weights, scores = answer.weights[place], answer.scores[place]
+        matches = tuple(self._match(rank, row, weights, scores) for rank, row in enumerate(answer.ranking(place, settings.top), 1))
+        kinds, sizes = settled(weights[None], size_threshold(self.retriever.separation.alpha))
+        state = answer.pictures[-1][place]
+        confidence = None if answer.confidence is None else float(answer.confidence[place])
+        original, suffix = None, ".png"
+        if matches[0].weight >= ORIGINAL_WEIGHT and self.path is not None:
+            for index in self.memory.entries.files_of(matches[0].row):
+                original = open_original(self.memory, int(index), self.path, settings.originals)
+                if original is not None:
+                    suffix = Path(escape(self.memory.entries.name(int(index)))).suffix or ".png"
+                    break
+        energy = (
+            ()
+            if answer.energies is None
+            else tuple(float(value) for value in answer.energies[: int(answer.steps[place]) + 1, place])
+        )
+        pictures = tuple(to_pixels(picture[place][None], spec)[0] for picture in answer.pictures) if settings.trace else ()
+        return Restoration(
+            query.name,
+            matches,
+            confidence is None or confidence >= settings.min_confidence,
+            confidence,
+            answer.kernels[place],
+            answer.map,
+            int(answer.steps[place]),
+            bool(answer.converged[place]),
+            energy,
+            str(kinds[0]),
+            int(sizes[0]),
+            None,
+            None if query.truth is None else squared_error(state, query.truth),
+            None if query.truth is None else squared_error(query.pattern, query.truth),
+            "state" if original is None else "original",
+            original,
+            suffix,
+            to_pixels(state[None], spec)[0],
+            to_pixels(query.pattern[None], spec)[0],
+            pictures,
+            {
+                "x": np.stack([query.pattern, *(picture[place] for picture in answer.pictures)]),
+                "weights": weights,
+                "energy": np.array(energy),
+            },
+        )
+
+    def _match(self, rank: int, row: int, weights: Float32, scores: Float32) -> Match:
+        names = [escape(name) for name in self.memory.entries.names_of(row)]
+        base = Path() if self.path is None else self.path.parent
+        return Match(rank, names[0], str(base / names[0]), float(weights[row]), float(scores[row]), tuple(names), row)
+
+    def _open(self, source: str | Path | bytes | Image) -> Image:
+        if isinstance(source, Image):
+            return source
+        data = source if isinstance(source, bytes) else read_bytes(source)
+        return decode(data, draft=(self.memory.spec.width, self.memory.spec.height))
+
+    def _alpha(self) -> Literal["missing", "blend"]:
+        if self.settings.alpha != "auto":
+            return self.settings.alpha
+        return "blend" if self.memory.record.get("transparent") else "missing"
+
+    def _truth(self) -> Float32:
+        assert self.settings.truth is not None
+        return to_query(self._open(self.settings.truth), self.memory.spec, "blend")[0]
+
+
+def squared_error(picture: Float32, truth: Float32) -> float:
+    """sum (x - xi)^2 over the pixels, both clamped to [0, 1]: the error of the papers' tables."""
+    return float(np.square(np.clip(picture, 0, 1).astype(np.float64) - np.clip(truth, 0, 1)).sum())
+
+
+def query_document(restorer: Restorer, results: Sequence[dict[str, Any]], started: float) -> dict[str, Any]:
+    """The document `uhop.query/1` around the results of `Restoration.to_json`."""
+    return {
+        "schema": "uhop.query/1",
+        "config": restorer.settings.to_json(),
+        "memory": None if restorer.path is None else str(restorer.path),
+        "device": restorer.device.kind,
+        "results": list(results),
+        "seconds": time.perf_counter() - started,
+    }

@@ -1,0 +1,216 @@
+"""Stage II on a stored memory: picks the retrieval model that the settings ask for, runs it, and says how sure the answer is.
+
+By default (`similarity` auto) the answer is chosen by evidence (`retrieval.evidence`); with known missing pixels by the likelihood
+of the visible ones (`retrieval.visible`). Any other similarity is the plain model of the papers with that similarity alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.arrays import CPU, Array, Device, available_memory, namespace, to_numpy, topk, unit_rows
+from uhop_cli.dynamics import Trajectory, run
+from uhop_cli.errors import SettingsError
+from uhop_cli.memory.memory import Memory
+from uhop_cli.memory.statistics import encode, evidence_members
+from uhop_cli.retrieval.bank import Bank
+from uhop_cli.retrieval.blocks import BlockGrid
+from uhop_cli.retrieval.evidence import MemoryStatistics
+from uhop_cli.retrieval.examine import EvidenceModel, Examiner
+from uhop_cli.retrieval.models import ClampedModel, FixedModel, LinearModel, Model
+from uhop_cli.retrieval.separation import Separation
+from uhop_cli.retrieval.similarity import similarity
+from uhop_cli.retrieval.temperature import auto_beta
+from uhop_cli.retrieval.visible import visible_log_likelihood
+
+Float32 = NDArray[np.float32]
+SIMILARITY_NAMES = ("auto", "kernel", "dot", "cosine", "l2", "l1")
+PLAIN = {"dot": "dot", "cosine": "cosine", "l2": "l2-squared", "l1": "l1"}  # our name -> that of the registry
+RANKED = 64  # best scores among which the weights decide the order
+BETA_SAMPLE = 64
+ARRAYS_PER_QUERY = 24  # arrays of M float32 values alive at a time for one query: scores of all members, weights, ranks
+
+
+@dataclass(frozen=True)
+class RetrievalSettings:
+    """How to retrieve.
+
+    Attributes:
+        steps: T, or 'auto': to a fixed point.
+        beta: inverse temperature, or 'auto': the stored one for the kernel, found from the memories' margins for the others.
+        separation: as `Separation.parse` reads it.
+        similarity: 'auto', 'kernel', 'dot', 'cosine', 'l2' (squared) or 'l1'.
+    """
+
+    steps: int | Literal["auto"] = "auto"
+    beta: float | Literal["auto"] = "auto"
+    separation: str = "softmax"
+    similarity: str = "auto"
+
+    def __post_init__(self) -> None:
+        Separation.parse(self.separation)
+        if self.similarity not in SIMILARITY_NAMES:
+            raise SettingsError(f"unknown similarity '{self.similarity}'", "one of " + ", ".join(SIMILARITY_NAMES))
+        if self.steps != "auto" and self.steps < 1:
+            raise SettingsError("a retrieval takes at least one step")
+        if self.beta != "auto" and not 0 < self.beta < float("inf"):
+            raise SettingsError("beta must be positive")
+        if self.similarity == "auto" and (self.beta != "auto" or self.separation != "softmax"):
+            raise SettingsError(
+                "beta and separation belong to a plain kernel, not to the choice by evidence", "add --similarity kernel"
+            )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answers to Q queries, in host memory.
+
+    Attributes:
+        weights: (Q, M) of the last step.
+        scores: (Q, M) what the weights were made of, larger = closer.
+        pictures: (T, Q, d), as in `Trajectory`.
+        energies: (T, Q) or None.
+        steps, converged: (Q,).
+        kernels: which kernel answered each query.
+        map: the retrieval map that ran; `monotone` says whether its energy is proved not to rise.
+        confidence: (Q,) probability that the match is right, or None where no calibration applies.
+    """
+
+    weights: Float32
+    scores: Float32
+    pictures: Float32
+    energies: NDArray[np.float64] | None
+    steps: NDArray[np.int64]
+    converged: NDArray[np.bool_]
+    kernels: tuple[str, ...]
+    map: str
+    monotone: bool
+    confidence: Float32 | None
+
+    def ranking(self, query: int, top: int) -> list[int]:
+        """The best rows for a query: by weight, and where weights are equal (most are 0) by score."""
+        weights, scores = self.weights[query], self.scores[query]
+        candidates = topk(scores, max(top, RANKED))[1]
+        order = np.lexsort((-scores[candidates], -weights[candidates]))
+        return [int(row) for row in candidates[order][:top]]
+
+
+class Retriever:
+    """Stage II on a memory.
+
+    Args:
+        memory: what is stored.
+        settings: how to retrieve.
+        device: where.
+    """
+
+    def __init__(self, memory: Memory, settings: RetrievalSettings | None = None, device: Device = CPU) -> None:
+        self.memory, self.device = memory, device
+        self.settings = settings or RetrievalSettings()
+        self.separation = Separation.parse(self.settings.separation)
+        self.bank = Bank(memory.patterns, device)
+        self.steps = None if self.settings.steps == "auto" else self.settings.steps
+
+    @property
+    def batch(self) -> int:
+        """How many queries to answer at a time, so that their scores fit into a quarter of the memory there is."""
+        return int(np.clip(available_memory() // 4 // (4 * ARRAYS_PER_QUERY * len(self.memory)), 1, 256))
+
+    def retrieve(self, queries: Float32, visible: NDArray[np.bool_] | None = None, *, trace: bool = False) -> Answer:
+        """Answer queries (Q, d); `visible` (Q, d) says which values are known, None: nothing is known to be missing.
+
+        All queries are answered at once; `batch` says how many at most that should be.
+        """
+        if self.settings.similarity == "auto" and self.memory.record.get("retrieval") != "paper":
+            model = self._by_evidence(queries) if visible is None else self._visible_likelihood(queries, visible)
+        else:
+            model = self._plain(queries, visible)
+        put = self.device.put
+        clamp = None if visible is None else (put(visible), put(queries))
+        trajectory = run(model, self.bank, put(queries), steps=self.steps, clamp=clamp, trace=trace)
+        if isinstance(model, EvidenceModel):
+            names = tuple(model.query.models[int(index)] for index in to_numpy(model.choice.model))
+            return _answer(trajectory, names, None)
+        return _answer(trajectory, (model.name,) * len(queries), None)
+
+    def _by_evidence(self, queries: Float32) -> EvidenceModel:
+        beta = 1.0 if self.settings.beta == "auto" else self.settings.beta
+        return EvidenceModel(self.examiner, self.examiner.prepare(queries), self.separation, beta)
+
+    @cached_property
+    def examiner(self) -> Examiner:
+        """The memories as the choice by evidence sees them."""
+        memory, put = self.memory, self.device.put
+        kernel, members = memory.kernel, evidence_members(memory.kernel)
+        kept = memory.statistics or encode(kernel, memory.spec, memory.patterns)[1]
+        grid = BlockGrid.of(memory.spec.shape)
+        statistics = MemoryStatistics.of(grid, put(kept.sums), put(kept.squares), put(kept.norms))
+        dims = (float(kernel.feature_dim),) * len(members)
+        return Examiner(self.bank, grid, statistics, lambda rows: kernel.probes(rows, members), dims)
+
+    def _visible_likelihood(self, queries: Float32, visible: NDArray[np.bool_]) -> Model:
+        scores = visible_log_likelihood(self.bank, self.device.put(queries), self.device.put(visible))
+        beta = 1.0 if self.settings.beta == "auto" else self.settings.beta
+        return FixedModel(scores, self.separation, beta, "visible pixels")
+
+    def _plain(self, queries: Float32, visible: NDArray[np.bool_] | None) -> Model:
+        """The model of the papers with one similarity."""
+        name, put = self.settings.similarity, self.device.put
+        if name in ("auto", "kernel"):
+            kernel = self.memory.kernel
+            raw = name == "auto"  # a memory made by the paper's protocol: features are not normalised
+            arguments = {
+                "weight": put(kernel.weight),
+                "norms": None if raw else put(self.memory.norms[:, kernel.chosen]),
+                "name": "raw kernel" if raw else "kernel",
+            }
+            beta = self.memory.beta if self.settings.beta == "auto" else self.settings.beta
+            if visible is not None:
+                return ClampedModel(self.bank, self.separation, beta, **arguments, known=put(visible))
+            return LinearModel(self.bank, self.separation, beta, **arguments)
+        beta = self._auto_beta if self.settings.beta == "auto" else self.settings.beta
+        if visible is not None or name == "l1":
+            rows = put(unit_rows(self.memory.patterns))
+            seen = None if visible is None else put(visible)
+            scores = similarity(PLAIN[name])(put(queries), rows, visible=seen)
+            return FixedModel(scores, self.separation, beta, name)
+        if name == "l2":
+            return LinearModel(self.bank, self.separation, beta, bias=-(self.lengths**2), scale=2.0, name=name)
+        return LinearModel(self.bank, self.separation, beta, norms=self.lengths if name == "cosine" else None, name=name)
+
+    @cached_property
+    def lengths(self) -> Array:
+        """||xi_mu||, shape (M,)."""
+        ones = self.device.put(np.ones((self.bank.dim, 1), np.float32))
+        return namespace(ones).sqrt(self.bank.products(ones, squared=True)[:, 0])
+
+    @cached_property
+    def _auto_beta(self) -> float:
+        """From the margins that a sample of the memories, undamaged, has in the similarity asked for."""
+        count = len(self.memory)
+        rows = np.sort(np.random.default_rng(0).choice(count, min(count, BETA_SAMPLE), replace=False))
+        patterns = unit_rows(self.memory.patterns)
+        scores = similarity(PLAIN[self.settings.similarity])(patterns[rows], patterns)
+        own = scores[np.arange(len(rows)), rows].copy()
+        scores[np.arange(len(rows)), rows] = -np.inf
+        return auto_beta(own - scores.max(axis=1), count)
+
+
+def _answer(trajectory: Trajectory, kernels: tuple[str, ...], confidence: Float32 | None) -> Answer:
+    return Answer(
+        to_numpy(trajectory.weights),
+        to_numpy(trajectory.scores),
+        trajectory.pictures,
+        trajectory.energies,
+        trajectory.steps,
+        trajectory.converged,
+        kernels,
+        trajectory.map,
+        trajectory.monotone,
+        confidence,
+    )

@@ -1,0 +1,166 @@
+"""The self-test of a memory: damage a sample of its pictures in every way of the suite, retrieve, and count.
+
+It forecasts the accuracy that a user will meet, chooses rho for the plain kernel (the member of the family with the most right
+answers over the suite), finds beta from the margins that damaged pictures have, and gathers what the confidence is fitted on: the
+evidence for right answers, and for the best wrong answer when the right memory is left out, which is how a picture that was never
+stored looks.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.arrays import unit_rows
+from uhop_cli.images.corrupt import SUITE, Corruption
+from uhop_cli.memory.memory import Memory
+from uhop_cli.memory.retriever import Retriever
+from uhop_cli.memory.settings import OnProgress, Progress, StoreSettings
+from uhop_cli.retrieval.temperature import auto_beta
+
+WORK = 4e9  # values of memories that may be looked at for each corruption; it sets how many queries there are
+QUERIES = (8, 32)  # fewest and most for each corruption
+NORMAL_95 = 1.959964
+
+
+@dataclass(frozen=True)
+class Row:
+    """The outcome for one corruption.
+
+    Attributes:
+        corruption, level: its kind and level, as `--corrupt` reads them.
+        queries: how many were asked.
+        accuracy: share answered with the right memory, by evidence; `low` and `high` bound it at 95% (Wilson).
+        accuracy_kernel: by the plain kernel at the chosen rho.
+        accuracy_unlearned: by the cosine of the pixels.
+        sse: mean squared error of the retrieved picture.
+    """
+
+    corruption: str
+    level: str
+    queries: int
+    accuracy: float
+    low: float
+    high: float
+    accuracy_kernel: float
+    accuracy_unlearned: float
+    sse: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as JSON values."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """All rows, the chosen member of the family, beta, and the calibration of the confidence (None where there is none)."""
+
+    rows: tuple[Row, ...]
+    chosen: int
+    beta: float
+    calibration: dict[str, Any] | None
+
+
+def queries_for(count: int, dim: int) -> int:
+    """How many queries for each corruption M memories of d values allow."""
+    return int(min(count, np.clip(WORK / (count * dim), *QUERIES)))
+
+
+def wilson(right: int, queries: int) -> tuple[float, float]:
+    """The 95% interval of a share (Wilson 1927)."""
+    z2 = NORMAL_95**2
+    share = right / queries
+    middle = (share + z2 / (2 * queries)) / (1 + z2 / queries)
+    half = NORMAL_95 / (1 + z2 / queries) * math.sqrt(share * (1 - share) / queries + z2 / (4 * queries**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | None = None) -> SelfTest:
+    """Run the suite on a memory whose kernel is learned and whose rho, beta and calibration are still open."""
+    retriever = Retriever(memory)
+    rng = np.random.default_rng([settings.seed, 1])
+    count = queries_for(len(memory), memory.spec.dim)
+    outcomes = []
+    for index, corruption in enumerate(SUITE):
+        rows = np.sort(rng.choice(len(memory), count, replace=False))
+        outcomes.append(_try(retriever, corruption, rows, settings.seed))
+        if progress:
+            progress(Progress("self-test", index + 1, len(SUITE)))
+    right_by_member = np.mean([outcome.right_members.mean(axis=1) for outcome in outcomes], axis=0)  # (R,)
+    chosen = int(np.argmax(right_by_member)) if settings.protocol is None else memory.kernel.chosen
+    margins = np.concatenate([outcome.margins[chosen] for outcome in outcomes])
+    beta = 1.0 if settings.protocol == "paper" else auto_beta(margins, len(memory))
+    return SelfTest(tuple(outcome.row(chosen) for outcome in outcomes), chosen, beta, None)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What the queries of one corruption gave; right_* are bool, margins (R, Q) those of right answers and 0 elsewhere."""
+
+    corruption: Corruption
+    right: NDArray[np.bool_]
+    right_members: NDArray[np.bool_]  # (R, Q)
+    right_unlearned: NDArray[np.bool_]
+    margins: NDArray[np.float32]
+    sse: float
+
+    def row(self, chosen: int) -> Row:
+        kind, _, level = self.corruption.label.partition(":")
+        low, high = wilson(int(self.right.sum()), self.right.size)
+        return Row(
+            kind,
+            level,
+            int(self.right.size),
+            float(self.right.mean()),
+            low,
+            high,
+            float(self.right_members[chosen].mean()),
+            float(self.right_unlearned.mean()),
+            self.sse,
+        )
+
+
+def _try(retriever: Retriever, corruption: Corruption, rows: NDArray[np.int64], seed: int) -> _Outcome:
+    """Damage the memories in `rows`, retrieve, compare."""
+    memory = retriever.memory
+    truth = unit_rows(memory.patterns[rows])
+    damaged, _ = corruption(truth, memory.spec, seed)
+    answer = retriever.retrieve(damaged)
+    best = np.array([answer.ranking(place, 1)[0] for place in range(len(rows))])
+    error = np.square(np.clip(answer.pictures[-1], 0, 1) - truth).sum(axis=1)
+    cosines = _member_cosines(retriever, damaged)
+    places = np.arange(len(rows))
+    own = cosines[:, rows, places]  # (R, Q)
+    rivals = cosines.copy()
+    rivals[:, rows, places] = -np.inf
+    lead = own - rivals.max(axis=1, initial=-1.0)
+    return _Outcome(
+        corruption,
+        best == rows,
+        lead > 0,
+        _unlearned_cosines(retriever, damaged).argmax(axis=0) == rows,
+        np.maximum(lead, 0),
+        float(error.mean()),
+    )
+
+
+def _member_cosines(retriever: Retriever, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Feature cosines of all memories with the queries for every member of the family: (R, M, Q)."""
+    memory = retriever.memory
+    probes, norms = memory.kernel.probes(queries)  # (R, Q, d), (R, Q)
+    products = retriever.bank.products(probes.reshape(-1, memory.spec.dim).T)  # (M, R * Q)
+    cosines = products.T.reshape(*norms.shape, len(memory))
+    lengths = norms[:, :, None] * memory.norms.T[:, None, :]
+    return np.swapaxes(np.divide(cosines, lengths, out=np.zeros_like(cosines), where=lengths > 0), 1, 2)
+
+
+def _unlearned_cosines(retriever: Retriever, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+    """<xi, x> / |xi| of the pixels, (M, Q): its largest is that of the cosine."""
+    lengths = retriever.lengths
+    products = retriever.bank.products(queries.T)
+    cosines: NDArray[np.float32] = np.divide(products, lengths[:, None], out=np.zeros_like(products), where=lengths[:, None] > 0)
+    return cosines

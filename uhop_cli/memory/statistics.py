@@ -1,0 +1,47 @@
+"""The statistics that the choice by evidence keeps of every memory, and the kernels of the family that take part in it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.arrays import chunks, unit_rows
+from uhop_cli.images.patterns import PatternSpec
+from uhop_cli.kernel.feature_map import Float32, KernelFamily
+from uhop_cli.memory.memory import Statistics
+from uhop_cli.memory.settings import OnProgress, Progress
+from uhop_cli.retrieval.blocks import BlockGrid
+from uhop_cli.retrieval.evidence import RHOS
+
+CHUNK_BYTES = 32 << 20
+
+
+def evidence_members(kernel: KernelFamily) -> list[int]:
+    """The members of the family that take part: those at `evidence.RHOS`; all of a family that has not these."""
+    members = [kernel.rhos.index(rho) for rho in RHOS if rho in kernel.rhos]
+    return members or list(range(kernel.members))
+
+
+def encode(
+    kernel: KernelFamily, spec: PatternSpec, patterns: NDArray[np.uint8], progress: OnProgress | None = None
+) -> tuple[Float32, Statistics]:
+    """Norms (M, R) and statistics of the memories, in one pass over the features.
+
+    The features of a memory less its mean m are z - m W 1, so that both norms come from the same z.
+    """
+    count, members = len(patterns), evidence_members(kernel)
+    grid = BlockGrid.of(spec.shape)
+    blocks = grid.side**2
+    norms = np.empty((count, kernel.members), np.float32)
+    kept = Statistics(*(np.empty((count, width), np.float32) for width in (blocks, blocks, len(members))))
+    squares = np.square(kernel.gains).T  # (D, R)
+    ones = kernel.weight.sum(axis=1)  # W 1
+    for rows in chunks(count, max(1, CHUNK_BYTES // (4 * spec.dim))):
+        part = unit_rows(patterns, rows)
+        features = part @ kernel.weight.T
+        norms[rows] = np.sqrt(np.square(features) @ squares)
+        kept.norms[rows] = np.sqrt(np.square(features - part.mean(axis=1, keepdims=True) * ones) @ squares[:, members])
+        kept.sums[rows], kept.squares[rows] = grid.sums(part)
+        if progress:
+            progress(Progress("encode", rows.stop, count))
+    return norms, kept
