@@ -42,13 +42,16 @@ demo: $(INSTALLED)
 	$(BIN)/uhop store sample_data/images --memory $(DEMO)/sample.safetensors --force
 	$(BIN)/uhop query sample_data/damaged --memory $(DEMO)/sample.safetensors --output $(DEMO) --show
 
-# The help texts in docs/cli.md.
+# The help texts in docs/cli.md, and the picture of the README.
 docs: $(INSTALLED)
 	$(BIN)/python docs/write_cli.py
+	$(BIN)/python docs/write_picture.py
 
 # Prints the figures that the project promises. Data sets are taken from UHOP_DATA_DIR; what is missing is skipped by name.
 acceptance: $(INSTALLED)
-	$(BIN)/python -m pytest tests/acceptance -s
+	status=0; for script in tests/acceptance/*.py; do \
+	  echo "== $$script"; $(BIN)/python $$script all || status=1; \
+	done; exit $$status
 
 benchmark: $(INSTALLED)
 	$(BIN)/python -m pytest tests/benchmarks -s

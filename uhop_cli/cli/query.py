@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -299,7 +300,8 @@ class _Session:
         self.screen.document(document)
         if not self.detailed and self.results:
             print_summary(self.results, self.screen)
-        self.screen.line(f"{len(self.results)} of {len(found)} answered in {time.perf_counter() - started:.2f} s")
+        if self.several:
+            self.screen.line(f"{len(self.results)} of {len(found)} answered in {time.perf_counter() - started:.2f} s")
         if self.failed:
             raise typer.Exit(1)
 
@@ -330,6 +332,7 @@ def print_result(result: Restoration, written: str | None, screen: Output) -> No
         what = "the original file" if result.output_kind == "original" else "the retrieved state"
         facts.append(("output", f"{written}, {what}" if written != "-" else what))
     screen.facts(facts)
+    screen.line()
     rows = [
         (str(match.rank), number(match.weight, ".4f"), number(match.similarity, ".4g"), ", ".join(match.names))
         for match in result.matches
@@ -338,15 +341,19 @@ def print_result(result: Restoration, written: str | None, screen: Output) -> No
 
 
 def print_summary(results: Sequence[dict[str, Any]], screen: Output) -> None:
-    """One line for each of several answers."""
+    """One line for each of several answers, without the folders that all names share."""
+    queries = Path(os.path.commonpath([os.path.dirname(result["query"]) for result in results]))
+    matches = Path(os.path.commonpath([os.path.dirname(result["matches"][0]["name"]) for result in results]))
     rows = []
     for result in results:
-        match = result["match"]
-        found = match["name"] if match else f"(nothing fits; nearest {result['matches'][0]['name']})"
-        rows.append(
-            (result["query"], found, number(result["confidence"], ".1%"), str(result["steps"]), result["output_kind"] or "-")
-        )
+        best = str(Path(result["matches"][0]["name"]).relative_to(matches))
+        found = best if result["match"] else f"(nothing fits; nearest {best})"
+        query = str(Path(result["query"]).relative_to(queries))
+        rows.append((query, found, number(result["confidence"], ".1%"), str(result["steps"]), result["output_kind"] or "-"))
+    screen.facts([("queries in", str(queries)), ("matches in", str(matches))])
+    screen.line()
     screen.table(["query", "match", "confidence", "steps", "output"], rows, left=[0, 1, 4])
+    screen.line()
 
 
 def settled_in_words(settled: str, size: int) -> str:
