@@ -1,0 +1,101 @@
+"""A picture cut into blocks: the sums and products by which whole pictures, quadrants and sixteenths are compared in one pass.
+
+Damage is seldom the same all over a picture. A block that has a gain, an offset and a noise level of its own is fitted on its own,
+so a covered quarter costs its evidence and no more (docs/stage-one.md). All levels of the pyramid follow from the finest one: with
+block sums s_b = sum xi_b, squares q_b = sum xi_b^2 and products p_b = <xi_b, x_b>, those of a coarser block are sums of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.arrays import Array, namespace
+
+Float32 = NDArray[np.float32]
+SMALLEST_SIDE = 4  # pixels: a smaller block has too few values for a gain, an offset and a noise level of its own
+FINEST = 4  # blocks a side
+FEW_QUERIES = 8  # from here on, copying the blocks out of the patterns costs less than multiplying by the zeros between them
+
+
+@dataclass(frozen=True)
+class BlockGrid:
+    """The finest grid of blocks, side x side, over patterns of shape (height, width, channels).
+
+    Attributes:
+        shape: (H, W, C) of a pattern.
+        side: blocks a side: 4, 2 or 1 (small pictures are not cut).
+    """
+
+    shape: tuple[int, int, int]
+    side: int
+
+    @classmethod
+    def of(cls, shape: tuple[int, int, int]) -> BlockGrid:
+        """The grid for patterns of a shape: as fine as `SMALLEST_SIDE` allows, at most 4 x 4."""
+        side = FINEST
+        while side > 1 and min(shape[:2]) // side < SMALLEST_SIDE:
+            side //= 2
+        return cls(shape, side)
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Blocks a side of every level, from the whole picture to the finest."""
+        return tuple(side for side in (1, 2, 4) if side <= self.side)
+
+    def edges(self, axis: int) -> list[int]:
+        """Where the blocks begin and end along the rows (axis 0) or the columns (axis 1)."""
+        return [round(i * self.shape[axis] / self.side) for i in range(self.side + 1)]
+
+    def sizes(self) -> Float32:
+        """n_b, the values of a block, shape (B,), B = side^2, row by row."""
+        rows, columns = np.diff(self.edges(0)), np.diff(self.edges(1))
+        sizes: Float32 = (np.outer(rows, columns).ravel() * self.shape[2]).astype(np.float32)
+        return sizes
+
+    def pooling(self, level: int) -> Float32:
+        """0/1 matrix (B, level^2) that adds the finest blocks up to those of a coarser level."""
+        index = np.arange(self.side) * level // self.side
+        owner = (index[:, None] * level + index[None, :]).ravel()
+        return (owner[:, None] == np.arange(level * level)).astype(np.float32)
+
+    def cut(self, patterns: Array) -> list[Array]:
+        """The blocks of patterns (M, d): B arrays (M, n_b)."""
+        count, (height, width, channels) = patterns.shape[0], self.shape
+        pictures = patterns.reshape(count, height, width, channels)
+        rows, columns = self.edges(0), self.edges(1)
+        return [
+            pictures[:, rows[i] : rows[i + 1], columns[j] : columns[j + 1]].reshape(count, -1)
+            for i in range(self.side)
+            for j in range(self.side)
+        ]
+
+    def sums(self, patterns: Array) -> tuple[Array, Array]:
+        """s_b and q_b of patterns (M, d): two arrays (M, B)."""
+        xp = namespace(patterns)
+        blocks = self.cut(patterns)
+        sums = xp.stack([xp.sum(block, axis=1) for block in blocks], axis=1)
+        return sums, xp.stack([xp.sum(block * block, axis=1) for block in blocks], axis=1)
+
+    def products(self, patterns: Array, queries: Array) -> Array:
+        """p_b = <xi_b, x_b> of patterns (M, d) and queries (Q, d): shape (Q, M, B)."""
+        xp = namespace(patterns, queries)
+        if queries.shape[0] >= FEW_QUERIES:
+            pairs = zip(self.cut(patterns), self.cut(queries), strict=True)
+            return xp.stack([query @ block.T for block, query in pairs], axis=2)
+        # A row of blocks is contiguous in a pattern: one thin product each, the query's blocks side by side and zeros between them.
+        height, width, channels = self.shape
+        pictures = queries.reshape(queries.shape[0], height, width, channels)
+        rows, columns = self.edges(0), self.edges(1)
+        results = []
+        for i in range(self.side):
+            band = pictures[:, rows[i] : rows[i + 1]]
+            probes = xp.zeros((queries.shape[0], self.side, *band.shape[1:]), dtype=queries.dtype, device=queries.device)
+            for j in range(self.side):
+                probes[:, j, :, columns[j] : columns[j + 1]] = band[:, :, columns[j] : columns[j + 1]]
+            part = patterns[:, rows[i] * width * channels : rows[i + 1] * width * channels]
+            product = part @ probes.reshape(queries.shape[0] * self.side, -1).T  # (M, Q * side)
+            results.append(product.reshape(-1, queries.shape[0], self.side))
+        return xp.permute_dims(xp.concat(results, axis=2), (1, 0, 2))

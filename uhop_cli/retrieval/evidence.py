@@ -1,0 +1,282 @@
+"""Choosing the answer by evidence, not by similarity.
+
+A similarity is a noise model: x = a xi + b + noise of some shape. With the nuisance parameters profiled out, each model k gives
+every memory a log-likelihood, and its log-odds are those of its own best memory against the runner-up or against "unrelated",
+
+    m_k = L_k(top) - max(L_k(runner-up), L_k(unrelated)).
+
+The models:
+    identity     x = xi + white noise:                      L = -(d/2) ln(|x - xi|^2 / d + q)
+    affine k     k x k blocks, each with its own gain a >= 0, offset and noise level (k = 1, 2, 4):
+                                                            L = -sum_b (n_b/2) ln(|x_b|^2 (1 - c_b^2) / n_b + q)
+    kernel r     noise that is white after a learned feature map: L = -(d_r/2) ln(1 - c_r^2)
+    agreement    every value is kept or replaced (`agreement`), on a shortlist
+with c_b the correlation in block b, c_r the cosine of the features of centred patterns, and q the variance of rounding to 8 bits.
+
+Identity and affine models are densities of the same pixels, so their own likelihoods choose among them (less ln(d)/2 a parameter,
+Schwarz 1978). Where that finds the same white noise all over the picture, its maximum-likelihood decoder stands and no learned kernel
+can do better; else the learned kernels compete with it, and the largest log-odds answer. Agreement competes in either case. Nothing is
+fitted.
+
+All but agreement are functions of inner products with the stored pixels and of a few sums over each memory, so they share one pass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from uhop_cli.arrays import Array, like, logsumexp, namespace, topk
+from uhop_cli.retrieval.agreement import agreement
+from uhop_cli.retrieval.blocks import BlockGrid
+
+RHOS = (1e-3, 1.0)  # the learned kernels that take part: one for covered and recoloured pictures, one for blurred ones
+PROPOSALS = 12  # memories that each model puts on the shortlist
+ROUNDING = 1 / (12 * 255**2)  # q: variance of a value rounded to 8 bits
+
+
+@dataclass(frozen=True)
+class MemoryStatistics:
+    """What the models need to know of each memory beside its pixels.
+
+    Attributes:
+        sums, squares: s_b and q_b of its blocks (`BlockGrid.sums`), each (M, B).
+        norms: feature norms of the centred memory, (M, R).
+        scales: for each level of the grid 1 / (n_b (|xi_b|^2 + n_b q)) of the centred blocks, (M, level^2).
+        totals: |xi|^2, (M,).
+    """
+
+    sums: Array
+    squares: Array
+    norms: Array
+    scales: tuple[Array, ...]
+    totals: Array
+
+    @classmethod
+    def of(cls, grid: BlockGrid, sums: Array, squares: Array, norms: Array) -> MemoryStatistics:
+        """Derives the scales; the first three are what a memory file keeps."""
+        xp = namespace(sums, squares)
+        scales = []
+        for level in grid.levels:
+            pool, sizes = _pooling(grid, level, sums)
+            spread = xp.clip(squares @ pool - (sums @ pool) ** 2 / sizes, 0, None)
+            scales.append(1 / (sizes * (spread + sizes * ROUNDING)))
+        return cls(sums, squares, norms, tuple(scales), xp.sum(squares, axis=1))
+
+    def rows(self, rows: slice) -> MemoryStatistics:
+        """The statistics of a chunk of the memories."""
+        scales = tuple(scale[rows] for scale in self.scales)
+        return MemoryStatistics(self.sums[rows], self.squares[rows], self.norms[rows], scales, self.totals[rows])
+
+
+@dataclass(frozen=True)
+class Query:
+    """Q queries, prepared for a pass over the memories (`prepare`)."""
+
+    grid: BlockGrid
+    pictures: Array  # (Q, d)
+    sums: Array  # (Q, B)
+    squares: Array  # (Q, B)
+    probes: Array  # (R, Q, d): <xi, probe> / norm is the cosine of the centred features
+    dims: tuple[float, ...]  # (R,)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the models, in the order of `log_likelihoods`, agreement last."""
+        affine = tuple(f"affine {level}x{level}" for level in self.grid.levels)
+        return ("identity", *affine, *(f"kernel {i}" for i in range(len(self.dims))), "agreement")
+
+    @property
+    def parameters(self) -> tuple[int, ...]:
+        """Nuisance parameters of the identity and affine models: a noise level; gain, offset and noise level a block."""
+        return (1, *(3 * level**2 for level in self.grid.levels))
+
+
+def centred(patterns: Array) -> Array:
+    """Patterns (M, d) less the mean of each: feature maps of these know no brightness."""
+    xp = namespace(patterns)
+    return patterns - xp.mean(patterns, axis=-1, keepdims=True)
+
+
+def prepare(grid: BlockGrid, queries: Array, probes: Array, norms: Array, dims: tuple[float, ...]) -> Query:
+    """Queries ready for the pass over the memories.
+
+    Args:
+        grid: of the patterns' shape.
+        queries: x, (Q, d), float32.
+        probes: A_r (x - mean x) for each kernel, (R, Q, d); R may be 0.
+        norms: |Phi_r(x - mean x)|, (R, Q).
+        dims: d_r, the values of noise that kernel r weighs: d, even where there are fewer features.
+    """
+    xp = namespace(queries, probes)
+    unit = (
+        centred(probes) * xp.where(norms > 0, 1 / xp.where(norms > 0, norms, xp.ones_like(norms)), xp.zeros_like(norms))[..., None]
+    )
+    return Query(grid, queries, *grid.sums(queries), unit, dims)
+
+
+def log_likelihoods(query: Query, patterns: Array, memory: MemoryStatistics) -> tuple[Array, Array]:
+    """L_k of a chunk of memories under every model but agreement.
+
+    Args:
+        query: from `prepare`.
+        patterns: the chunk's pixels in [0, 1], (m, d), float32.
+        memory: the chunk's statistics.
+
+    Returns:
+        (K, Q, m) in the order of `Query.models`, and the plain cosine (Q, m), which only proposes.
+    """
+    xp = namespace(patterns)
+    products = query.grid.products(patterns, query.pictures)  # (Q, m, B)
+    total = xp.sum(products, axis=2)
+    size = patterns.shape[1]
+    own = xp.sum(query.squares, axis=1)[:, None]
+    residual = xp.clip(own - 2 * total + memory.totals, 0, None)
+    results = [(-size / 2) * xp.log(residual / size + ROUNDING)]
+    for level, scale in zip(query.grid.levels, memory.scales, strict=True):
+        pool, sizes = _pooling(query.grid, level, patterns)
+        variance = _variances(query, level)  # (Q, b)
+        means = (query.sums @ pool) / sizes
+        covariance = (products if level == query.grid.side else products @ pool) - (memory.sums @ pool) * means[:, None, :]
+        covariance = xp.clip(covariance, 0, None)  # a negative gain is no damage
+        covariance *= covariance
+        covariance *= scale
+        unexplained = xp.clip(variance[:, None, :] - covariance, ROUNDING / 2, None)
+        results.append(xp.log(unexplained) @ (-sizes / 2))
+    floor = ROUNDING / _variances(query, 1)[:, 0]  # as a share of the query's variance
+    for probe, dim, norm in zip(query.probes, query.dims, memory.norms.T, strict=True):
+        inverse = xp.where(norm > 0, 1 / xp.where(norm > 0, norm, xp.ones_like(norm)), xp.zeros_like(norm))
+        cosine = xp.clip((probe @ patterns.T) * inverse, 0, 1)
+        results.append((-dim / 2) * xp.log(1 - cosine * cosine + floor[:, None]))
+    length = xp.clip(memory.totals * own, ROUNDING, None)
+    return xp.stack(results, axis=0), total / length**0.5
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The answers to Q queries.
+
+    Attributes:
+        model: index into `Query.models` of the model that answers, (Q,).
+        scores: its log-likelihood ratios of all memories against "unrelated", (Q, M). Agreement knows its shortlist only; the
+            others count as unrelated there (0).
+        log_odds: m_k of that model, (Q,).
+        rows: the shortlist, (Q, S), sorted, with repeats.
+        features: what a confidence is made of, (Q, F) (`FEATURES`).
+    """
+
+    model: Array
+    scores: Array
+    log_odds: Array
+    rows: Array
+    features: Array
+
+    @property
+    def weights(self) -> Array:
+        """Posterior weights of the memories, (Q, M): softmax of the scores, Sep at beta = 1."""
+        xp = namespace(self.scores)
+        return xp.exp(self.scores - logsumexp(self.scores, axis=-1, keepdims=True))
+
+
+FEATURES = ("log-odds", "agreement", "explained", "consensus", "support")
+
+
+def choose(query: Query, scores: Array, cosine: Array, gather: Callable[[Array], Array]) -> Choice:
+    """The model that answers each query, and its scores.
+
+    Args:
+        query: from `prepare`.
+        scores: `log_likelihoods` of all memories, (K, Q, M); minus infinity leaves a memory out.
+        cosine: plain cosines, (Q, M).
+        gather: rows (Q, S) -> their pixels in [0, 1], (Q, S, d), float32.
+    """
+    xp = namespace(scores)
+    null = _unrelated(query)  # (K, Q)
+    ratios = scores - null[..., None]
+    proposals = [topk(ratios[k], PROPOSALS)[1] for k in range(scores.shape[0])] + [topk(cosine, PROPOSALS)[1]]
+    rows = xp.sort(xp.concat(proposals, axis=1), axis=1)
+    repeated = xp.concat([xp.zeros_like(rows[:, :1], dtype=xp.bool), rows[:, 1:] == rows[:, :-1]], axis=1)
+    squares = gather(rows) - query.pictures[:, None, :]
+    squares *= squares
+    size = squares.shape[2]
+    absent = xp.take_along_axis(cosine, rows, axis=1) == -xp.inf
+    exact = (-size / 2) * xp.log(xp.sum(squares, axis=2) / size + ROUNDING) - null[0][:, None]
+    exact = xp.where(absent, xp.full_like(exact, -xp.inf), exact)
+    kept_score, kept = agreement(query.pictures, squares)
+    kept_score = xp.where(absent, xp.full_like(kept_score, -xp.inf), kept_score)
+    each = xp.arange(rows.shape[0], device=rows.device)
+    # The pass has the residual of identity as a difference of large sums; the shortlist has it exactly.
+    ratios[0, each[:, None], rows] = exact
+    tops, leaders, odds = [], [], []
+    for k in range(scores.shape[0]):
+        values, index = topk(ratios[k], 2)
+        tops.append(values[:, 0])
+        leaders.append(index[:, 0])
+        odds.append(_odds(values))
+    single = xp.where(repeated, xp.full_like(kept_score, -xp.inf), kept_score)
+    values, index = topk(single, 2)
+    tops.append(values[:, 0])
+    odds.append(_odds(values))
+    leaders.append(xp.take_along_axis(rows, index[:, :1], axis=1)[:, 0])
+    top, leader, odd = xp.stack(tops), xp.stack(leaders), xp.stack(odds)  # each (K + 1, Q)
+
+    pixel_models = len(query.parameters)
+    penalty = like(scores, np.asarray(query.parameters, np.float32) * (math.log(size) / 2))
+    best = xp.argmax(top[:pixel_models] + null[:pixel_models] - penalty[:, None], axis=0)  # (Q,)
+    index = xp.arange(top.shape[0], device=rows.device)[:, None]
+    allowed = (index == best) | (index == top.shape[0] - 1) | ((index >= pixel_models) & (best > 1))
+    model = xp.argmax(xp.where(allowed, odd, xp.full_like(odd, -xp.inf)), axis=0)
+
+    answer, log_odds = leader[model, each], odd[model, each]
+    agreed = xp.zeros_like(ratios[0])
+    agreed = xp.where(ratios[0] == -xp.inf, ratios[0], agreed)
+    agreed[each[:, None], rows] = kept_score
+    chosen = xp.where((model == top.shape[0] - 1)[:, None], agreed, ratios[xp.clip(model, None, scores.shape[0] - 1), each])
+    place = xp.argmax(xp.astype(rows == answer[:, None], xp.float32), axis=1)
+    features = xp.stack(
+        [
+            xp.log1p(xp.clip(log_odds, 0, None)),
+            xp.log(kept[each, place] / (1 - kept[each, place])),
+            xp.log1p(xp.clip(top[best, each], 0, None)),
+            xp.mean(xp.astype(leader == answer, xp.float32), axis=0),
+            xp.log1p(xp.clip(xp.sum(xp.where(leader == answer, odd, -odd), axis=0), 0, None)),
+        ],
+        axis=1,
+    )
+    return Choice(model, chosen, log_odds, rows, features)
+
+
+def _odds(values: Array) -> Array:
+    """Top less the larger of runner-up and 0 (unrelated), of log-likelihood ratios in falling order (Q, 1 or 2)."""
+    xp = namespace(values)
+    rival = values[:, 1] if values.shape[1] > 1 else xp.zeros_like(values[:, 0])
+    return values[:, 0] - xp.clip(rival, 0, None)
+
+
+def _unrelated(query: Query) -> Array:
+    """L_k of a memory that explains nothing of the query: no correlation anywhere. (K, Q)."""
+    xp = namespace(query.pictures)
+    affine = []
+    for level in query.grid.levels:
+        _, sizes = _pooling(query.grid, level, query.pictures)
+        affine.append(xp.log(_variances(query, level)) @ (-sizes / 2))
+    floor = ROUNDING / _variances(query, 1)[:, 0]
+    kernels = [(-dim / 2) * xp.log1p(floor) for dim in query.dims]
+    return xp.stack([affine[0], *affine, *kernels], axis=0)
+
+
+def _variances(query: Query, level: int) -> Array:
+    """|x_b|^2 / n_b + q of the centred blocks, (Q, level^2)."""
+    xp = namespace(query.pictures)
+    pool, sizes = _pooling(query.grid, level, query.pictures)
+    spread = query.squares @ pool - (query.sums @ pool) ** 2 / sizes
+    return xp.clip(spread, 0, None) / sizes + ROUNDING
+
+
+def _pooling(grid: BlockGrid, level: int, array: Array) -> tuple[Array, Array]:
+    """The pooling matrix of a level and the sizes of its blocks, in the library of `array`."""
+    pool = grid.pooling(level)
+    return like(array, pool), like(array, grid.sizes() @ pool)
