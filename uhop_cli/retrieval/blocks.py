@@ -59,7 +59,8 @@ class BlockGrid:
         """0/1 matrix (B, level^2) that adds the finest blocks up to those of a coarser level."""
         index = np.arange(self.side) * level // self.side
         owner = (index[:, None] * level + index[None, :]).ravel()
-        return (owner[:, None] == np.arange(level * level)).astype(np.float32)
+        matrix: Float32 = (owner[:, None] == np.arange(level * level)).astype(np.float32)
+        return matrix
 
     def cut(self, patterns: Array) -> list[Array]:
         """The blocks of patterns (M, d): B arrays (M, n_b)."""

@@ -14,9 +14,9 @@ The models:
 with c_b the correlation in block b, c_r the cosine of the features of centred patterns, and q the variance of rounding to 8 bits.
 
 Identity and affine models are densities of the same pixels, so their own likelihoods choose among them (less ln(d)/2 a parameter,
-Schwarz 1978). Where that finds the same white noise all over the picture, its maximum-likelihood decoder stands and no learned kernel
-can do better; else the learned kernels compete with it, and the largest log-odds answer. Agreement competes in either case. Nothing is
-fitted.
+Schwarz 1978). Where that finds the same white noise all over the picture, its maximum-likelihood decoder stands and no learned
+kernel can do better; else the learned kernels compete with it, and the largest log-odds answer. Agreement competes in either
+case. Nothing is fitted.
 
 All but agreement are functions of inner products with the stored pixels and of a few sums over each memory, so they share one pass.
 """
