@@ -21,6 +21,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from uhop_cli.errors import ImageError
 from uhop_cli.images import decode as module
+from uhop_cli.images import guards
 from uhop_cli.images.decode import Header, decode, read_bytes, read_header
 
 RNG = np.random.default_rng(0)
@@ -451,6 +452,7 @@ BOMBS = {
     "PNG text": png(1, 1, 8, 0, [b"\0"], chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * 50_000_000))),
     "JPEG": GOOD["JPEG"].replace(struct.pack(">HH", 6, 8), struct.pack(">HH", 65000, 65000)),
     "WEBP": webp_canvas(16383, 16383),
+    "WEBP within Pillow's limit": webp_canvas(8000, 6000),
     "GIF": b"GIF89a" + struct.pack("<HH", 65535, 65535) + GOOD["GIF"][10:],
     "BMP": GOOD["BMP"][:18] + struct.pack("<ii", 60000, 60000) + GOOD["BMP"][26:],
     "TIFF": tiff_with_tags([]).replace(struct.pack("<HHII", 256, 4, 1, 2), struct.pack("<HHII", 256, 4, 1, 2**31)),
@@ -465,6 +467,15 @@ def test_bombs_are_refused_from_the_header(name, monkeypatch):
     assert "too large" in message or name == "PNG text"
 
 
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0"}])
+def test_the_limit_of_webp_holds_for_each_of_its_kinds(options, monkeypatch):
+    data = stored(Pillow.fromarray(RGB), "WEBP", **options)
+    monkeypatch.setattr(guards, "WEBP_PIXELS", 48)
+    assert decode(data).pixels.shape == (6, 8, 3)
+    monkeypatch.setattr(guards, "WEBP_PIXELS", 47)
+    assert "WebP is read up to" in refusal(data).message
+
+
 def test_a_jpeg_with_thousands_of_scans_is_refused():
     progressive = stored(Pillow.fromarray(np.zeros((2000, 2000, 3), np.uint8)), "JPEG", progressive=True)
     scan = progressive.rindex(b"\xff\xda")
@@ -477,7 +488,26 @@ def test_variants_that_are_decoded_slowly_are_refused_when_large():
     assert "megapixels" in refusal(b"P2 2000 2000 255\n" + b"0 " * 10).message
     assert "megapixels" in refusal(b"P5 2000 2000 100\n" + bytes(4_000_000)).message
     assert "comments" in refusal(b"P2 2 2 255\n" + b"#\n" * 20_000 + b"1 2 3 4").message
-    assert "metadata" in refusal(GOOD["JPEG"][:2] + b"\xff\xe1\0\x02" * 20_000 + GOOD["JPEG"][2:]).message
+
+
+def test_absurd_metadata_is_refused_before_it_is_parsed():
+    gif, jpeg, picture = GOOD["GIF"], GOOD["JPEG"], GOOD["PNG"]
+    start = gif.index(b"!")
+    many = 150_000
+    absurd = {
+        "PNG": picture[:33] + chunk(b"abCd", b"") * many + picture[33:],
+        "JPEG": jpeg[:2] + b"\xff\xfe\0\x02" * many + jpeg[2:],
+        "JPEG padding": jpeg[:2] + b"\xff" * many + jpeg[2:],
+        "GIF": gif[:start] + b"!\xfe\x01a\0" * many + gif[start:],
+        "GIF parts": gif[:start] + b"!\xfe" + b"\x01a" * many + b"\0" + gif[start:],
+    }
+    for name, data in absurd.items():
+        assert "absurd number" in refusal(data).message, name
+    parts = jpeg[:2] + (b"\xff\xe1\0\x08Exif\0\0") * 200 + jpeg[2:]
+    assert "metadata" in refusal(parts).message
+    assert "header" in refusal(b"P6 " + b" " * 100_000 + b"1 1 255 abc").message
+    a_few = picture[:33] + chunk(b"abCd", b"") * 1000 + picture[33:]
+    assert np.array_equal(decode(a_few).pixels, decode(picture).pixels)
 
 
 def test_reading_takes_regular_files_only(tmp_path, monkeypatch):

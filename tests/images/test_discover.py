@@ -175,7 +175,8 @@ def test_what_is_escaped_can_be_printed(name):
 @given(st.lists(st.text(max_size=8), unique=True))
 def test_natural_order_is_an_order(texts):
     ordered = sorted(texts, key=natural_key)
-    assert sorted(ordered[::-1], key=natural_key) == ordered
+    backwards = ordered[::-1]
+    assert sorted(backwards, key=natural_key) == ordered
     assert len({natural_key(t) for t in texts}) == len(texts)
 
 

@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uhop_cli.errors import ImageError
 from uhop_cli.images.discover import escape
-from uhop_cli.images.guards import check_structure, check_work, is_raw_thumbnail
+from uhop_cli.images.guards import MAX_PPM_HEADER, check_structure, check_work, is_raw_thumbnail
 from uhop_cli.images.modes import gray_mode, to_arrays
+from uhop_cli.images.orientation import orientation, upright
 from uhop_cli.images.quiet import quiet_libtiff, quiet_pillow
 from uhop_cli.images.signatures import ACCEPTED, DEVELOP, HEAD_BYTES, Format, sniff
 
@@ -50,7 +51,6 @@ _PLUGINS: dict[Format, tuple[str, str]] = {
     "PPM": ("PIL.PpmImagePlugin", "PpmImageFile"),
 }
 
-_ORIENTATION = 0x0112
 _large = threading.Lock()
 
 quiet_pillow()
@@ -130,7 +130,7 @@ def read_header(data: bytes) -> Header:
     file, kind = _open(data)
     with _refusing(kind):
         width, height = file.size
-        if _orientation(file, kind, data) >= 5 and kind != "TIFF":  # Pillow has turned the size of a TIFF file already
+        if orientation(file, kind, data) >= 5:
             width, height = height, width
         return Header(width, height, gray_mode(file.mode), bool(file.has_transparency_data))
 
@@ -158,14 +158,14 @@ def decode(data: bytes, *, draft: tuple[int, int] | None = None) -> Image:
 
 def _decode(file: ImageFile, kind: Format, data: bytes, draft: tuple[int, int] | None) -> Image:
     with _refusing(kind):
-        orientation = 1 if kind == "TIFF" else _orientation(file, kind, data)  # Pillow turns TIFF pictures itself
+        turn = orientation(file, kind, data)
         side = _DRAFT_MARGIN * max(draft) if draft else 0
         if draft:
             file.draft(None, (side, side))
         file.load()
         reduce = max(1, min(file.size) // side) if side else 1
         pixels, alpha = to_arrays(file, reduce)
-        return Image(_upright(pixels, orientation), None if alpha is None else _upright(alpha, orientation))
+        return Image(upright(pixels, turn), None if alpha is None else upright(alpha, turn))
 
 
 def _open(data: bytes) -> tuple[ImageFile, Format]:
@@ -183,7 +183,10 @@ def _open(data: bytes) -> tuple[ImageFile, Format]:
         if kind == "TIFF":
             quiet_libtiff()
         module, name = _PLUGINS[kind]
-        file: ImageFile = getattr(import_module(module), name)(BytesIO(data))
+        plugin = getattr(import_module(module), name)
+        if kind == "PPM":
+            plugin(BytesIO(data[:MAX_PPM_HEADER]))  # raises where the header has no end
+        file: ImageFile = plugin(BytesIO(data))
         if kind == "TIFF" and is_raw_thumbnail(file):
             raise ImageError("camera raw pictures are not read", DEVELOP)
         _check_size(file)
@@ -198,28 +201,6 @@ def _check_size(file: ImageFile) -> None:
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         limit = f"the limit is {MAX_PIXELS // 10**6} megapixels and {MAX_SIDE} a side"
         raise ImageError(f"too large: {width} x {height} pixels; {limit}", "save a smaller copy")
-
-
-def _orientation(file: ImageFile, kind: Format, data: bytes) -> int:
-    """EXIF orientation, 1 to 8; 1 where the metadata is absent or damaged."""
-    if kind == "PNG" and not any(mark in data for mark in (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type exif")):
-        return 1  # to look for it, Pillow would decode the whole picture
-    try:
-        value: Any = file.getexif().get(_ORIENTATION, 1)
-    except Exception:  # damaged metadata raises nearly anything; the pixels may be sound
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _upright(array: UInt8, orientation: int) -> UInt8:
-    """`array` (H, W[, C]) turned as EXIF asks: 2 and 4 mirror, 3 turns by 180 degrees, 5 to 8 transpose first."""
-    if orientation >= 5:
-        array = array.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        array = array[::-1]
-    if orientation in (2, 3, 6, 7):
-        array = array[:, ::-1]
-    return np.ascontiguousarray(array)
 
 
 class _refusing:

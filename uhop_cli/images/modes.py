@@ -7,6 +7,7 @@ least to its greatest value.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,21 +42,28 @@ def to_arrays(image: PILImage, reduce: int = 1) -> tuple[UInt8, UInt8 | None]:
         raise ImageError(f"its colours are {image.mode}, which are not read", "save it as PNG first")
     wide = image.mode[0] in "IF"
     bounds = _bounds(image) if wide else (0.0, 0.0)
-    width, height = image.size
-    lines = max(1, _STRIP_PIXELS // (width * reduce)) * reduce
-    strips = []
-    for top in range(0, height, lines):
-        box = (0, top, width, min(height, top + lines))
-        strip = image if box == (0, 0, width, height) else image.crop(box)
+    shape = -(-image.height // reduce), -(-image.width // reduce)
+    pixels = np.empty((*shape, 1 if gray else 3), np.uint8)
+    alpha = np.empty(shape, np.uint8) if image.has_transparency_data else None
+    top = 0
+    for strip in _strips(image, reduce):
         eight = _narrow(strip, bounds) if wide else _eight_bit(strip, gray)
-        strips.append(np.asarray(eight.reduce(reduce) if reduce > 1 else eight))
-    pixels = strips[0] if len(strips) == 1 else np.concatenate(strips)
-    if pixels.ndim == 2:
-        return pixels[:, :, None], None
-    if pixels.shape[2] == 3:
-        return pixels, None
-    alpha = np.ascontiguousarray(pixels[:, :, -1])
-    return np.ascontiguousarray(pixels[:, :, :-1]), None if alpha.min() == 255 else alpha
+        part = np.asarray(eight.reduce(reduce) if reduce > 1 else eight).reshape(-1, shape[1], len(eight.getbands()))
+        rows = slice(top, top := top + len(part))
+        pixels[rows] = part[:, :, : pixels.shape[2]]
+        if alpha is not None:
+            alpha[rows] = part[:, :, -1]
+    return pixels, None if alpha is None or alpha.min() == 255 else alpha
+
+
+def _strips(image: PILImage, reduce: int = 1) -> Iterator[PILImage]:
+    """The picture in strips of about a megapixel, each of a multiple of `reduce` lines but for the last."""
+    lines = max(1, _STRIP_PIXELS // (image.width * reduce)) * reduce
+    if lines >= image.height:
+        yield image
+        return
+    for top in range(0, image.height, lines):
+        yield image.crop((0, top, image.width, min(image.height, top + lines)))
 
 
 def _eight_bit(strip: PILImage, gray: bool) -> PILImage:
@@ -76,20 +84,21 @@ def _values(strip: PILImage) -> NDArray[np.float64]:
 
 def _bounds(image: PILImage) -> tuple[float, float]:
     """The values that become 0 and 255."""
-    if image.mode.startswith("I;16"):
-        return 0.0, 65535.0
-    values = np.asarray(image)
-    finite = values[np.isfinite(values)] if image.mode == "F" else values
-    if finite.size == 0:
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+        return 0.0, 65535.0  # Pillow itself scales the values of a PGM to 16 bits
+    low, high = np.inf, -np.inf
+    for strip in _strips(image):
+        values = _values(strip)
+        finite = values[np.isfinite(values)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    if low > high:
         raise ImageError("a picture without a single finite value")
-    low, high = float(finite.min()), float(finite.max())
     ranges = (1.0, 255.0) if image.mode == "F" else (255.0, 65535.0)
-    if image.mode == "I" and image.format == "PPM":
-        return 0.0, 65535.0  # Pillow scales the values of a PGM to 16 bits itself
     for top in ranges:
         if low >= 0 and high <= top:
             return 0.0, top
-    return low, max(high, np.nextafter(low, np.inf))
+    return low, max(high, float(np.nextafter(low, np.inf)))
 
 
 def _narrow(strip: PILImage, bounds: tuple[float, float]) -> PILImage:
