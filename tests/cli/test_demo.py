@@ -14,8 +14,3 @@ def test_all_samples_are_restored(uhop: Any) -> None:
     assert f"{count} of {count} right" in ran.out
     assert "cat" in ran.out
     assert "torn" in ran.out
-
-
-def test_quiet(uhop: Any) -> None:
-    out = uhop("demo", "-q").out.split()
-    assert out[0] == out[2]

@@ -12,12 +12,13 @@ from uhop_cli.cli.output import Output, number
 from uhop_cli.samples import sample_data
 
 if TYPE_CHECKING:
-    from uhop_cli.memory.restore import Restoration, Restorer
+    from uhop_cli.memory.restore import Restoration
 
 EXAMPLES = examples(
     ("uhop demo", "a terminal with colours shows the pictures"),
     ("uhop demo -q", "only how many are right"),
 )
+LARGEST_ROW = 5  # pictures
 
 
 def demo(
@@ -42,8 +43,7 @@ def demo(
         restorer = Restorer(memory, QuerySettings(seed=seed, device=device))
         results = [restorer.restore(path) for path in sorted((samples / "damaged").iterdir())]
         if output.colour:
-            for result in results:
-                _show(result, restorer, output)
+            _show(results, output)
     right = [_original(result) == _found(result) for result in results]
     rows = [
         (_original(result), _damage(result), _found(result), number(result.confidence, ".1%"), "yes" if good else "no")
@@ -55,15 +55,19 @@ def demo(
     output.essential(f"{sum(right)} of {len(right)}")
 
 
-def _show(result: Restoration, restorer: Restorer, output: Output) -> None:
+def _show(results: list[Restoration], output: Output) -> None:
+    """The damaged pictures, and below them the restored ones, as many in a row as there is room for."""
     from uhop_cli.cli.pictures import side_by_side
 
     console = output.console()
-    if console is not None:
-        stored = restorer.memory.patterns[result.matches[0].row]
-        console.print(
-            side_by_side([(_damage(result), result.damaged), ("restored", result.state), ("match", stored)], console.width)
-        )
+    if console is None:
+        return
+    together = max(1, min(LARGEST_ROW, console.width // 16))
+    for start in range(0, len(results), together):
+        part = results[start : start + together]
+        output.line()
+        console.print(side_by_side([(_damage(result), result.damaged) for result in part], console.width))
+        console.print(side_by_side([(_found(result), result.state) for result in part], console.width))
 
 
 def _original(result: Restoration) -> str:

@@ -280,6 +280,7 @@ class _Session:
         if console is not None:
             pictures = [("query", result.damaged), ("restored", result.state)]
             pictures += [("match", self.restorer.memory.patterns[result.match.row])] if result.match else []
+            self.screen.line()
             console.print(side_by_side(pictures, console.width))
 
     def _fail(self, name: str, error: UhopError) -> None:
