@@ -39,7 +39,7 @@ class Device:
         import torch
 
         target = "cpu" if self.kind == "torch-cpu" else self.kind
-        return torch.from_numpy(np.ascontiguousarray(array)).to(target)
+        return torch.tensor(array, device=target)  # always a copy: what is mapped from a file may not be written to
 
 
 CPU = Device()

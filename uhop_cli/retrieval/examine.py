@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from uhop_cli.arrays import Array, logsumexp, namespace
 from uhop_cli.retrieval.bank import Bank
 from uhop_cli.retrieval.blocks import BlockGrid
-from uhop_cli.retrieval.evidence import ROUNDING, Choice, MemoryStatistics, Query, centred, choose, log_likelihoods, prepare
+from uhop_cli.retrieval.evidence import Choice, MemoryStatistics, Query, centred, choose, log_likelihoods, prepare
 from uhop_cli.retrieval.models import Evaluation
+from uhop_cli.retrieval.residuals import ROUNDING, squared_distances
 from uhop_cli.retrieval.separation import Separation
 
 Probes = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
@@ -121,7 +122,6 @@ class EvidenceModel:
 
     def _identity(self, pictures: Array) -> Array:
         """L of the identity model, (Q, M)."""
-        xp = namespace(pictures)
-        bank, totals = self.examiner.bank, self.examiner.statistics.totals
-        squares = xp.sum(pictures * pictures, axis=-1, keepdims=True) - 2 * bank.products(pictures.T).T + totals
-        return (-bank.dim / 2) * xp.log(xp.clip(squares, 0, None) / bank.dim + ROUNDING)
+        bank = self.examiner.bank
+        squares = squared_distances(bank, pictures, totals=self.examiner.statistics.totals)
+        return (-bank.dim / 2) * namespace(pictures).log(squares / bank.dim + ROUNDING)
