@@ -70,3 +70,15 @@ def test_what_is_no_memory_is_refused_by_name(uhop: Any, tmp_path: Path) -> None
     assert ran.code == 1
     assert "other.safetensors" in ran.err
     assert uhop("info", tmp_path).code == 1
+
+
+def test_guarantees(uhop: Any, memory: Path) -> None:
+    values = json.loads(uhop("info", memory, "--guarantees", "--json").out)["guarantees"]
+    assert values["memories"] == 8
+    assert 0 <= values["exact_share"] <= 1
+    assert (values["exact_share"] == 1) == (values["beta"] >= values["beta_exact"])
+    assert values["exact_radius_min"] <= values["argmax_radius_min"]
+    assert values["cosine_distance"]["min"] <= values["cosine_distance_bounds"]["upper"] + 1e-6
+    out = uhop("info", memory, "--guarantees").out
+    assert "exactly stored" in out
+    assert "noise undone" in out

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from uhop_cli.cli import options
+from uhop_cli.cli import guarantees, options
 from uhop_cli.cli.help import examples
 from uhop_cli.cli.output import Output, bytes_in_words, number
 from uhop_cli.cli.store import pattern_in_words, print_self_test
@@ -30,6 +30,7 @@ def info(
     file: Annotated[Path, typer.Argument(metavar="FILE", envvar="UHOP_MEMORY", help="The memory file.")] = options.DEFAULT_MEMORY,
     entries: Annotated[bool, typer.Option("--list", help="Name the stored images.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read all of the file and check it.")] = False,
+    guaranteed: Annotated[bool, typer.Option("--guarantees", help="Margins, certified radii and bounds of the kernel.")] = False,
     export: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the memories to DIR as PNG files.")] = None,
     force: Annotated[bool, typer.Option("--force", help="With --export: replace files that are in the way.")] = False,
     as_json: options.Json = False,
@@ -40,19 +41,23 @@ def info(
     output = Output(json=as_json, quiet=quiet)
     header = read_header(file)
     document = describe(file, header)
-    if entries or verify or export:
+    if entries or verify or guaranteed or export:
         memory = _load(file, output, verify=verify)
         document["verified"] = verify
         if entries:
             document["entries"] = _entries(memory)
+        if guaranteed:
+            document["guarantees"] = guarantees.measure(memory)
         if export:
             document["exported"] = [escape(path) for path in _export(memory, export, output, force=force)]
     output.document(document)
     output.essential(escape(file))
     output.facts(_facts(file, header, document))
-    if not entries:
+    if guaranteed:
+        guarantees.show(document["guarantees"], output)
+    elif not entries:
         print_self_test([row for row in _list(header.record.get("self_test")) if _is_self_test(row)], output)
-    else:
+    if entries:
         rows = [(str(entry["row"]), entry["name"], bytes_in_words(entry["size"])) for entry in document["entries"]]
         output.table(["memory", "name", "size"], rows, left=[1])
 
