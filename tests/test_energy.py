@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from uhop_cli import energy as module
 from uhop_cli.energy import conjugate, energy, entropy, evidence, evidence_energy, evidence_slope, evidence_step, polynomial_energy
@@ -43,6 +46,22 @@ def drawn_memories(rng: np.random.Generator) -> Array:
         blob[:, : int(rng.integers(0, 3))] += 0.4
         blobs.append(np.clip(blob + rng.uniform(0, 0.3), 0, 1).ravel())
     return np.array(blobs)
+
+
+@functools.cache
+def _sample() -> Array:
+    folder = Path(__file__).parents[1] / "sample_data" / "images"
+    rows = []
+    for path in sorted(folder.rglob("*.png")):
+        with Image.open(path) as picture:
+            rows.append(np.asarray(picture.convert("L").resize((10, 10)), float).ravel() / 255)
+    assert len(rows) > 10
+    return np.array(rows)
+
+
+def sample_pictures(rng: np.random.Generator) -> Array:
+    """Twenty of the project's sample pictures, 10x10 grey."""
+    return _sample()[rng.permutation(len(_sample()))[:20]]
 
 
 def raw_kernel(x: Array, w: Array, beta: float, alpha: float) -> Map:
@@ -101,7 +120,7 @@ def largest_rise(step: Map, state: Array, count: int = 8) -> float:
 
 
 @settings(max_examples=12, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.floats(-1.5, 2.5), st.sampled_from([random_memories, drawn_memories]))
+@given(st.integers(0, 2**32 - 1), st.floats(-1.5, 2.5), st.sampled_from([random_memories, drawn_memories, sample_pictures]))
 def test_no_map_raises_its_energy(seed: int, log_beta: float, memories: Callable[[np.random.Generator], Array]) -> None:
     rng = np.random.default_rng(seed)
     x, beta = memories(rng), 10.0**log_beta
