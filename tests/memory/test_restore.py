@@ -159,8 +159,10 @@ def test_back_ends_agree_on_the_whole_path(folder: Path) -> None:
                     )
                     for device in ("cpu", "torch-cpu")
                 ]
-                np.testing.assert_allclose(results[0].arrays["weights"], results[1].arrays["weights"], atol=1e-5)
-                np.testing.assert_allclose(results[0].arrays["x"], results[1].arrays["x"], atol=1e-5)
+                # A beta of hundreds multiplies the rounding of the un-learned scores, which leave several memories in play here.
+                near = 1e-5 if similarity in ("auto", "kernel") else 1e-4
+                np.testing.assert_allclose(results[0].arrays["weights"], results[1].arrays["weights"], atol=near)
+                np.testing.assert_allclose(results[0].arrays["x"], results[1].arrays["x"], atol=near)
                 scale = np.abs(results[0].energy).max()
                 np.testing.assert_allclose(results[0].energy, results[1].energy, atol=1e-5 * scale)
 
