@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from uhop_cli.energy import entropy
 from uhop_cli.errors import SettingsError
 from uhop_cli.retrieval.entmax import candidates, entmax, softmax, sparsemax, threshold
+from uhop_cli.retrieval.streaming import EntmaxStream
 
 ALPHAS = pytest.mark.parametrize("alpha", [1.0, 1.001, 1.1, 1.25, 1.5, 1.75, 2.0, 3.0])
 
@@ -46,7 +47,7 @@ def test_no_other_distribution_does_better(alpha: float) -> None:
 @pytest.mark.parametrize("alpha", [1.25, 1.5, 2.0])
 def test_agrees_with_the_entmax_package(alpha: float) -> None:
     package, torch = pytest.importorskip("entmax"), pytest.importorskip("torch")
-    logits = random_rows(3, count=1000)
+    logits = random_rows(3, count=300)
     reference: Any = {1.5: package.entmax15, 2.0: package.sparsemax}.get(alpha)
     given = torch.from_numpy(logits)
     expected = reference(given, dim=-1) if reference else package.entmax_bisect(given, alpha, dim=-1, n_iter=60)
@@ -95,6 +96,17 @@ def test_a_common_offset_costs_no_digits_in_float32() -> None:
     logits = np.array([[0.0, -0.25, -0.5, -2]], np.float32)
     for alpha in (1.0, 1.3, 1.5, 2.0):
         np.testing.assert_allclose(entmax(logits + np.float32(4096), alpha), entmax(logits, alpha), atol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [1.0, 1.25, 1.5, 2.0, np.inf])
+def test_logits_too_large_to_know_a_difference_of_one(alpha: float) -> None:
+    """Scores of a long feature map reach 1e8, where neighbouring float32 numbers are 8 apart."""
+    logits = np.array([[1e8, 1e8 - 64, 2.0, -np.inf]], np.float32)
+    np.testing.assert_allclose(entmax(logits, alpha), [[1, 0, 0, 0]], atol=1e-20)
+    state = EntmaxStream(alpha)
+    state.add(logits[:, 2:])
+    state.add(logits[:, :2])
+    np.testing.assert_allclose(state.weights(logits), [[1, 0, 0, 0]], atol=1e-20)
 
 
 def test_many_equal_logits_share_evenly() -> None:

@@ -80,8 +80,15 @@ def candidates(logits: Array, alpha: float) -> Array:
     if not alpha > 1:
         raise SettingsError(f"entmax needs alpha of at least 1, not {alpha:g}")
     xp = namespace(logits)
-    near = logits > xp.max(logits, axis=-1, keepdims=True) - 1 / (alpha - 1)
+    # The difference, not the bound: at 1e8 in float32, max - 1 is max, and not even the largest would be above it.
+    near = logits - _top(logits) > -1 / (alpha - 1)
     return -xp.sort(-_packed(logits, near), axis=-1)
+
+
+def _top(logits: Array) -> Array:
+    """The largest logit of each row, (..., 1); the smallest finite number where all are -infinity."""
+    xp = namespace(logits)
+    return xp.clip(xp.max(logits, axis=-1, keepdims=True), xp.finfo(logits.dtype).min, None)
 
 
 def _packed(logits: Array, near: Array) -> Array:
@@ -107,7 +114,7 @@ def threshold(logits: Array, alpha: float) -> Threshold:
     A row of nothing but -infinity has the total 0: a chunk of a stream may be like that, a whole row may not.
     """
     xp = namespace(logits)
-    top = xp.clip(xp.max(logits, axis=-1, keepdims=True), xp.finfo(logits.dtype).min, None)
+    top = _top(logits)
     shifted = logits - top
     if alpha in (SOFTMAX_ALPHA, ARGMAX_ALPHA):
         cut = xp.zeros_like(top)
