@@ -177,6 +177,24 @@ def test_answers_together_equal_answers_one_by_one(folder: Path) -> None:
         np.testing.assert_allclose(alone.arrays["weights"], result.arrays["weights"], atol=1e-5)
 
 
+@pytest.mark.parametrize("separation", ["softmax", "sparsemax"])
+def test_a_query_in_the_certified_radius_is_said_to_be_and_is_right(folder: Path, separation: str) -> None:
+    seen = set()
+    for sigma in (0.001, 0.01, 0.1, 1.0):
+        settings = QuerySettings(
+            damage=(parse(f"noise:{sigma}"),),
+            retrieval=RetrievalSettings(similarity="kernel", separation=separation, beta=1000.0, steps=1),
+        )
+        for index in range(0, 20, 4):
+            result = restore(folder, folder / "images" / f"p{index:02}.png", settings)
+            seen.add(result.inside_radius)
+            if result.inside_radius:
+                assert result.matches[0].name == f"images/p{index:02}.png"
+                assert separation == "softmax" or result.matches[0].weight == pytest.approx(1, abs=1e-6)
+    assert seen == {True, False}
+    assert restore(folder, folder / "images" / "p00.png").inside_radius is None
+
+
 def test_documents_carry_schema_and_configuration(folder: Path) -> None:
     result = restore(folder, folder / "images" / "p00.png", QuerySettings(damage=(parse("half:bottom"),))).to_json()
     for field in (

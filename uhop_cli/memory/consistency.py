@@ -12,6 +12,8 @@ from uhop_cli.memory.entries import Entries, Int64
 from uhop_cli.memory.memory import Memory, Originals, Statistics
 
 MAX_COMPACT = 128
+MAX_MEMBERS = 64
+MAX_NAME = 16384  # bytes; no system takes a path that long
 
 
 def fault(memory: Memory) -> str | None:
@@ -58,6 +60,8 @@ def _kernel_fault(kernel: KernelFamily, dim: int) -> str | None:
         return f"gains have {members} members, the grid of rho has {len(kernel.rhos)}"
     if not all(math.isfinite(rho) and rho >= 0 for rho in kernel.rhos):
         return "the grid of rho has a value that is negative or not finite"
+    if members > MAX_MEMBERS:  # a query keeps d values for each
+        return f"gains have {members} members; at most {MAX_MEMBERS} are read"
     if not 0 <= kernel.chosen < members:
         return f"the chosen kernel is number {kernel.chosen} of {members}"
     return (
@@ -101,8 +105,9 @@ def _entries_fault(entries: Entries, count: int) -> str | None:
         return "name_entry leaves a memory without a file"
     if entries.sizes.min() < 0:
         return "sizes has negative values"
-    if (np.diff(entries.name_offsets) == 0).any():
-        return "name_offsets has an empty name"
+    lengths = np.diff(entries.name_offsets)
+    if lengths.min() == 0 or lengths.max() > MAX_NAME:
+        return f"name_offsets has an empty name, or one of more than {MAX_NAME} bytes"
     if (names == 0).any() or (names[entries.name_offsets[:-1]] == ord("/")).any():
         return "name_bytes has a name with a NUL, or an absolute path"
     return None

@@ -51,6 +51,11 @@ class Statistics:
     squares: Float32
     norms: Float32
 
+    @property
+    def widths(self) -> tuple[int, int, int]:
+        """(B, B, R')."""
+        return self.sums.shape[1], self.squares.shape[1], self.norms.shape[1]
+
     def select(self, rows: Mask) -> Statistics:
         """The statistics of the memories that `rows` (M,) marks."""
         return Statistics(self.sums[rows], self.squares[rows], self.norms[rows])

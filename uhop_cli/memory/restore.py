@@ -11,17 +11,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import resolve_device
+from uhop_cli.arrays import resolve_device, unit_rows
 from uhop_cli.diagnostics import settled, size_threshold
 from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.images.corrupt import Corruption
 from uhop_cli.images.decode import Image, decode, read_bytes
 from uhop_cli.images.discover import escape
 from uhop_cli.images.patterns import to_pixels, to_query, with_mask
+from uhop_cli.images.signatures import HEAD_BYTES, SUFFIXES, sniff
 from uhop_cli.memory.file import load
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.originals import open_original
-from uhop_cli.memory.retriever import Answer, RetrievalSettings, Retriever
+from uhop_cli.memory.retriever import Answer, RetrievalSettings, Retriever, certified_radius
 
 Float32 = NDArray[np.float32]
 ORIGINAL_WEIGHT = 0.99  # of the weight on one memory: from there on the answer is that memory, not a mixture
@@ -119,7 +120,7 @@ class Restoration:
         map: which retrieval map ran.
         steps, converged, energy: of the dynamics.
         settled: memory, metastable or diffuse; `metastable_size` counts the memories with a part in it.
-        inside_radius: whether the query lay in the certified radius of its match; None where that is not defined.
+        inside_radius: whether the query lay in the certified radius of its match; None for models that have none.
         sse, sse_query: squared error of the state and of the query, where the truth is known.
         output_kind: 'original' or 'state'.
         original: the stored file's bytes, if the output is the original; `suffix` is its file name's.
@@ -203,6 +204,7 @@ class Restorer:
         flop = 2.0 * len(self.memory) * self.memory.spec.dim * 10
         self.device = resolve_device(self.settings.device, flop)
         self.retriever = Retriever(self.memory, self.settings.retrieval, self.device)
+        self._radii: dict[int, float | None] = {}
 
     def prepare(self, source: str | Path | bytes | Image, name: str | None = None) -> Query:
         """The query that a picture is: decoded, brought to the pattern's size, and damaged if that was asked for.
@@ -259,9 +261,12 @@ class Restorer:
         original, suffix = None, ".png"
         if matches[0].weight >= ORIGINAL_WEIGHT and self.path is not None:
             for index in self.memory.entries.files_of(matches[0].row):
-                original = open_original(self.memory, int(index), self.path, settings.originals)
-                if original is not None:
-                    suffix = Path(escape(self.memory.entries.name(int(index)))).suffix or ".png"
+                content = open_original(self.memory, int(index), self.path, settings.originals)
+                kind = None if content is None else sniff(content[:HEAD_BYTES]).format
+                if kind is not None:  # what is no picture, such as the row of an array, is not handed out as one
+                    original = content
+                    suffix = Path(escape(self.memory.entries.name(int(index)))).suffix
+                    suffix = suffix if suffix.lower() in SUFFIXES else f".{kind.lower()}"
                     break
         energy = (
             ()
@@ -281,7 +286,7 @@ class Restorer:
             energy,
             str(kinds[0]),
             int(sizes[0]),
-            None,
+            self._inside_radius(query, matches[0]),
             None if query.truth is None else squared_error(state, query.truth),
             None if query.truth is None else squared_error(query.pattern, query.truth),
             "state" if original is None else "original",
@@ -297,10 +302,26 @@ class Restorer:
             },
         )
 
+    def _inside_radius(self, query: Query, match: Match) -> bool | None:
+        """Whether the query is so close to its match that the plain kernel is certain to retrieve it; None for another model."""
+        settings = self.settings.retrieval
+        plain = settings.similarity == "kernel" or (
+            settings.similarity == "auto" and self.memory.record.get("retrieval") == "paper"
+        )
+        if not plain or query.visible is not None:
+            return None
+        if match.row not in self._radii:
+            beta = self.memory.beta if settings.beta == "auto" else settings.beta
+            self._radii[match.row] = certified_radius(self.memory, match.row, self.retriever.separation.alpha, beta)
+        radius = self._radii[match.row]
+        if radius is None:
+            return None
+        return bool(np.linalg.norm(query.pattern - unit_rows(self.memory.patterns[match.row : match.row + 1])[0]) < radius)
+
     def _match(self, rank: int, row: int, weights: Float32, scores: Float32) -> Match:
         names = [escape(name) for name in self.memory.entries.names_of(row)]
         base = Path() if self.path is None else self.path.parent
-        return Match(rank, names[0], str(base / names[0]), float(weights[row]), float(scores[row]), tuple(names), row)
+        return Match(rank, names[0], escape(base / names[0]), float(weights[row]), float(scores[row]), tuple(names), row)
 
     def _open(self, source: str | Path | bytes | Image) -> Image:
         if isinstance(source, Image):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uhop_cli.arrays import CPU, Array, Device, available_memory, namespace, to_numpy, topk, unit_rows
+from uhop_cli.diagnostics import guarantees
 from uhop_cli.dynamics import Trajectory, run
 from uhop_cli.errors import SettingsError
 from uhop_cli.memory.memory import Memory
@@ -33,6 +34,7 @@ SIMILARITY_NAMES = ("auto", "kernel", "dot", "cosine", "l2", "l1")
 PLAIN = {"dot": "dot", "cosine": "cosine", "l2": "l2-squared", "l1": "l1"}  # our name -> that of the registry
 RANKED = 64  # best scores among which the weights decide the order
 BETA_SAMPLE = 64
+CERTIFY_FLOP = 2e11  # some seconds
 ARRAYS_PER_QUERY = 24  # arrays of M float32 values alive at a time for one query: scores of all members, weights, ranks
 
 
@@ -147,8 +149,10 @@ class Retriever:
         """The memories as the choice by evidence sees them."""
         memory, put = self.memory, self.device.put
         kernel, members = memory.kernel, evidence_members(memory.kernel)
-        kept = memory.statistics or encode(kernel, memory.spec, memory.patterns)[1]
         grid = BlockGrid.of(memory.spec.shape)
+        kept = memory.statistics
+        if kept is None or kept.widths != (grid.side**2, grid.side**2, len(members)):  # absent, or made for other kernels or blocks
+            kept = encode(kernel, memory.spec, memory.patterns)[1]
         statistics = MemoryStatistics.of(grid, put(kept.sums), put(kept.squares), put(kept.norms))
         dims = (float(kernel.feature_dim),) * len(members)
         return Examiner(self.bank, grid, statistics, lambda rows: kernel.probes(rows, members), dims)
@@ -199,6 +203,28 @@ class Retriever:
         own = scores[np.arange(len(rows)), rows].copy()
         scores[np.arange(len(rows)), rows] = -np.inf
         return auto_beta(own - scores.max(axis=1), count)
+
+
+def certified_radius(memory: Memory, row: int, alpha: float | None, beta: float, *, flop: float = CERTIFY_FLOP) -> float | None:
+    """How far a query may be from memory `row`, in the norm of the pixels, and still be sure to retrieve it by the plain kernel.
+
+    With sparse weights (alpha > 1) the retrieval is then exact; with softmax the memory then has the largest weight. Equations (2)
+    and (3) of `diagnostics`. None where it would cost more than `flop`.
+    """
+    kernel = memory.kernel
+    if 4.0 * len(memory) * kernel.pattern_dim * kernel.feature_dim > flop:
+        return None
+    raw = memory.record.get("retrieval") == "paper"
+    sparse = alpha is not None and alpha > 1
+    found = guarantees(
+        unit_rows(memory.patterns),
+        kernel.weight,
+        similarity="kernel" if raw else "kernel-cosine",
+        beta=beta,
+        alpha=alpha if alpha is not None and alpha > 1 else 2.0,
+        memories=np.array([row]),
+    )
+    return float((found.exact_radii if sparse else found.argmax_radii)[0])
 
 
 def _answer(trajectory: Trajectory, kernels: tuple[str, ...], confidence: Float32 | None) -> Answer:
