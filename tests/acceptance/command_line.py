@@ -189,7 +189,7 @@ def photos(scratch: Path) -> None:
         results = document("query", *queries, "-m", memory, "-o", target / "out", "--min-confidence", 0)["results"]
         right = [_holds(result, path) for result, path in zip(results, chosen, strict=True)]
         shares.append(statistics.mean(right))
-        if name.startswith("half"):
+        if name in ("half white", "half black"):
             promise(f"photographs, {name}", shares[-1], 0.9)
         else:
             print(f"       photographs, {name}: {shares[-1]:.1%}")

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uhop_cli.cli.query import without_shared_folder
 from uhop_cli.images.marker import is_own_output
+from uhop_cli.memory.restore import Restoration, Restorer
 
 FIELDS = {
     "query", "match", "confidence", "matches", "steps", "converged", "energy", "settled", "metastable_size", "sse", "sse_query",
@@ -206,16 +209,36 @@ def test_without_a_trace_of_the_original_the_state_is_written(uhop: Any, stored:
     assert json.loads(ran.out)["results"][0]["output_kind"] == "original"
 
 
-def test_what_is_not_stored_fits_nothing(uhop: Any, memory: Path, tmp_path: Path) -> None:
-    foreign = tmp_path / "foreign.png"
-    Image.fromarray(np.random.default_rng(99).integers(0, 256, (16, 16, 3), np.uint8)).save(foreign)
-    ran = uhop("query", foreign, "-m", memory, "--json", "--min-confidence", "1")
+def test_where_nothing_fits_no_picture_is_written_and_the_nearest_is_named(
+    uhop: Any, memory: Path, damaged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = Restorer.answer
+
+    def unsure(self: Restorer, queries: Any) -> list[Restoration]:
+        return [replace(result, fits=False, confidence=0.2) for result in answer(self, queries)]
+
+    monkeypatch.setattr(Restorer, "answer", unsure)
+    ran = uhop("query", damaged, "-m", memory, "--json")
     (result,) = json.loads(ran.out)["results"]
     assert (ran.code, result["match"], result["output"], result["output_kind"]) == (0, None, None, None)
-    assert result["matches"]
-    assert "nothing stored fits; nearest is" in uhop("query", foreign, "-m", memory, "--min-confidence", "1").out
-    assert uhop("query", foreign, "-m", memory, "-q", "--min-confidence", "1").out == "\n"
-    assert os.listdir(tmp_path) == ["foreign.png"]
+    assert result["matches"][0]["name"].endswith("picture3.png")
+    assert "nothing stored fits; nearest is images/picture3.png, confidence 20.0%" in uhop("query", damaged, "-m", memory).out
+    assert uhop("query", damaged, "-m", memory, "-q").out == "\n"
+    assert os.listdir(damaged.parent) == [damaged.name]
+
+
+@pytest.mark.parametrize(
+    ("names", "folder", "rest"),
+    [
+        (["a/b/x.png", "a/c/y.png"], "a", ["b/x.png", "c/y.png"]),
+        (["x.png", "a/y.png"], ".", ["x.png", "a/y.png"]),
+        (["/a/x.png", "/a/y.png"], "/a", ["x.png", "y.png"]),
+        (["/a/x.png", "a/y.png"], ".", ["/a/x.png", "a/y.png"]),
+        (["../a/x.png", "../a/x.png"], "../a", ["x.png", "x.png"]),
+    ],
+)
+def test_shared_folders_are_said_once(names: list[str], folder: str, rest: list[str]) -> None:
+    assert without_shared_folder(names) == (folder, rest)
 
 
 def test_the_kinds_of_damage_are_listed(uhop: Any) -> None:

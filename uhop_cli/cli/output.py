@@ -1,6 +1,7 @@
 """What the commands print: the result on stdout, everything else on stderr.
 
-A command makes one `Output` and never prints on its own. rich is loaded only where a table, a picture or a progress bar is shown.
+A command makes one `Output` and never prints on its own. Whatever passes through here is made printable, names and claims of files
+alike, so that no escape sequence reaches the terminal. rich is loaded only where a table, a picture or a progress bar is shown.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Output:
     def essential(self, line: str) -> None:
         """With `quiet`, the one line that a script wants."""
         if self.quiet and not self.json and not self.binary:
-            _write(sys.stdout, line)
+            _write(sys.stdout, escape(line))
 
     def document(self, value: dict[str, Any]) -> None:
         """With `json`, the result. Numbers that JSON lacks become null."""
@@ -65,7 +66,7 @@ class Output:
     def line(self, text: str = "") -> None:
         """A line for people."""
         if self.people:
-            _write(self.people, text)
+            _write(self.people, escape(text))
 
     def facts(self, facts: Sequence[tuple[str, str]]) -> None:
         """Names and values in two columns; long values are folded."""
@@ -100,7 +101,7 @@ class Output:
             words = index in left
             table.add_column(head, justify="left" if words else "right", overflow="fold", no_wrap=not words)
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(escape(cell)) for cell in row))
         console.print(table)
 
     def console(self) -> Console | None:
@@ -123,11 +124,11 @@ class Output:
     def note(self, text: str) -> None:
         """Something worth knowing."""
         if not self.quiet:
-            _write(sys.stderr, f"note: {text}")
+            _write(sys.stderr, f"note: {escape(text)}")
 
     def warn(self, text: str) -> None:
         """Something that went wrong without stopping the work."""
-        _write(sys.stderr, f"warning: {text}")
+        _write(sys.stderr, f"warning: {escape(text)}")
 
     @contextmanager
     def progress(self) -> Iterator[OnProgress | None]:

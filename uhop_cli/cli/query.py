@@ -343,18 +343,24 @@ def print_result(result: Restoration, written: str | None, screen: Output) -> No
 
 def print_summary(results: Sequence[dict[str, Any]], screen: Output) -> None:
     """One line for each of several answers, without the folders that all names share."""
-    queries = Path(os.path.commonpath([os.path.dirname(result["query"]) for result in results]))
-    matches = Path(os.path.commonpath([os.path.dirname(result["matches"][0]["name"]) for result in results]))
+    place, queries = without_shared_folder([result["query"] for result in results])
+    stored, matches = without_shared_folder([result["matches"][0]["name"] for result in results])
     rows = []
-    for result in results:
-        best = str(Path(result["matches"][0]["name"]).relative_to(matches))
-        found = best if result["match"] else f"(nothing fits; nearest {best})"
-        query = str(Path(result["query"]).relative_to(queries))
+    for result, query, match in zip(results, queries, matches, strict=True):
+        found = match if result["match"] else f"(nothing fits; nearest {match})"
         rows.append((query, found, number(result["confidence"], ".1%"), str(result["steps"]), result["output_kind"] or "-"))
-    screen.facts([("queries in", str(queries)), ("matches in", str(matches))])
+    screen.facts([("queries in", place), ("matches in", stored)])
     screen.line()
     screen.table(["query", "match", "confidence", "steps", "output"], rows, left=[0, 1, 4])
     screen.line()
+
+
+def without_shared_folder(names: Sequence[str]) -> tuple[str, list[str]]:
+    """The folder that all names share, and what is left of them."""
+    folders = [os.path.dirname(name) for name in names]
+    mixed = len({os.path.isabs(name) for name in names}) > 1
+    shared = "" if mixed else os.path.commonpath(folders)
+    return shared or ".", [os.path.relpath(name, shared) if shared else name for name in names]
 
 
 def settled_in_words(settled: str, size: int) -> str:

@@ -128,7 +128,7 @@ def _check(
         raise typer.BadParameter("it needs --add", param_hint="--prune")
     if keep_kernel and not (add or remove):
         raise typer.BadParameter("it needs --add or --remove", param_hint="--keep-kernel")
-    if memory.exists() and not (add or force or remove):
+    if memory.is_file() and not (add or force or remove):
         raise OutputError(f"{escape(memory)}: exists already", "use --add to add to it, or --force to replace it")
 
 
