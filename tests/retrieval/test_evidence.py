@@ -7,7 +7,6 @@ import pytest
 
 from uhop_cli.retrieval.blocks import BlockGrid
 from uhop_cli.retrieval.evidence import (
-    FEATURES,
     ROUNDING,
     Choice,
     MemoryStatistics,
@@ -140,7 +139,7 @@ def test_the_right_memory_answers_by_a_fitting_model(store: Store, name: str) ->
     models = [query.models[model] for model in choice.model]
     assert np.mean([model in fitting for model in models]) > 0.8, models
     np.testing.assert_allclose(choice.weights.sum(axis=1), 1, rtol=1e-4)
-    assert choice.features.shape == (len(truth), len(FEATURES))
+    assert choice.features.shape == (len(truth), len(query.features))
     assert np.all(np.isfinite(choice.features))
     assert np.all(choice.log_odds >= 0)
 

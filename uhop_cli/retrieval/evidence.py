@@ -90,6 +90,17 @@ class Query:
         return ("identity", *affine, *(f"kernel {i}" for i in range(len(self.dims))), "agreement")
 
     @property
+    def features(self) -> tuple[str, ...]:
+        """The facts about a choice that a confidence is made of.
+
+        All but `agreement` and `consensus` are logarithms of 1 + log-likelihood ratios: log-odds of the answering model; the same
+        less the spread of its unsuccessful proposals; log-odds that the answer's values agree with the query's (pi); the query
+        explained by the best pixel model; the share of the models whose best memory is the answer; the sum of the models' log-odds,
+        negative for those that have another answer; each of these log-odds.
+        """
+        return ("log-odds", "lead", "agreement", "explained", "consensus", "support", *self.models)
+
+    @property
     def parameters(self) -> tuple[int, ...]:
         """Nuisance parameters of the identity and affine models: a noise level; gain, offset and noise level a block."""
         return (1, *(3 * level**2 for level in self.grid.levels))
@@ -165,7 +176,7 @@ class Choice:
             others count as unrelated there (0).
         log_odds: m_k of that model, (Q,).
         rows: the shortlist, (Q, S), sorted, with repeats.
-        features: what a confidence is made of, (Q, F) (`FEATURES`).
+        features: what a confidence is made of, (Q, F), in the order of `Query.features`.
     """
 
     model: Array
@@ -179,9 +190,6 @@ class Choice:
         """Posterior weights of the memories, (Q, M): softmax of the scores, Sep at beta = 1."""
         xp = namespace(self.scores)
         return xp.exp(self.scores - logsumexp(self.scores, axis=-1, keepdims=True))
-
-
-FEATURES = ("log-odds", "agreement", "explained", "consensus", "support")
 
 
 def choose(query: Query, scores: Array, cosine: Array, gather: Callable[[Array], Array]) -> Choice:
@@ -210,16 +218,18 @@ def choose(query: Query, scores: Array, cosine: Array, gather: Callable[[Array],
     each = xp.arange(rows.shape[0], device=rows.device)
     # The pass has the residual of identity as a difference of large sums; the shortlist has it exactly.
     ratios[0, each[:, None], rows] = exact
-    tops, leaders, odds = [], [], []
+    tops, leaders, odds, spreads = [], [], [], []
     for k in range(scores.shape[0]):
-        values, index = topk(ratios[k], 2)
+        values, index = topk(ratios[k], PROPOSALS)
         tops.append(values[:, 0])
         leaders.append(index[:, 0])
         odds.append(_odds(values))
+        spreads.append(_spread(values))
     single = xp.where(repeated, xp.full_like(kept_score, -xp.inf), kept_score)
-    values, index = topk(single, 2)
+    values, index = topk(single, PROPOSALS)
     tops.append(values[:, 0])
     odds.append(_odds(values))
+    spreads.append(_spread(values))
     leaders.append(xp.take_along_axis(rows, index[:, :1], axis=1)[:, 0])
     top, leader, odd = xp.stack(tops), xp.stack(leaders), xp.stack(odds)  # each (K + 1, Q)
 
@@ -239,10 +249,12 @@ def choose(query: Query, scores: Array, cosine: Array, gather: Callable[[Array],
     features = xp.stack(
         [
             xp.log1p(xp.clip(log_odds, 0, None)),
+            xp.log1p(xp.clip(log_odds, 0, None)) - xp.log1p(xp.stack(spreads)[model, each]),
             xp.log(kept[each, place] / (1 - kept[each, place])),
             xp.log1p(xp.clip(top[best, each], 0, None)),
             xp.mean(xp.astype(leader == answer, xp.float32), axis=0),
             xp.log1p(xp.clip(xp.sum(xp.where(leader == answer, odd, -odd), axis=0), 0, None)),
+            *(xp.where(leader == answer, 1.0, -1.0) * xp.log1p(xp.clip(odd, 0, None))),
         ],
         axis=1,
     )
@@ -254,6 +266,12 @@ def _odds(values: Array) -> Array:
     xp = namespace(values)
     rival = values[:, 1] if values.shape[1] > 1 else xp.zeros_like(values[:, 0])
     return values[:, 0] - xp.clip(rival, 0, None)
+
+
+def _spread(values: Array) -> Array:
+    """How far the runner-up stands above the last of the proposals, (Q,): the scale of differences among wrong memories."""
+    xp = namespace(values)
+    return xp.clip(values[:, min(1, values.shape[1] - 1)], 0, None) - xp.clip(values[:, -1], 0, None)
 
 
 def _unrelated(query: Query) -> Array:
