@@ -168,7 +168,7 @@ def _finish(
     embedded = None if originals is None else _embedded(originals, found.sizes)
     if keep is None:
         return learn_memory(patterns, spec, entries, settings, originals=embedded, progress=progress)
-    learned = Learned(keep.kernel, dict(keep.record["stage1"]))
+    learned = Learned(keep.kernel, _stage1_of(keep))
     return _tested(patterns, spec, entries, embedded, learned, settings, progress)
 
 
@@ -188,7 +188,7 @@ def _tested(
     kernel = learned.kernel.with_chosen(test.chosen)
     loss = loss_of(resolved)
     detail = dict(learned.stage1)
-    if detail["solver"] == "closed-form":
+    if detail.get("solver") == "closed-form":
         detail["loss_initial"] = separation_loss(None, patterns, loss, settings.seed)
         detail["loss_final"] = separation_loss(kernel, patterns, loss, settings.seed)
         detail["loss_bound"] = loss.bound(len(patterns), kernel.feature_dim) if len(patterns) > 1 else None
@@ -330,6 +330,17 @@ def _settings_of(memory: Memory | None) -> StoreSettings | None:
         return StoreSettings(**memory.record["settings"])
     except (TypeError, SettingsError):
         return None
+
+
+def _stage1_of(memory: Memory) -> dict[str, Any]:
+    """What a memory says about its Stage I: its known fields, as far as they are what they should be."""
+    stage1 = memory.record.get("stage1")
+    if not isinstance(stage1, dict) or stage1.get("solver") not in ("closed-form", "gradient"):
+        return {}
+    counts = {name: stage1[name] for name in ("iterations", "feature_dim") if type(stage1.get(name)) is int}
+    numbers = ("learning_rate", "loss_initial", "loss_final", "loss_bound", "rho")
+    known = {name: stage1.get(name) for name in numbers if isinstance(stage1.get(name), float | None)}
+    return {"solver": stage1["solver"], **counts, **known}
 
 
 def _entry_name(memory: Memory, name: str | bytes, folder: Path) -> bytes:

@@ -50,13 +50,15 @@ def export(
 def _stems(names: list[bytes]) -> list[str]:
     """A safe and distinct stem for each name, also where the file system doesn't tell capitals apart."""
     taken: set[str] = set()
+    counts: dict[str, int] = {}  # where to go on counting, so that a million equal names take no million times longer
     stems = []
     for name in names:
         stem = first = _safe_stem(name)
-        number = 2
+        number = counts.get(first.casefold(), 2)
         while stem.casefold() in taken:
             stem = f"{first}-{number}"
             number += 1
+        counts[first.casefold()] = number
         taken.add(stem.casefold())
         stems.append(stem)
     return stems

@@ -192,6 +192,8 @@ def _read_fields(
         raise FaultError("inconsistent: bad kernel in the metadata")
     if not all(type(rho) in (int, float) for rho in kernel["rhos"]):
         raise FaultError("inconsistent: bad kernel in the metadata")
+    if not 0 <= kernel["chosen"] < max(1, len(kernel["rhos"])):
+        raise FaultError("inconsistent: the chosen kernel is none of the grid of rho")
     if type(beta) not in (int, float) or not isinstance(record, dict):
         raise FaultError("inconsistent: bad beta or record in the metadata")
     try:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uhop_cli.errors import ImageError
+from uhop_cli.images.discover import escape
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.settings import OnProgress, Progress
 from uhop_cli.memory.sources import Source
@@ -24,12 +25,12 @@ from uhop_cli.memory.writer import Writer
 
 UInt8 = NDArray[np.uint8]
 WRITE_TOGETHER = 256  # patterns
-AHEAD = 8  # files in flight for each thread: enough to keep all busy, few enough to bound the memory
+AHEAD = 8  # files in flight for each thread: enough to keep all busy; of one that is done only the pattern is kept
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that is not stored, and why."""
+    """A file that is not stored, its name in printable form, and why."""
 
     path: str
     reason: str
@@ -104,17 +105,20 @@ def ingest(
     """
     found = Ingested()
 
-    def work(source: Source) -> tuple[bytes, bytes, tuple[UInt8, bool] | int]:
+    def work(source: Source) -> tuple[bytes, int, bytes, tuple[UInt8, bool] | int]:
         data = source.read()
         digest = hashlib.sha256(data).digest()
         row = known(digest)
-        return data, digest, source.encode(data, distinct.spec) if row is None else row
+        encoded = source.encode(data, distinct.spec) if row is None else row
+        return b"" if originals is None else data, len(data), digest, encoded
 
-    for done, (source, result) in enumerate(_in_order(work, sources, threads or os.cpu_count() or 1), 1):
+    # With `--embed` the files' bytes, up to 256 MiB each, wait for their turn to be written: then few may be in flight.
+    ahead = AHEAD if originals is None else 1
+    for done, (source, result) in enumerate(_in_order(work, sources, threads or os.cpu_count() or 1, ahead), 1):
         if isinstance(result, ImageError):
-            found.skipped.append(Skipped(os.fsdecode(source.name), result.message))
+            found.skipped.append(Skipped(escape(source.name), result.message))
         else:
-            data, digest, encoded = result
+            data, size, digest, encoded = result
             if isinstance(encoded, int):
                 row = encoded
             else:
@@ -122,7 +126,7 @@ def ingest(
                 found.transparent |= encoded[1]
             found.names.append(source.name)
             found.digests.append(digest)
-            found.sizes.append(len(data))
+            found.sizes.append(size)
             found.rows.append(row)
             if originals is not None:
                 originals.write(data)
@@ -131,8 +135,8 @@ def ingest(
     return found
 
 
-def _in_order(work: Callable[[Source], Any], sources: Iterable[Source], threads: int) -> Iterator[tuple[Source, Any]]:
-    """(source, result or ImageError) in order, with a bounded number in flight; other exceptions end the run."""
+def _in_order(work: Callable[[Source], Any], sources: Iterable[Source], threads: int, ahead: int) -> Iterator[tuple[Source, Any]]:
+    """(source, result or ImageError) in order, `ahead` for each thread in flight; other exceptions end the run."""
     pending: list[tuple[Source, Future[Any]]] = []
 
     def outcome(item: tuple[Source, Future[Any]]) -> tuple[Source, Any]:
@@ -146,7 +150,7 @@ def _in_order(work: Callable[[Source], Any], sources: Iterable[Source], threads:
         try:
             for source in sources:
                 pending.append((source, pool.submit(work, source)))
-                if len(pending) >= threads * AHEAD:
+                if len(pending) >= threads * ahead:
                     yield outcome(pending.pop(0))
             while pending:
                 yield outcome(pending.pop(0))

@@ -12,6 +12,31 @@ Initialisation = Literal["gaussian", "orthogonal", "identity"]
 
 Solver = Literal["auto", "closed-form", "gradient"]
 
+_KINDS: dict[str, Any] = {
+    "size": str | int,
+    "color": str,
+    "background": str,
+    "embed": bool,
+    "strict": bool,
+    "iterations": int | None,
+    "learning_rate": str | int | float,
+    "t": int | float,
+    "feature_dim": str | int,
+    "regularization": str | int | float,
+    "batch_size": int | None,
+    "seed": int,
+    "device": str,
+}
+_WORDS = {
+    "color": ("auto", "rgb", "gray"),
+    "learning_rate": ("auto",),
+    "loss": ("average", "max", "temperature"),
+    "feature_dim": ("auto",),
+    "init": ("gaussian", "orthogonal", "identity"),
+    "regularization": ("auto",),
+}
+MAX_ITERATIONS = 10_000_000
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -69,10 +94,13 @@ class StoreSettings:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        self._check_types()
         if self.solver not in ("auto", "closed-form", "gradient"):
             raise SettingsError(f"unknown solver '{self.solver}'", "use auto, closed-form or gradient")
-        if self.iterations is not None and self.iterations < 0:
-            raise SettingsError("the number of iterations must not be negative")
+        if self.iterations is not None and not 0 <= self.iterations <= MAX_ITERATIONS:
+            raise SettingsError(f"the number of iterations must not be negative, nor above {MAX_ITERATIONS}")
+        if self.seed < 0:
+            raise SettingsError("the seed must not be negative")
         if isinstance(self.learning_rate, int | float) and not self.learning_rate > 0:
             raise SettingsError("the learning rate must be positive", "give 'auto' or a positive number")
         if not self.t > 0:
@@ -85,6 +113,19 @@ class StoreSettings:
             raise SettingsError("a mini-batch needs at least 2 memories")
         if self.protocol not in (None, "paper"):
             raise SettingsError(f"unknown protocol '{self.protocol}'", "use --protocol paper, or leave it out")
+
+    def _check_types(self) -> None:
+        """Settings may come from a memory file, where they are somebody's claim."""
+        for name, kinds in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
+                raise SettingsError(f"the setting {name} cannot be {_shown(value)}")
+            if isinstance(value, int | float) and not abs(value) < 1e30:
+                raise SettingsError(f"the setting {name} is out of range")
+        for name, words in _WORDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, int | float) and value not in words:
+                raise SettingsError(f"the setting {name} cannot be {_shown(value)}", "use " + ", ".join(words))
 
     def resolved(self) -> StoreSettings:
         """These settings with the protocol's values in place: average loss, rate 1, N = 200, D = d, Gaussian W (U-Hop)."""
@@ -102,3 +143,8 @@ class StoreSettings:
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON values."""
         return asdict(self)
+
+
+def _shown(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= 40 else text[:37] + "..."

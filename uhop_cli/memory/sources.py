@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uhop_cli.errors import ImageError
-from uhop_cli.images.decode import Header, Image, decode, read_bytes, read_header
+from uhop_cli.images.decode import MAX_PIXELS, MAX_SIDE, Header, Image, decode, read_bytes, read_header
 from uhop_cli.images.discover import Skipped, discover, escape
 from uhop_cli.images.patterns import PatternSpec, to_pattern
 from uhop_cli.memory.settings import OnProgress, Progress
@@ -101,12 +102,16 @@ def _file(path: Path, folder: Path) -> Source:
 def _rows(path: Path, folder: Path) -> list[Source]:
     """One source for each image of an array: uint8, or floats in [0, 1]. The array is mapped, not loaded, and never unpickled."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe would wait for its writer
+            raise ValueError
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # its header is a Python literal, of which a damaged one raises nearly anything
         reason = "no such file" if isinstance(error, FileNotFoundError) else "not a NumPy array of numbers"
         raise ImageError(
             f"{escape(path)}: {reason}", "give a .npy file of uint8 or float images, (M, H, W) or (M, H, W, C)"
         ) from None
+    if not isinstance(array, np.ndarray):  # an archive of arrays under the name of one
+        raise ImageError(f"{escape(path)}: an archive of arrays", "unpack it, and give the array that holds the images")
     if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)) or 0 in array.shape:
         raise ImageError(
             f"{escape(path)}: an array of shape {array.shape}", "give images as (M, H, W), (M, H, W, 1) or (M, H, W, 3)"
@@ -114,6 +119,8 @@ def _rows(path: Path, folder: Path) -> list[Source]:
     if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
         raise ImageError(f"{escape(path)}: an array of {array.dtype}", "give uint8 values, or floats in [0, 1]")
     height, width = array.shape[1:3]
+    if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
+        raise ImageError(f"{escape(path)}: too large: {width} x {height} pixels", f"the limit is {MAX_PIXELS // 10**6} megapixels")
     channels = array.shape[3] if array.ndim == 4 else 1
     header = Header(width, height, gray=channels == 1, alpha=False)
     name = os.fsencode(os.path.relpath(path, folder))
