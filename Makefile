@@ -40,7 +40,7 @@ check: lint types test
 demo: $(INSTALLED)
 	mkdir -p $(DEMO)
 	$(BIN)/uhop store sample_data/images --memory $(DEMO)/sample.safetensors --force
-	$(BIN)/uhop query sample_data/damaged --memory $(DEMO)/sample.safetensors --output $(DEMO) --show
+	$(BIN)/uhop query sample_data/damaged --memory $(DEMO)/sample.safetensors --output $(DEMO)
 
 # The help texts in docs/cli.md, and the picture of the README.
 docs: $(INSTALLED)

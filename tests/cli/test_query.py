@@ -189,10 +189,17 @@ def test_the_strip_and_the_states(uhop: Any, memory: Path, damaged: Path, tmp_pa
     assert states.read_bytes() == b"precious"
 
 
-def test_pictures_are_shown_when_asked(uhop: Any, memory: Path, damaged: Path) -> None:
+def test_pictures_are_shown_when_asked(uhop: Any, memory: Path, damaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     block = "\N{UPPER HALF BLOCK}".encode().decode("latin-1")
-    assert block in uhop("query", damaged, "-m", memory, "--no-output", "--show").out
-    assert block not in uhop("query", damaged, "-m", memory, "--no-output").out
+    line = ("query", damaged, "-m", memory, "--no-output")
+    shown = uhop(*line, "--show").out
+    assert shown.count(block) == 3 * 16 * 8  # query, restored, match
+    assert "\x1b[38;2;" in shown
+    assert block not in uhop(*line).out
+    monkeypatch.setenv("NO_COLOR", "1")
+    ran = uhop(*line, "--show")
+    assert block not in ran.out
+    assert "NO_COLOR" in ran.err
 
 
 def test_without_a_trace_of_the_original_the_state_is_written(uhop: Any, stored: Path, damaged: Path, tmp_path: Path) -> None:

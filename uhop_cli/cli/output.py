@@ -104,15 +104,18 @@ class Output:
             table.add_row(*(Text(escape(cell)) for cell in row))
         console.print(table)
 
-    def console(self) -> Console | None:
-        """rich's console on the stream for people."""
+    def console(self, *, colour: bool = False) -> Console | None:
+        """rich's console on the stream for people; with `colour`, colours go into a pipe as well."""
         stream = self.people
         if stream is None:
             return None
         from rich.console import Console
 
         terminal = stream.isatty()
-        return Console(file=stream, width=None if terminal else _columns(stream), highlight=False, markup=False, emoji=False)
+        width = None if terminal else _columns(stream)
+        if colour and not terminal:
+            return Console(file=stream, width=width, color_system="truecolor", force_terminal=True)
+        return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
     @property
     def colour(self) -> bool:

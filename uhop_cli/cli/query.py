@@ -156,6 +156,9 @@ def query(
     restorer = Restorer(memory, settings)
     if device == "auto" and restorer.device.kind != "cpu":
         screen.note(f"running on {restorer.device.kind}")
+    if show and os.environ.get("NO_COLOR"):
+        screen.note("NO_COLOR is set: no pictures are shown")
+        show = False
     show = screen.colour and len(found) <= SHOWN if show is None else show
     session = _Session(restorer, sink, screen, show, detailed=len(found) == 1 or verbose)
     session.run(found)
@@ -276,7 +279,7 @@ class _Session:
     def _picture(self, result: Restoration) -> None:
         from uhop_cli.cli.pictures import side_by_side
 
-        console = self.screen.console()
+        console = self.screen.console(colour=True)
         if console is not None:
             pictures = [("query", result.damaged), ("restored", result.state)]
             pictures += [("match", self.restorer.memory.patterns[result.match.row])] if result.match else []
