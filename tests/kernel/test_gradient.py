@@ -10,6 +10,7 @@ import pytest
 from uhop_cli.errors import SettingsError
 from uhop_cli.kernel.feature_map import initial_weight
 from uhop_cli.kernel.gradient import Descent, GradientSettings, descend
+from uhop_cli.kernel.gram_step import measure
 from uhop_cli.kernel.losses import AverageLoss, MaxLoss, OrthogonalLoss, SeparationLoss, TemperatureLoss
 
 LOSSES = [AverageLoss(), MaxLoss(), TemperatureLoss(tau=0.1), TemperatureLoss(tau=0.05, start=1.0), OrthogonalLoss()]
@@ -73,6 +74,15 @@ def test_with_the_rate_left_to_it_the_loss_falls_at_every_step(loss: SeparationL
     assert result.bound == loss.bound(30, 40)
     assert [step for step, _, _ in seen] == list(range(1, len(seen) + 1))
     assert seen[-1][1:] == (pytest.approx(float(result.loss_final)), result.bound)
+
+
+def test_the_search_costs_little_more_than_one_trial_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[SeparationLoss] = []
+    monkeypatch.setattr("uhop_cli.kernel.gram_step.measure", lambda z, loss: (tried.append(loss), measure(z, loss))[1])
+    patterns, weight = problem(30, 50, 40)
+    result = descend(patterns, weight, GradientSettings(iterations=100))
+    assert result.steps == 100
+    assert len(tried) < 150
 
 
 def test_the_rate_found_does_not_depend_on_the_scale_of_w() -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from uhop_cli.arrays import Array, namespace
 from uhop_cli.kernel.losses import SeparationLoss
 
-DECREASE = 0.3  # a step is taken if the loss falls by this share of what its slope promises (Armijo's condition)
+DECREASE = 0.5  # a step is taken if the loss falls by this share of what its slope promises (Armijo's condition)
 GROWTH = 1.2  # of the step size from one step to the next; 2 until a step is refused
 BACKTRACKS = 40  # refusals after which a set has stalled: no step that float arithmetic can see lowers the loss
 
