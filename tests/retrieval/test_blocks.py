@@ -26,14 +26,14 @@ def test_products_and_sums_are_those_of_the_blocks(shape: tuple[int, int, int], 
     rng = np.random.default_rng(0)
     grid = BlockGrid.of(shape)
     patterns, asked = (rng.random((count, int(np.prod(shape))), dtype=np.float32) for count in (11, queries))
-    products = grid.products(patterns, asked)
+    products = grid.products(patterns, grid.probes(asked))
     sums, squares = grid.sums(patterns)
-    assert products.shape == (queries, 11, grid.side**2)
+    assert products.shape == (queries, grid.side**2, 11)
     for b, (block, query) in enumerate(zip(grid.cut(patterns), grid.cut(asked), strict=True)):
-        np.testing.assert_allclose(products[:, :, b], query @ block.T, rtol=1e-4)
+        np.testing.assert_allclose(products[:, b], query @ block.T, rtol=1e-4)
         np.testing.assert_allclose(sums[:, b], block.sum(axis=1), rtol=1e-5)
         np.testing.assert_allclose(squares[:, b], (block**2).sum(axis=1), rtol=1e-5)
-    np.testing.assert_allclose(products.sum(axis=2), asked @ patterns.T, rtol=1e-4)
+    np.testing.assert_allclose(products.sum(axis=1), asked @ patterns.T, rtol=1e-4)
 
 
 def test_coarser_levels_are_sums_of_the_finest() -> None:

@@ -197,7 +197,9 @@ def test_torch_agrees(store: Store) -> None:
     pictures = (store.patterns[:9] * (rng.random((9, SIZE)) < 0.3)).astype(np.float32)
     query, expected = store.ask(pictures)
     patterns = torch.from_numpy(store.patterns)
-    statistics = MemoryStatistics.of(store.grid, *store.grid.sums(patterns), torch.from_numpy(store.statistics.norms))
+    statistics = MemoryStatistics.of(
+        store.grid, *store.grid.sums(patterns), 1 / torch.from_numpy(np.stack(store.statistics.inverses, 1))
+    )
     norms = torch.ones(query.probes.shape[:2])
     tensors = prepare(store.grid, torch.from_numpy(pictures), torch.from_numpy(query.probes), norms, query.dims)
     scores, cosine = log_likelihoods(tensors, patterns, statistics)

@@ -80,23 +80,36 @@ class BlockGrid:
         sums = xp.stack([xp.sum(block, axis=1) for block in blocks], axis=1)
         return sums, xp.stack([xp.sum(block * block, axis=1) for block in blocks], axis=1)
 
-    def products(self, patterns: Array, queries: Array) -> Array:
-        """p_b = <xi_b, x_b> of patterns (M, d) and queries (Q, d): shape (Q, M, B)."""
-        xp = namespace(patterns, queries)
+    def probes(self, queries: Array) -> tuple[Array, ...]:
+        """Queries (Q, d) laid out for `products`.
+
+        For a few queries, one matrix for each row of blocks, which is contiguous in a pattern: the query's blocks one below the
+        other with zeros between them, (Q * side, values of the row). For many, the B blocks, (Q, n_b).
+        """
         if queries.shape[0] >= FEW_QUERIES:
-            pairs = zip(self.cut(patterns), self.cut(queries), strict=True)
-            return xp.stack([query @ block.T for block, query in pairs], axis=2)
-        # A row of blocks is contiguous in a pattern: one thin product each, the query's blocks side by side and zeros between them.
-        height, width, channels = self.shape
-        pictures = queries.reshape(queries.shape[0], height, width, channels)
+            return tuple(self.cut(queries))
+        xp = namespace(queries)
+        count, (height, width, channels) = queries.shape[0], self.shape
+        pictures = queries.reshape(count, height, width, channels)
         rows, columns = self.edges(0), self.edges(1)
         results = []
         for i in range(self.side):
             band = pictures[:, rows[i] : rows[i + 1]]
-            probes = xp.zeros((queries.shape[0], self.side, *band.shape[1:]), dtype=queries.dtype, device=queries.device)
+            spread = xp.zeros((count, self.side, *band.shape[1:]), dtype=queries.dtype, device=queries.device)
             for j in range(self.side):
-                probes[:, j, :, columns[j] : columns[j + 1]] = band[:, :, columns[j] : columns[j + 1]]
-            part = patterns[:, rows[i] * width * channels : rows[i + 1] * width * channels]
-            product = part @ probes.reshape(queries.shape[0] * self.side, -1).T  # (M, Q * side)
-            results.append(product.reshape(-1, queries.shape[0], self.side))
-        return xp.permute_dims(xp.concat(results, axis=2), (1, 0, 2))
+                spread[:, j, :, columns[j] : columns[j + 1]] = band[:, :, columns[j] : columns[j + 1]]
+            results.append(spread.reshape(count * self.side, -1))
+        return tuple(results)
+
+    def products(self, patterns: Array, probes: tuple[Array, ...]) -> Array:
+        """p_b = <xi_b, x_b> of patterns (M, d) and queries laid out by `probes`: shape (Q, B, M), the long axis last."""
+        xp = namespace(patterns)
+        if len(probes) == self.side**2 > 1:
+            pairs = zip(self.cut(patterns), probes, strict=True)
+            return xp.stack([query @ block.T for block, query in pairs], axis=1)
+        results, start = [], 0
+        for probe in probes:
+            stop = start + probe.shape[1]
+            results.append((probe @ patterns[:, start:stop].T).reshape(-1, self.side, patterns.shape[0]))
+            start = stop
+        return xp.concat(results, axis=1)

@@ -26,6 +26,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -40,36 +41,56 @@ ROUNDING = 1 / (12 * 255**2)  # q: variance of a value rounded to 8 bits
 
 @dataclass(frozen=True)
 class MemoryStatistics:
-    """What the models need to know of each memory beside its pixels.
+    """What the models need to know of each memory beside its pixels; the memories are the last axis, which is long.
 
     Attributes:
-        sums, squares: s_b and q_b of its blocks (`BlockGrid.sums`), each (M, B).
-        norms: feature norms of the centred memory, (M, R).
-        scales: for each level of the grid 1 / (n_b (|xi_b|^2 + n_b q)) of the centred blocks, (M, level^2).
+        inverses: for each kernel 1 / feature norm of the centred memory, 0 where that is 0: (M,).
+        sums: for each level of the grid the sums of its blocks, (level^2, M).
+        scales: likewise 1 / (n_b (|xi_b|^2 + n_b q)) of the centred blocks.
         totals: |xi|^2, (M,).
     """
 
-    sums: Array
-    squares: Array
-    norms: Array
+    inverses: tuple[Array, ...]
+    sums: tuple[Array, ...]
     scales: tuple[Array, ...]
     totals: Array
 
     @classmethod
     def of(cls, grid: BlockGrid, sums: Array, squares: Array, norms: Array) -> MemoryStatistics:
-        """Derives the scales; the first three are what a memory file keeps."""
+        """From what a memory file keeps: sums and squares of the blocks (`BlockGrid.sums`), each (M, B), and feature norms of the
+        centred memories, (M, R)."""
         xp = namespace(sums, squares)
-        scales = []
+        pooled, scales = [], []
         for level in grid.levels:
             pool, sizes = _pooling(grid, level, sums)
-            spread = xp.clip(squares @ pool - (sums @ pool) ** 2 / sizes, 0, None)
-            scales.append(1 / (sizes * (spread + sizes * ROUNDING)))
-        return cls(sums, squares, norms, tuple(scales), xp.sum(squares, axis=1))
+            total = pool.T @ sums.T
+            spread = xp.clip(pool.T @ squares.T - total**2 / sizes[:, None], 0, None)
+            pooled.append(total)
+            scales.append(1 / (sizes[:, None] * (spread + sizes[:, None] * ROUNDING)))
+        inverses = tuple(_inverse(norms[:, r]) for r in range(norms.shape[1]))
+        return cls(inverses, tuple(pooled), tuple(scales), xp.sum(squares, axis=1))
 
     def rows(self, rows: slice) -> MemoryStatistics:
         """The statistics of a chunk of the memories."""
-        scales = tuple(scale[rows] for scale in self.scales)
-        return MemoryStatistics(self.sums[rows], self.squares[rows], self.norms[rows], scales, self.totals[rows])
+        sums, scales = (tuple(level[:, rows] for level in levels) for levels in (self.sums, self.scales))
+        return MemoryStatistics(tuple(kernel[rows] for kernel in self.inverses), sums, scales, self.totals[rows])
+
+
+@dataclass(frozen=True)
+class Level:
+    """The blocks of Q queries at one level of the grid.
+
+    Attributes:
+        pool: adds the finest blocks up to those of this level, (b, B).
+        sizes: n_b, (b,).
+        means: of the blocks, (Q, b).
+        variances: |x_b|^2 / n_b + q of the centred blocks, (Q, b).
+    """
+
+    pool: Array
+    sizes: Array
+    means: Array
+    variances: Array
 
 
 @dataclass(frozen=True)
@@ -82,6 +103,28 @@ class Query:
     squares: Array  # (Q, B)
     probes: Array  # (R, Q, d): <xi, probe> / norm is the cosine of the centred features
     dims: tuple[float, ...]  # (R,)
+
+    @cached_property
+    def levels(self) -> tuple[Level, ...]:
+        """The blocks at every level, from the whole picture to the finest."""
+        xp = namespace(self.sums)
+        result = []
+        for level in self.grid.levels:
+            pool, sizes = _pooling(self.grid, level, self.sums)
+            means = (self.sums @ pool) / sizes
+            spread = xp.clip((self.squares @ pool) / sizes - means * means, 0, None)
+            result.append(Level(pool.T, sizes, means, spread + ROUNDING))
+        return tuple(result)
+
+    @cached_property
+    def blocks(self) -> tuple[Array, ...]:
+        """The pictures, laid out for `BlockGrid.products`."""
+        return self.grid.probes(self.pictures)
+
+    @property
+    def floor(self) -> Array:
+        """q as a share of the query's variance, (Q,): no correlation is known better."""
+        return ROUNDING / self.levels[0].variances[:, 0]
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -122,11 +165,13 @@ def prepare(grid: BlockGrid, queries: Array, probes: Array, norms: Array, dims: 
         norms: |Phi_r(x - mean x)|, (R, Q).
         dims: d_r, the values of noise that kernel r weighs: d, even where there are fewer features.
     """
-    xp = namespace(queries, probes)
-    unit = (
-        centred(probes) * xp.where(norms > 0, 1 / xp.where(norms > 0, norms, xp.ones_like(norms)), xp.zeros_like(norms))[..., None]
-    )
-    return Query(grid, queries, *grid.sums(queries), unit, dims)
+    return Query(grid, queries, *grid.sums(queries), centred(probes) * _inverse(norms)[..., None], dims)
+
+
+def _inverse(norms: Array) -> Array:
+    """1 / norms, 0 where they are 0."""
+    xp = namespace(norms)
+    return xp.where(norms > 0, 1 / xp.where(norms > 0, norms, xp.ones_like(norms)), xp.zeros_like(norms))
 
 
 def log_likelihoods(query: Query, patterns: Array, memory: MemoryStatistics) -> tuple[Array, Array]:
@@ -141,27 +186,22 @@ def log_likelihoods(query: Query, patterns: Array, memory: MemoryStatistics) -> 
         (K, Q, m) in the order of `Query.models`, and the plain cosine (Q, m), which only proposes.
     """
     xp = namespace(patterns)
-    products = query.grid.products(patterns, query.pictures)  # (Q, m, B)
-    total = xp.sum(products, axis=2)
+    products = query.grid.products(patterns, query.blocks)  # (Q, B, m)
+    total = xp.sum(products, axis=1)
     size = patterns.shape[1]
     own = xp.sum(query.squares, axis=1)[:, None]
     residual = xp.clip(own - 2 * total + memory.totals, 0, None)
     results = [(-size / 2) * xp.log(residual / size + ROUNDING)]
-    for level, scale in zip(query.grid.levels, memory.scales, strict=True):
-        pool, sizes = _pooling(query.grid, level, patterns)
-        variance = _variances(query, level)  # (Q, b)
-        means = (query.sums @ pool) / sizes
-        covariance = (products if level == query.grid.side else products @ pool) - (memory.sums @ pool) * means[:, None, :]
+    for level, sums, scale in zip(query.levels, memory.sums, memory.scales, strict=True):
+        covariance = level.pool @ products - sums * level.means[..., None]
         covariance = xp.clip(covariance, 0, None)  # a negative gain is no damage
         covariance *= covariance
         covariance *= scale
-        unexplained = xp.clip(variance[:, None, :] - covariance, ROUNDING / 2, None)
-        results.append(xp.log(unexplained) @ (-sizes / 2))
-    floor = ROUNDING / _variances(query, 1)[:, 0]  # as a share of the query's variance
-    for probe, dim, norm in zip(query.probes, query.dims, memory.norms.T, strict=True):
-        inverse = xp.where(norm > 0, 1 / xp.where(norm > 0, norm, xp.ones_like(norm)), xp.zeros_like(norm))
+        unexplained = xp.clip(level.variances[..., None] - covariance, ROUNDING / 2, None)
+        results.append((-level.sizes / 2) @ xp.log(unexplained))
+    for probe, dim, inverse in zip(query.probes, query.dims, memory.inverses, strict=True):
         cosine = xp.clip((probe @ patterns.T) * inverse, 0, 1)
-        results.append((-dim / 2) * xp.log(1 - cosine * cosine + floor[:, None]))
+        results.append((-dim / 2) * xp.log(1 - cosine * cosine + query.floor[:, None]))
     length = xp.clip(memory.totals * own, ROUNDING, None)
     return xp.stack(results, axis=0), total / length**0.5
 
@@ -277,21 +317,9 @@ def _spread(values: Array) -> Array:
 def _unrelated(query: Query) -> Array:
     """L_k of a memory that explains nothing of the query: no correlation anywhere. (K, Q)."""
     xp = namespace(query.pictures)
-    affine = []
-    for level in query.grid.levels:
-        _, sizes = _pooling(query.grid, level, query.pictures)
-        affine.append(xp.log(_variances(query, level)) @ (-sizes / 2))
-    floor = ROUNDING / _variances(query, 1)[:, 0]
-    kernels = [(-dim / 2) * xp.log1p(floor) for dim in query.dims]
+    affine = [xp.log(level.variances) @ (-level.sizes / 2) for level in query.levels]
+    kernels = [(-dim / 2) * xp.log1p(query.floor) for dim in query.dims]
     return xp.stack([affine[0], *affine, *kernels], axis=0)
-
-
-def _variances(query: Query, level: int) -> Array:
-    """|x_b|^2 / n_b + q of the centred blocks, (Q, level^2)."""
-    xp = namespace(query.pictures)
-    pool, sizes = _pooling(query.grid, level, query.pictures)
-    spread = query.squares @ pool - (query.sums @ pool) ** 2 / sizes
-    return xp.clip(spread, 0, None) / sizes + ROUNDING
 
 
 def _pooling(grid: BlockGrid, level: int, array: Array) -> tuple[Array, Array]:
