@@ -33,7 +33,7 @@ from uhop_cli.memory.memory import Memory, Originals
 from uhop_cli.memory.report import StoreReport
 from uhop_cli.memory.self_test import SelfTest, self_test
 from uhop_cli.memory.settings import OnProgress, StoreSettings
-from uhop_cli.memory.sources import Source, collect, headers
+from uhop_cli.memory.sources import Sources, collect, headers
 from uhop_cli.memory.statistics import encode
 from uhop_cli.memory.writer import Writer
 
@@ -81,7 +81,8 @@ def store(
         skipped = [Skipped(name, reason) for name, reason in left_out]
         spec = old.spec if old is not None else _spec(sources, settings, skipped, progress)
         kept, unchanged, changed, removed = _compare(old, sources, folder, prune=prune)
-        sources = [source for source in sources if source.name not in unchanged]
+        if unchanged:
+            sources = Sources([source for source in sources if source.name not in unchanged])
         with ExitStack() as stack:
             writer = stack.enter_context(Writer(target))
             distinct = Distinct(writer, spec)
@@ -94,15 +95,16 @@ def store(
                     f"{skipped[0].path}: {skipped[0].reason}",
                     f"{len(skipped)} files cannot be stored; leave out --strict to skip them",
                 )
-            if not found.names:
+            entries = found.entries()
+            if not len(entries):
                 raise _nothing(skipped)
             memory, learned, test = _finish(
-                distinct.patterns(), spec, found, originals, settings, kept if keep_kernel else None, progress
+                distinct.close(), spec, entries, originals, settings, kept if keep_kernel else None, progress
             )
             size = writer.finish(memory)
         return _report(
             target, memory, learned, test, size, started, settings,
-            added=len(found.names) - (0 if kept is None else len(kept.entries)) - changed,
+            added=len(entries) - (0 if kept is None else len(kept.entries)) - changed,
             changed=changed, unchanged=len(unchanged), removed=removed, skipped=tuple(skipped),
         )  # fmt: skip
 
@@ -131,9 +133,9 @@ def remove(
         with Writer(target) as writer:
             distinct = Distinct(writer, old.spec)
             originals: IO[bytes] | None = None
-            found = _take(kept, [], distinct, originals, progress)
+            found = _take(kept, Sources([]), distinct, originals, progress)
             memory, learned, test = _finish(
-                distinct.patterns(), old.spec, found, None, settings, kept if keep_kernel else None, progress
+                distinct.close(), old.spec, found.entries(), None, settings, kept if keep_kernel else None, progress
             )
             memory = replace(memory, originals=kept.originals)
             size = writer.finish(memory)
@@ -157,15 +159,14 @@ def learn_memory(
 def _finish(
     patterns: NDArray[np.uint8],
     spec: PatternSpec,
-    found: Ingested,
+    entries: Entries,
     originals: IO[bytes] | None,
     settings: StoreSettings,
     keep: Memory | None,
     progress: OnProgress | None,
 ) -> tuple[Memory, Learned, SelfTest]:
     """The memory of what was found; with `keep`, its kernel instead of a new one."""
-    entries = Entries.build(found.names, found.rows, found.digests, found.sizes)
-    embedded = None if originals is None else _embedded(originals, found.sizes)
+    embedded = None if originals is None else _embedded(originals, entries.sizes)
     if keep is None:
         return learn_memory(patterns, spec, entries, settings, originals=embedded, progress=progress)
     learned = Learned(keep.kernel, _stage1_of(keep))
@@ -209,41 +210,29 @@ def _tested(
 
 
 def _take(
-    kept: Memory | None, sources: Sequence[Source], distinct: Distinct, originals: IO[bytes] | None, progress: OnProgress | None
+    kept: Memory | None, sources: Sources, distinct: Distinct, originals: IO[bytes] | None, progress: OnProgress | None
 ) -> Ingested:
     """What was kept, then the new sources, in that order. A file whose content is stored already is not decoded again."""
-    before = Ingested()
+    found = Ingested()
     rows_of: dict[bytes, int] = {}
     if kept is not None:
-        rows = [distinct.add(pattern) for pattern in kept.patterns]
-        entries = kept.entries
-        before.names = entries.names()
-        before.digests = [entries.digest(index) for index in range(len(entries))]
-        before.sizes = entries.sizes.tolist()
-        before.rows = [rows[row] for row in entries.name_entry.tolist()]
-        rows_of = dict(zip(before.digests, before.rows, strict=True))
+        rows = np.array([distinct.add(pattern) for pattern in kept.patterns])
+        entries = kept.entries.with_rows(rows[kept.entries.name_entry])
+        found = Ingested(entries, transparent=bool(kept.record.get("transparent")))
+        digests = (entries.digest(index) for index in range(len(entries)))
+        rows_of = dict(zip(digests, entries.name_entry.tolist(), strict=True))
         if originals is not None:
             if kept.originals is None:
                 raise MemoryFileError(
                     "the memory holds no copies of its files, so --embed cannot be added to it",
                     "store all files again with --force --embed",
                 )
-            before.sizes = entries.sizes.tolist()
             originals.write(kept.originals.data.tobytes())
-    found = ingest(sources, distinct, originals=originals, known=rows_of.get, progress=progress)
-    return Ingested(
-        before.names + found.names,
-        before.digests + found.digests,
-        before.sizes + found.sizes,
-        before.rows + found.rows,
-        found.skipped,
-        found.transparent or (kept is not None and bool(kept.record.get("transparent"))),
-    )
+    ingest(sources, distinct, found, originals=originals, known=rows_of.get, progress=progress)
+    return found
 
 
-def _compare(
-    old: Memory | None, sources: Sequence[Source], folder: Path, *, prune: bool
-) -> tuple[Memory | None, set[bytes], int, int]:
+def _compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) -> tuple[Memory | None, set[bytes], int, int]:
     """What of the old memory stays; the names of unchanged files; how many are changed, and how many are gone and dropped."""
     if old is None:
         return None, set(), 0, 0
@@ -277,11 +266,9 @@ def _compare(
     return (old if keep.all() else old.keep(keep)), unchanged, changed, removed
 
 
-def _spec(
-    sources: Sequence[Source], settings: StoreSettings, skipped: Sequence[Skipped], progress: OnProgress | None
-) -> PatternSpec:
+def _spec(sources: Sources, settings: StoreSettings, skipped: Sequence[Skipped], progress: OnProgress | None) -> PatternSpec:
     """The pattern's size and colour: from the settings, and where these say 'auto' from the headers of all images."""
-    if not sources:
+    if not len(sources):
         raise _nothing(skipped)
     seen = headers(sources, progress) if "auto" in (settings.size, settings.color) else []
     return choose_spec(seen, settings.size, settings.color, settings.background)
@@ -314,7 +301,7 @@ def _nothing(skipped: Sequence[Skipped]) -> ImageError:
     return ImageError("no images found", "name image files, or a folder that holds some")
 
 
-def _embedded(originals: IO[bytes], sizes: Sequence[int]) -> Originals:
+def _embedded(originals: IO[bytes], sizes: NDArray[np.int64]) -> Originals:
     """The files' bytes, mapped from the temporary file."""
     originals.flush()
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
@@ -382,7 +369,8 @@ def _report(
     entries = memory.entries
     order = np.argsort(entries.name_entry, kind="stable")
     _, first, numbers = np.unique(entries.name_entry[order], return_index=True, return_counts=True)
-    groups = [order[start : start + number] for start, number in zip(first, numbers, strict=True) if number > 1]
+    several = np.flatnonzero(numbers > 1)
+    groups = [order[first[place] : first[place] + numbers[place]] for place in several]
     identical = sum(len(np.unique(entries.digests[group], axis=0)) == 1 for group in groups)
     flat = memory.patterns.reshape(len(memory), -1)
     constant = sum(int((part == part[:, :1]).all(axis=1).sum()) for part in (flat[i : i + 4096] for i in range(0, len(flat), 4096)))

@@ -112,12 +112,17 @@ class Entries:
         """The same files with their patterns in `rows` (N,)."""
         return Entries(self.name_bytes, self.name_offsets, np.asarray(rows, np.int64), self.digests, self.sizes)
 
-    def __add__(self, other: Entries) -> Entries:
-        """These files, then the others; rows stay as they are."""
-        return Entries(
-            np.concatenate([self.name_bytes, other.name_bytes]),
-            np.concatenate([self.name_offsets, other.name_offsets[1:] + self.name_offsets[-1]]),
-            np.concatenate([self.name_entry, other.name_entry]),
-            np.concatenate([self.digests, other.digests]),
-            np.concatenate([self.sizes, other.sizes]),
+    @classmethod
+    def joined(cls, parts: Sequence[Entries]) -> Entries:
+        """The files of all parts, one part after the other; rows stay as they are."""
+        if not parts:
+            return cls.build([], [], [], [])
+        ends = np.cumsum([0, *(part.name_offsets[-1] for part in parts)])
+        offsets = [part.name_offsets[:-1] + end for part, end in zip(parts, ends, strict=False)]
+        return cls(
+            np.concatenate([part.name_bytes for part in parts]),
+            np.concatenate([*offsets, ends[-1:]]),
+            np.concatenate([part.name_entry for part in parts]),
+            np.concatenate([part.digests for part in parts]),
+            np.concatenate([part.sizes for part in parts]),
         )

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 from uhop_cli.errors import ImageError
 from uhop_cli.images.discover import escape
 from uhop_cli.images.patterns import PatternSpec
+from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.settings import OnProgress, Progress
-from uhop_cli.memory.sources import Source
+from uhop_cli.memory.sources import Source, Sources
 from uhop_cli.memory.writer import Writer
 
 UInt8 = NDArray[np.uint8]
 WRITE_TOGETHER = 256  # patterns
+FILES_TOGETHER = 4096  # that become columns at a time
 AHEAD = 8  # files in flight for each thread: enough to keep all busy; of one that is done only the pattern is kept
 
 
@@ -36,16 +38,34 @@ class Skipped:
     reason: str
 
 
-@dataclass
 class Ingested:
-    """What ingest found, file by file: name, sha256, size in bytes and the row of its pattern; and whether any was transparent."""
+    """What was taken in: the files, those that were skipped, and whether any was transparent.
 
-    names: list[bytes] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    rows: list[int] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
-    transparent: bool = False
+    Files become columns (`Entries`) some thousands at a time, so that millions of them leave no objects behind.
+    """
+
+    def __init__(self, before: Entries | None = None, *, transparent: bool = False) -> None:
+        self.skipped: list[Skipped] = []
+        self.transparent = transparent
+        self._blocks: list[Entries] = [] if before is None else [before]
+        self._open: list[tuple[bytes, int, bytes, int]] = []
+
+    def add(self, name: bytes, row: int, digest: bytes, size: int) -> None:
+        """Adds a file: its name, the row of its pattern, its sha256 and its size in bytes."""
+        self._open.append((name, row, digest, size))
+        if len(self._open) >= FILES_TOGETHER:
+            self._close()
+
+    def entries(self) -> Entries:
+        """All files, in order."""
+        self._close()
+        self._blocks = [Entries.joined(self._blocks)]
+        return self._blocks[0]
+
+    def _close(self) -> None:
+        if self._open:
+            self._blocks.append(Entries.build(*zip(*self._open, strict=True)))
+            self._open = []
 
 
 class Distinct:
@@ -73,9 +93,10 @@ class Distinct:
                 self._flush()
         return row
 
-    def patterns(self) -> UInt8:
-        """All patterns so far, in place in the file: shape (M, H, W, C)."""
+    def close(self) -> UInt8:
+        """All patterns, in place in the file: shape (M, H, W, C). Nothing can be added afterwards."""
         self._flush()
+        self._rows = {}  # by far the largest thing in memory when there are millions
         return self.writer.patterns()
 
     def _flush(self) -> None:
@@ -85,75 +106,72 @@ class Distinct:
 
 
 def ingest(
-    sources: Sequence[Source],
+    sources: Sources,
     distinct: Distinct,
+    found: Ingested,
     *,
     originals: IO[bytes] | None = None,
     known: Callable[[bytes], int | None] = lambda digest: None,
     progress: OnProgress | None = None,
     threads: int | None = None,
-) -> Ingested:
+) -> None:
     """Read, hash, decode and store all sources, in their order.
 
     Args:
         sources: what to store.
         distinct: takes the patterns.
+        found: takes the files.
         originals: takes the stored files' bytes, one after the other (`--embed`).
         known: the row of a file whose sha256 is already stored, or None; such a file is not decoded.
-        progress: told after every file.
+        progress: told after every file, or every group of rows.
         threads: that decode; by default one for each core.
     """
-    found = Ingested()
 
-    def work(source: Source) -> tuple[bytes, int, bytes, tuple[UInt8, bool] | int]:
-        data = source.read()
-        digest = hashlib.sha256(data).digest()
-        row = known(digest)
-        encoded = source.encode(data, distinct.spec) if row is None else row
+    def work(source: Source) -> tuple[bytes, int, bytes, tuple[UInt8, bool] | int] | ImageError:
+        try:
+            data = source.read()
+            digest = hashlib.sha256(data).digest()
+            row = known(digest)
+            encoded = source.encode(data, distinct.spec) if row is None else row
+        except ImageError as error:
+            return error
         return b"" if originals is None else data, len(data), digest, encoded
 
+    done = 0
     # With `--embed` the files' bytes, up to 256 MiB each, wait for their turn to be written: then few may be in flight.
     ahead = AHEAD if originals is None else 1
-    for done, (source, result) in enumerate(_in_order(work, sources, threads or os.cpu_count() or 1, ahead), 1):
-        if isinstance(result, ImageError):
-            found.skipped.append(Skipped(escape(source.name), result.message))
-        else:
+    for group in _in_order(work, sources.groups(), threads or os.cpu_count() or 1, ahead):
+        for source, result in group:
+            if isinstance(result, ImageError):
+                found.skipped.append(Skipped(escape(source.name), result.message))
+                continue
             data, size, digest, encoded = result
             if isinstance(encoded, int):
                 row = encoded
             else:
                 row = distinct.add(encoded[0])
                 found.transparent |= encoded[1]
-            found.names.append(source.name)
-            found.digests.append(digest)
-            found.sizes.append(size)
-            found.rows.append(row)
+            found.add(source.name, row, digest, size)
             if originals is not None:
                 originals.write(data)
+        done += len(group)
         if progress:
             progress(Progress("read", done, len(sources)))
-    return found
 
 
-def _in_order(work: Callable[[Source], Any], sources: Iterable[Source], threads: int, ahead: int) -> Iterator[tuple[Source, Any]]:
-    """(source, result or ImageError) in order, `ahead` for each thread in flight; other exceptions end the run."""
-    pending: list[tuple[Source, Future[Any]]] = []
-
-    def outcome(item: tuple[Source, Future[Any]]) -> tuple[Source, Any]:
-        source, future = item
-        try:
-            return source, future.result()
-        except ImageError as error:
-            return source, error
-
+def _in_order(
+    work: Callable[[Source], Any], groups: Iterable[list[Source]], threads: int, ahead: int
+) -> Iterator[list[tuple[Source, Any]]]:
+    """Each group with its results, in order, `ahead` groups for each thread in flight."""
+    pending: list[Future[list[tuple[Source, Any]]]] = []
     with ThreadPoolExecutor(threads) as pool:
         try:
-            for source in sources:
-                pending.append((source, pool.submit(work, source)))
+            for group in groups:
+                pending.append(pool.submit(lambda group: [(source, work(source)) for source in group], group))
                 if len(pending) >= threads * ahead:
-                    yield outcome(pending.pop(0))
+                    yield pending.pop(0).result()
             while pending:
-                yield outcome(pending.pop(0))
+                yield pending.pop(0).result()
         finally:
-            for _, future in pending:
+            for future in pending:
                 future.cancel()

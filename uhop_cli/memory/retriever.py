@@ -21,17 +21,19 @@ from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.statistics import encode, evidence_members
 from uhop_cli.retrieval.bank import Bank
 from uhop_cli.retrieval.blocks import BlockGrid
+from uhop_cli.retrieval.confidence import Confidence
 from uhop_cli.retrieval.evidence import MemoryStatistics
 from uhop_cli.retrieval.examine import EvidenceModel, Examiner
 from uhop_cli.retrieval.models import ClampedModel, FixedModel, LinearModel, Model
 from uhop_cli.retrieval.separation import Separation
 from uhop_cli.retrieval.similarity import similarity
 from uhop_cli.retrieval.temperature import auto_beta
-from uhop_cli.retrieval.visible import visible_log_likelihood
+from uhop_cli.retrieval.visible import visible_features, visible_log_likelihood
 
 Float32 = NDArray[np.float32]
 SIMILARITY_NAMES = ("auto", "kernel", "dot", "cosine", "l2", "l1")
 PLAIN = {"dot": "dot", "cosine": "cosine", "l2": "l2-squared", "l1": "l1"}  # our name -> that of the registry
+VISIBLE_PIXELS = "visible pixels"
 RANKED = 64  # best scores among which the weights decide the order
 BETA_SAMPLE = 64
 CERTIFY_FLOP = 2e11  # some seconds
@@ -137,8 +139,17 @@ class Retriever:
         trajectory = run(model, self.bank, put(queries), steps=self.steps, clamp=clamp, trace=trace)
         if isinstance(model, EvidenceModel):
             names = tuple(model.query.models[int(index)] for index in to_numpy(model.choice.model))
-            return _answer(trajectory, names, None)
-        return _answer(trajectory, (model.name,) * len(queries), None)
+            return _answer(trajectory, names, self._confidence("evidence", model.choice.features))
+        confidence = None
+        if visible is not None and model.name == VISIBLE_PIXELS:
+            confidence = self._confidence("visible", visible_features(trajectory.scores, put(queries), put(visible)))
+        return _answer(trajectory, (model.name,) * len(queries), confidence)
+
+    def _confidence(self, kind: str, features: Array) -> Float32 | None:
+        """P(right) of answers with these features, by the calibration of the self-test; None where there is none."""
+        calibration = self.memory.record.get("calibration")
+        values = calibration.get(kind) if isinstance(calibration, dict) else None
+        return Confidence.from_json(values)(to_numpy(features)) if isinstance(values, dict) else None
 
     def _by_evidence(self, queries: Float32) -> EvidenceModel:
         beta = 1.0 if self.settings.beta == "auto" else self.settings.beta
@@ -154,13 +165,13 @@ class Retriever:
         if kept is None or kept.widths != (grid.side**2, grid.side**2, len(members)):  # absent, or made for other kernels or blocks
             kept = encode(kernel, memory.spec, memory.patterns)[1]
         statistics = MemoryStatistics.of(grid, put(kept.sums), put(kept.squares), put(kept.norms))
-        dims = (float(kernel.feature_dim),) * len(members)
+        dims = (float(memory.spec.dim),) * len(members)
         return Examiner(self.bank, grid, statistics, lambda rows: kernel.probes(rows, members), dims)
 
     def _visible_likelihood(self, queries: Float32, visible: NDArray[np.bool_]) -> Model:
         scores = visible_log_likelihood(self.bank, self.device.put(queries), self.device.put(visible))
         beta = 1.0 if self.settings.beta == "auto" else self.settings.beta
-        return FixedModel(scores, self.separation, beta, "visible pixels")
+        return FixedModel(scores, self.separation, beta, VISIBLE_PIXELS)
 
     def _plain(self, queries: Float32, visible: NDArray[np.bool_] | None) -> Model:
         """The model of the papers with one similarity."""

@@ -20,11 +20,15 @@ from uhop_cli.images.corrupt import SUITE, Corruption
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.retriever import Retriever
 from uhop_cli.memory.settings import OnProgress, Progress, StoreSettings
+from uhop_cli.retrieval.confidence import fit_confidence
 from uhop_cli.retrieval.temperature import auto_beta
+from uhop_cli.retrieval.visible import visible_features, visible_log_likelihood
 
 WORK = 4e9  # values of memories that may be looked at for each corruption; it sets how many queries there are
 QUERIES = (8, 32)  # fewest and most for each corruption
 NORMAL_95 = 1.959964
+MASKS = tuple(corruption for corruption in SUITE if corruption.kind in ("mask", "half", "corner"))
+MASK_NOISE = (0.0, 0.1)
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,12 @@ class Row:
 
 @dataclass(frozen=True)
 class SelfTest:
-    """All rows, the chosen member of the family, beta, and the calibration of the confidence (None where there is none)."""
+    """All rows, the chosen member of the family, beta, and the calibrations of the confidence (None where there is none)."""
 
     rows: tuple[Row, ...]
     chosen: int
     beta: float
-    calibration: dict[str, Any] | None
+    calibration: dict[str, dict[str, Any] | None]
 
 
 def queries_for(count: int, dim: int) -> int:
@@ -84,38 +88,52 @@ def self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | No
     retriever = Retriever(memory)
     rng = np.random.default_rng([settings.seed, 1])
     count = queries_for(len(memory), memory.spec.dim)
-    outcomes = []
-    for index, corruption in enumerate(SUITE):
+    outcomes, known = [], []
+    for index, corruption in enumerate((None, *SUITE)):
         rows = np.sort(rng.choice(len(memory), count, replace=False))
         outcomes.append(_try(retriever, corruption, rows, settings.seed))
+        if corruption in MASKS:
+            known += [_try_known(retriever, corruption, noise, rows, settings.seed) for noise in MASK_NOISE]
         if progress:
-            progress(Progress("self-test", index + 1, len(SUITE)))
-    right_by_member = np.mean([outcome.right_members.mean(axis=1) for outcome in outcomes], axis=0)  # (R,)
+            progress(Progress("self-test", index + 1, len(SUITE) + 1))
+    damaged = outcomes[1:]
+    right_by_member = np.mean([outcome.right_members.mean(axis=1) for outcome in damaged], axis=0)  # (R,)
     chosen = int(np.argmax(right_by_member)) if settings.protocol is None else memory.kernel.chosen
-    margins = np.concatenate([outcome.margins[chosen] for outcome in outcomes])
+    margins = np.concatenate([outcome.margins[chosen] for outcome in damaged])
     beta = 1.0 if settings.protocol == "paper" else auto_beta(margins, len(memory))
-    return SelfTest(tuple(outcome.row(chosen) for outcome in outcomes), chosen, beta, None)
+    calibration = {"evidence": _calibrate([outcome.sample for outcome in outcomes]), "visible": _calibrate(known)}
+    return SelfTest(tuple(outcome.row(chosen) for outcome in damaged), chosen, beta, calibration)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Choices of known answer: features (Q, F) with the right memory stored and left out; whether the former were right."""
+
+    stored: NDArray[np.float32]
+    right: NDArray[np.bool_]
+    left_out: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class _Outcome:
     """What the queries of one corruption gave; right_* are bool, margins (R, Q) those of right answers and 0 elsewhere."""
 
-    corruption: Corruption
-    right: NDArray[np.bool_]
+    corruption: Corruption | None
     right_members: NDArray[np.bool_]  # (R, Q)
     right_unlearned: NDArray[np.bool_]
     margins: NDArray[np.float32]
     sse: float
+    sample: _Sample
 
     def row(self, chosen: int) -> Row:
-        kind, _, level = self.corruption.label.partition(":")
-        low, high = wilson(int(self.right.sum()), self.right.size)
+        right = self.sample.right
+        kind, _, level = ("none" if self.corruption is None else self.corruption.label).partition(":")
+        low, high = wilson(int(right.sum()), right.size)
         return Row(
             kind,
             level,
-            int(self.right.size),
-            float(self.right.mean()),
+            int(right.size),
+            float(right.mean()),
             low,
             high,
             float(self.right_members[chosen].mean()),
@@ -124,28 +142,60 @@ class _Outcome:
         )
 
 
-def _try(retriever: Retriever, corruption: Corruption, rows: NDArray[np.int64], seed: int) -> _Outcome:
-    """Damage the memories in `rows`, retrieve, compare."""
-    memory = retriever.memory
+def _try(retriever: Retriever, corruption: Corruption | None, rows: NDArray[np.int64], seed: int) -> _Outcome:
+    """Damage the memories in `rows` (None: not at all), choose by evidence, compare; then again with each left out."""
+    memory, examiner = retriever.memory, retriever.examiner
     truth = unit_rows(memory.patterns[rows])
-    damaged, _ = corruption(truth, memory.spec, seed)
-    answer = retriever.retrieve(damaged)
-    best = np.array([answer.ranking(place, 1)[0] for place in range(len(rows))])
-    error = np.square(np.clip(answer.pictures[-1], 0, 1) - truth).sum(axis=1)
-    cosines = _member_cosines(retriever, damaged)
+    damaged = truth if corruption is None else corruption(truth, memory.spec, seed).patterns
     places = np.arange(len(rows))
-    own = cosines[:, rows, places]  # (R, Q)
-    rivals = cosines.copy()
-    rivals[:, rows, places] = -np.inf
-    lead = own - rivals.max(axis=1, initial=-1.0)
+    query = examiner.prepare(damaged)
+    scores, cosines = examiner.scan(query)
+    choice = examiner.choose(query, scores, cosines)
+    error = np.square(np.clip(retriever.bank.read_out(choice.weights), 0, 1) - truth).sum(axis=1)
+    scores[:, places, rows] = -np.inf
+    cosines[places, rows] = -np.inf
+    without = examiner.choose(query, scores, cosines)
+    lead = _leads(_member_cosines(retriever, damaged), rows)
     return _Outcome(
         corruption,
-        best == rows,
         lead > 0,
         _unlearned_cosines(retriever, damaged).argmax(axis=0) == rows,
         np.maximum(lead, 0),
         float(error.mean()),
+        _Sample(choice.features, choice.scores.argmax(axis=1) == rows, without.features),
     )
+
+
+def _try_known(retriever: Retriever, corruption: Corruption, noise: float, rows: NDArray[np.int64], seed: int) -> _Sample:
+    """The same with the missing pixels known, and noise on the visible ones."""
+    memory = retriever.memory
+    damaged, visible = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed)
+    assert visible is not None, "MASKS are the corruptions that have a mask"
+    damaged = Corruption("noise", noise)(damaged, memory.spec, seed).patterns if noise else damaged
+    scores = visible_log_likelihood(retriever.bank, damaged, visible)
+    features, right = visible_features(scores, damaged, visible), scores.argmax(axis=1) == rows
+    scores[np.arange(len(rows)), rows] = -np.inf
+    return _Sample(features, right, visible_features(scores, damaged, visible))
+
+
+def _calibrate(samples: list[_Sample]) -> dict[str, Any] | None:
+    """The confidence that tells right choices from wrong ones and from those without the right memory; None if all are alike."""
+    features = np.concatenate([part for sample in samples for part in (sample.stored, sample.left_out)])
+    right = np.concatenate([part for sample in samples for part in (sample.right, np.zeros(len(sample.left_out), np.bool_))])
+    finite = np.isfinite(features).all(axis=1)
+    if not right[finite].any() or right[finite].all():
+        return None
+    return fit_confidence(features[finite], right[finite]).to_json()
+
+
+def _leads(cosines: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Lead of the right memory over the best other one, for every member: (R, Q) from cosines (R, M, Q)."""
+    places = np.arange(len(rows))
+    own = cosines[:, rows, places]
+    rivals = cosines.copy()
+    rivals[:, rows, places] = -np.inf
+    lead: NDArray[np.float32] = own - rivals.max(axis=1, initial=-1.0)
+    return lead
 
 
 def _member_cosines(retriever: Retriever, queries: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,10 +1,13 @@
-"""What is to be stored: image files, and the rows of `.npy` arrays."""
+"""What is to be stored: image files, and the rows of `.npy` arrays.
+
+A row is made into a `Source` when its turn comes, so that an array of millions costs no memory before it is read.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from uhop_cli.arrays import chunks
 from uhop_cli.errors import ImageError
 from uhop_cli.images.decode import MAX_PIXELS, MAX_SIDE, Header, Image, decode, read_bytes, read_header
 from uhop_cli.images.discover import Skipped, discover, escape
@@ -19,6 +23,8 @@ from uhop_cli.images.patterns import PatternSpec, to_pattern
 from uhop_cli.memory.settings import OnProgress, Progress
 
 UInt8 = NDArray[np.uint8]
+ROWS_TOGETHER = 256  # of an array: handing work to a thread costs as much as reading a few rows
+LOOK_TOGETHER = 1024  # files whose headers are looked at between two reports
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,71 @@ class Source:
         return to_pattern(image, spec), image.alpha is not None
 
 
-def collect(paths: Sequence[str | Path], folder: Path) -> tuple[list[Source], list[tuple[str, str]]]:
+@dataclass(frozen=True)
+class Rows:
+    """The images of one array.
+
+    Attributes:
+        array: (M, H, W) or (M, H, W, C), mapped.
+        name: file-system bytes; row i is called name[i].
+    """
+
+    array: NDArray[np.generic]
+    name: bytes
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def header(self) -> Header:
+        """That of every row."""
+        height, width = self.array.shape[1:3]
+        return Header(width, height, gray=self._channels == 1, alpha=False)
+
+    def source(self, index: int) -> Source:
+        """One row."""
+        return Source(self.name + b"[%d]" % index, lambda: self._pixels(index), lambda data: self.header, self._image)
+
+    @property
+    def _channels(self) -> int:
+        return self.array.shape[3] if self.array.ndim == 4 else 1
+
+    def _pixels(self, index: int) -> bytes:
+        row = np.asarray(self.array[index])
+        if row.dtype != np.uint8:
+            if not (np.isfinite(row).all() and row.min() >= 0 and row.max() <= 1):
+                raise ImageError("values outside [0, 1]", "scale the array to [0, 1], or to uint8")
+            row = np.rint(row * 255).astype(np.uint8)
+        return row.tobytes()
+
+    def _image(self, data: bytes, size: tuple[int, int]) -> Image:
+        return Image(np.frombuffer(data, np.uint8).reshape(*self.array.shape[1:3], self._channels), None)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """All images to store: the files, then the arrays."""
+
+    files: Sequence[Source]
+    arrays: Sequence[Rows] = ()
+
+    def __len__(self) -> int:
+        return len(self.files) + sum(len(rows) for rows in self.arrays)
+
+    def __iter__(self) -> Iterator[Source]:
+        for group in self.groups():
+            yield from group
+
+    def groups(self) -> Iterator[list[Source]]:
+        """All sources in order, in groups that are worth a thread's while: one file, or many rows."""
+        for source in self.files:
+            yield [source]
+        for rows in self.arrays:
+            for start in range(0, len(rows), ROWS_TOGETHER):
+                yield [rows.source(index) for index in range(start, min(start + ROWS_TOGETHER, len(rows)))]
+
+
+def collect(paths: Sequence[str | Path], folder: Path) -> tuple[Sources, list[tuple[str, str]]]:
     """All images that `paths` name, and those that were found but cannot be taken, as (name, reason).
 
     Args:
@@ -60,15 +130,12 @@ def collect(paths: Sequence[str | Path], folder: Path) -> tuple[list[Source], li
             left_out.append((why.shown, why.reason if why.hint is None else f"{why.reason}: {why.hint}"))
 
     images = discover([path for path in paths if not _is_array(path)], on_skip=skip)
-    sources = [_file(found.path, folder) for found in images]
-    for path in paths:
-        if _is_array(path):
-            sources += _rows(Path(path), folder)
-    return sources, left_out
+    files = [_file(found.path, folder) for found in images]
+    return Sources(files, [_rows(Path(path), folder) for path in paths if _is_array(path)]), left_out
 
 
-def headers(sources: Sequence[Source], progress: OnProgress | None = None) -> list[Header]:
-    """The headers of all sources that can be read, in order; files that cannot are reported when they are decoded."""
+def headers(sources: Sources, progress: OnProgress | None = None) -> list[Header]:
+    """The different headers of the sources that can be read; files that cannot are reported when they are decoded."""
 
     def look(source: Source) -> Header | None:
         try:
@@ -76,14 +143,13 @@ def headers(sources: Sequence[Source], progress: OnProgress | None = None) -> li
         except ImageError:
             return None
 
-    result = []
+    found = dict.fromkeys(rows.header for rows in sources.arrays)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for done, header in enumerate(pool.map(look, sources), 1):
-            if header is not None:
-                result.append(header)
+        for part in chunks(len(sources.files), LOOK_TOGETHER):
+            found |= dict.fromkeys(header for header in pool.map(look, sources.files[part]) if header is not None)
             if progress:
-                progress(Progress("look at", done, len(sources)))
-    return result
+                progress(Progress("look at", part.stop, len(sources.files)))
+    return list(found)
 
 
 def _is_array(path: str | Path) -> bool:
@@ -99,8 +165,8 @@ def _file(path: Path, folder: Path) -> Source:
     )
 
 
-def _rows(path: Path, folder: Path) -> list[Source]:
-    """One source for each image of an array: uint8, or floats in [0, 1]. The array is mapped, not loaded, and never unpickled."""
+def _rows(path: Path, folder: Path) -> Rows:
+    """The images of an array: uint8, or floats in [0, 1]. The array is mapped, not loaded, and never unpickled."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe would wait for its writer
             raise ValueError
@@ -121,22 +187,4 @@ def _rows(path: Path, folder: Path) -> list[Source]:
     height, width = array.shape[1:3]
     if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
         raise ImageError(f"{escape(path)}: too large: {width} x {height} pixels", f"the limit is {MAX_PIXELS // 10**6} megapixels")
-    channels = array.shape[3] if array.ndim == 4 else 1
-    header = Header(width, height, gray=channels == 1, alpha=False)
-    name = os.fsencode(os.path.relpath(path, folder))
-
-    def pixels(index: int) -> bytes:
-        row = np.asarray(array[index])
-        if row.dtype != np.uint8:
-            if not (np.isfinite(row).all() and row.min() >= 0 and row.max() <= 1):
-                raise ImageError("values outside [0, 1]", "scale the array to [0, 1], or to uint8")
-            row = np.rint(row * 255).astype(np.uint8)
-        return row.tobytes()
-
-    def image(data: bytes, size: tuple[int, int]) -> Image:
-        return Image(np.frombuffer(data, np.uint8).reshape(height, width, channels), None)
-
-    return [
-        Source(name + b"[%d]" % index, lambda index=index: pixels(index), lambda data: header, image)  # type: ignore[misc]
-        for index in range(len(array))
-    ]
+    return Rows(array, os.fsencode(os.path.relpath(path, folder)))

@@ -58,13 +58,8 @@ class Examiner:
         probes, norms = self.probes(centred(queries))
         return prepare(self.grid, put(queries), put(probes), put(norms), self.dims)
 
-    def examine(self, query: Query, exclude: NDArray[np.int64] | None = None) -> Choice:
-        """The pass and the choice.
-
-        Args:
-            query: what `prepare` returned.
-            exclude: (Q,) one memory for each query that is left out, as if it had never been stored.
-        """
+    def scan(self, query: Query) -> tuple[Array, Array]:
+        """The pass over all memories: log-likelihoods (K, Q, M) and plain cosines (Q, M)."""
         bank = self.bank
         xp = namespace(query.pictures)
         count = int(query.pictures.shape[0])
@@ -77,11 +72,11 @@ class Examiner:
             scores[:, :, rows], cosines[:, rows] = log_likelihoods(scaled, pixels, self.statistics.rows(rows))
 
         bank.each_chunk(work, min(3 << 20, 4 * bank.dim * max(64, BATCH_CHUNK_VALUES // count)))
-        if exclude is not None:
-            places = np.arange(count)
-            scores[:, places, exclude] = -xp.inf
-            cosines[places, exclude] = -xp.inf
-        return choose(query, scores, cosines, bank.rows)
+        return scores, cosines
+
+    def choose(self, query: Query, scores: Array, cosines: Array) -> Choice:
+        """The choice, from what the pass found; a memory whose scores and cosine are minus infinity does not take part."""
+        return choose(query, scores, cosines, self.bank.rows)
 
 
 class EvidenceModel:
@@ -99,7 +94,7 @@ class EvidenceModel:
     def __init__(self, examiner: Examiner, query: Query, separation: Separation, beta: float) -> None:
         self.examiner, self.separation, self.beta = examiner, separation, beta
         self.query = query
-        self.choice = examiner.examine(query)
+        self.choice = examiner.choose(query, *examiner.scan(query))
 
     def start(self, queries: Array) -> Array | None:
         """None stands for the query itself."""
