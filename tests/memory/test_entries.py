@@ -41,7 +41,7 @@ def test_find_is_the_index_of_a_list(names: list[bytes], other: bytes) -> None:
 def test_a_selection_and_the_rest_make_the_whole(names: list[bytes], data: st.DataObject) -> None:
     keep = np.array(data.draw(st.lists(st.booleans(), min_size=len(names), max_size=len(names))), np.bool_)
     entries = build(names)
-    joined = entries.select(keep) + entries.select(~keep)
+    joined = Entries.joined([entries.select(keep), entries.select(~keep)])
     order = [*np.flatnonzero(keep), *np.flatnonzero(~keep)]
     assert joined.names() == [names[i] for i in order]
     assert joined.name_entry.tolist() == order

@@ -243,6 +243,8 @@ def _nearest(size: int, target: int) -> NDArray[np.intp]:
 
 
 def _round(values: NDArray[Any]) -> UInt8:
+    if values.dtype == np.uint8:  # a picture that fits as it is
+        return values
     rounded: UInt8 = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
     return rounded
 

@@ -1,0 +1,44 @@
+"""What is to be stored: files, arrays, and what is neither."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uhop_cli.errors import ImageError
+from uhop_cli.images.decode import Header
+from uhop_cli.images.patterns import PatternSpec
+from uhop_cli.memory.sources import ROWS_TOGETHER, collect, headers
+
+
+def test_files_come_before_rows_and_an_array_has_one_header(tmp_path: Path) -> None:
+    Image.new("RGB", (5, 6)).save(tmp_path / "a.png")
+    Image.new("RGB", (5, 6), "red").save(tmp_path / "b.png")
+    np.save(tmp_path / "c.npy", np.zeros((ROWS_TOGETHER + 1, 8, 7), np.uint8))
+    sources, _ = collect([tmp_path / "c.npy", tmp_path / "a.png", tmp_path / "b.png"], tmp_path)
+    assert len(sources) == ROWS_TOGETHER + 3
+    assert [len(group) for group in sources.groups()] == [1, 1, ROWS_TOGETHER, 1]
+    names = [source.name for source in sources]
+    assert names[:3] == [b"a.png", b"b.png", b"c.npy[0]"]
+    assert names[-1] == b"c.npy[%d]" % ROWS_TOGETHER
+    assert headers(sources) == [Header(7, 8, True, False), Header(5, 6, False, False)]
+
+
+def test_rows_are_bytes_or_floats_from_0_to_1(tmp_path: Path) -> None:
+    np.save(tmp_path / "f.npy", np.array([[[0.0, 1.0]], [[0.5, 2.0]]]))
+    first, second = collect([tmp_path / "f.npy"], tmp_path)[0]
+    pattern, transparent = first.encode(first.read(), PatternSpec(2, 1, 1))
+    assert pattern.tolist() == [[[0], [255]]]
+    assert not transparent
+    with pytest.raises(ImageError, match="outside"):
+        second.read()
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 2, 2, 2), (0, 2, 2)])
+def test_other_arrays_are_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(shape, np.uint8))
+    with pytest.raises(ImageError, match="shape"):
+        collect([tmp_path / "x.npy"], tmp_path)
