@@ -93,9 +93,18 @@ def margins(kernel: KernelFamily, norms: Float32, patterns: NDArray[np.uint8], s
     sample = _sample(count, LOSS_SAMPLE if count <= LOSS_SAMPLE else MARGIN_SAMPLE, seed)
     unit = _unit_features(kernel, unit_rows(patterns[sample]))
     lengths = norms[:, kernel.chosen]
-    cosines = Bank(patterns).products((unit @ kernel.weight).T) / np.where(lengths > 0, lengths, 1)[:, None]  # (M, sample)
-    cosines[sample, np.arange(len(sample))] = -1
-    margin = float(max(0.0, 1 - cosines.max()))
+    bank = Bank(patterns)
+    columns = (unit @ kernel.weight).T * np.float32(bank.scale)  # (d, sample)
+    closest = np.empty(count, np.float32)  # the largest cosine of each memory with another one in the sample
+
+    def work(rows: slice, pixels: Float32) -> None:
+        cosines = pixels @ columns / np.where(lengths[rows] > 0, lengths[rows], 1)[:, None]
+        inside = np.flatnonzero((sample >= rows.start) & (sample < rows.stop))
+        cosines[sample[inside] - rows.start, inside] = -1
+        closest[rows] = cosines.max(axis=1)
+
+    bank.each_chunk(work)
+    margin = float(max(0.0, 1 - closest.max()))
     # ||f - g||^2 = 2 (1 - cos) for unit features, and R_Phi is half the smallest distance.
     return {"r_phi": float(np.sqrt(2 * margin) / 2), "margin_min": margin, "sample": len(sample)}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -155,12 +156,12 @@ def _try(retriever: Retriever, corruption: Corruption | None, rows: NDArray[np.i
     scores[:, places, rows] = -np.inf
     cosines[places, rows] = -np.inf
     without = examiner.choose(query, scores, cosines)
-    lead = _leads(_member_cosines(retriever, damaged), rows)
+    lead = _leads(retriever, damaged, rows)
     return _Outcome(
         corruption,
-        lead > 0,
-        _unlearned_cosines(retriever, damaged).argmax(axis=0) == rows,
-        np.maximum(lead, 0),
+        lead[:-1] > 0,
+        lead[-1] > 0,
+        np.maximum(lead[:-1], 0),
         float(error.mean()),
         _Sample(choice.features, choice.scores.argmax(axis=1) == rows, without.features),
     )
@@ -188,29 +189,31 @@ def _calibrate(samples: list[_Sample]) -> dict[str, Any] | None:
     return fit_confidence(features[finite], right[finite]).to_json()
 
 
-def _leads(cosines: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Lead of the right memory over the best other one, for every member: (R, Q) from cosines (R, M, Q)."""
-    places = np.arange(len(rows))
-    own = cosines[:, rows, places]
-    rivals = cosines.copy()
-    rivals[:, rows, places] = -np.inf
-    lead: NDArray[np.float32] = own - rivals.max(axis=1, initial=-1.0)
-    return lead
-
-
-def _member_cosines(retriever: Retriever, queries: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Feature cosines of all memories with the queries for every member of the family: (R, M, Q)."""
-    memory = retriever.memory
+def _leads(retriever: Retriever, queries: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Lead in cosine of the right memories, in `rows`, over the best other one: for every member of the family, then for the bare
+    pixels: (R + 1, Q). One pass over the memories, of which nothing is kept."""
+    memory, bank = retriever.memory, retriever.bank
     probes, norms = memory.kernel.probes(queries)  # (R, Q, d), (R, Q)
-    products = retriever.bank.products(probes.reshape(-1, memory.spec.dim).T)  # (M, R * Q)
-    cosines = products.T.reshape(*norms.shape, len(memory))
-    lengths = norms[:, :, None] * memory.norms.T[:, None, :]
-    return np.swapaxes(np.divide(cosines, lengths, out=np.zeros_like(cosines), where=lengths > 0), 1, 2)
+    probes = np.concatenate([probes, queries[None]])
+    norms = np.concatenate([norms, np.linalg.norm(queries, axis=1)[None]])
+    columns = (_inverse(norms)[:, :, None] * probes * np.float32(bank.scale)).reshape(-1, bank.dim).T  # (d, (R + 1) Q)
+    own, rivals = np.zeros_like(norms), np.full_like(norms, -1)
+    bare, guard = retriever.lengths, Lock()
+
+    def work(span: slice, pixels: NDArray[np.float32]) -> None:
+        lengths = np.concatenate([memory.norms[span], bare[span, None]], axis=1)
+        cosines = (pixels @ columns).reshape(-1, *norms.shape) * _inverse(lengths)[:, :, None]
+        inside = np.flatnonzero((rows >= span.start) & (rows < span.stop))
+        places = rows[inside] - span.start
+        own[:, inside] = cosines[places, :, inside].T
+        cosines[places, :, inside] = -1
+        with guard:
+            np.maximum(rivals, cosines.max(axis=0), out=rivals)
+
+    bank.each_chunk(work)
+    return own - rivals
 
 
-def _unlearned_cosines(retriever: Retriever, queries: NDArray[np.float32]) -> NDArray[np.float32]:
-    """<xi, x> / |xi| of the pixels, (M, Q): its largest is that of the cosine."""
-    lengths = retriever.lengths
-    products = retriever.bank.products(queries.T)
-    cosines: NDArray[np.float32] = np.divide(products, lengths[:, None], out=np.zeros_like(products), where=lengths[:, None] > 0)
-    return cosines
+def _inverse(lengths: NDArray[np.float32]) -> NDArray[np.float32]:
+    """1 / lengths, 0 where they are 0."""
+    return np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
