@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from uhop_cli import __version__
-from uhop_cli.cli import demo, info, query, store
+from uhop_cli.cli import bench, demo, info, query, store
 from uhop_cli.cli.help import Command
 from uhop_cli.cli.output import complain
 from uhop_cli.errors import SettingsError, UhopError
@@ -29,6 +29,7 @@ app = typer.Typer(
 for command, function, epilog in (
     ("store", store.store, store.EXAMPLES),
     ("query", query.query, query.EXAMPLES),
+    ("bench", bench.bench, bench.EXAMPLES),
     ("info", info.info, info.EXAMPLES),
     ("demo", demo.demo, demo.EXAMPLES),
 ):

@@ -1,0 +1,205 @@
+"""`uhop bench`: sweeps memory size, noise and more over all methods, and prints tables of the sum-of-squares error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from uhop_cli.cli import options
+from uhop_cli.cli.help import examples
+from uhop_cli.cli.output import Output
+
+if TYPE_CHECKING:
+    from uhop_cli.experiments.config import Config
+    from uhop_cli.experiments.datasets import Dataset
+    from uhop_cli.experiments.journal import Journal
+    from uhop_cli.experiments.runs import Bench
+    from uhop_cli.experiments.statistics import Summary
+
+EXAMPLES = examples(
+    ("uhop bench", "the sample pictures, offline, under a minute"),
+    ("uhop bench --dataset cifar10 --out results/", "tables, report and figures"),
+    ("uhop bench --dataset mnist --protocol paper", "the settings of the U-Hop paper"),
+    ("uhop bench --methods uhop,cosine,published", "beside the quirks of the published code"),
+    ("uhop bench --list", "data sets, methods, experiments"),
+)
+
+
+def _names(values: list[str] | None) -> tuple[str, ...]:
+    return tuple(name.strip() for value in values or [] for name in value.split(",") if name.strip())
+
+
+def _numbers(values: list[str] | None, what: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(name) for name in _names(values))
+    except ValueError:
+        raise typer.BadParameter(f"{what} are numbers, separated by commas") from None
+
+
+def bench(
+    dataset: Annotated[
+        str, typer.Option(metavar="NAME", help="sample, mnist, fashion-mnist, cifar10, cifar100, a folder or a .npy file.")
+    ] = "sample",
+    data_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where data sets lie; also UHOP_DATA_DIR, then the cache.")
+    ] = None,
+    experiment: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Which to run, or all. By default capacity and noise.")
+    ] = None,
+    methods: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Which to compare; published, all.")] = None,
+    sizes: Annotated[list[str] | None, typer.Option(metavar="M", help="Memory sizes.")] = None,
+    levels: Annotated[list[str] | None, typer.Option(metavar="S", help="Noise levels.")] = None,
+    repeats: Annotated[int | None, typer.Option(min=1, metavar="R", help="Memory sets. 10; 20 under the paper's protocol.")] = None,
+    iterations: Annotated[int | None, typer.Option(min=0, metavar="N", help="Of Stage I by gradient descent.")] = None,
+    protocol: Annotated[
+        Literal["paper", "tuned"], typer.Option(help="The paper's settings, or each method at its best.")
+    ] = "tuned",
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write rows, report and figures there.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the rows in --out.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="Name data sets, methods and experiments.")] = False,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Compare retrieval methods: tables of the error over memory size, noise and more."""
+    output = Output(json=as_json, quiet=quiet)
+    if resume and out is None:
+        raise typer.BadParameter("--resume goes on with a run that was written to --out DIR")
+    whole = _numbers(sizes, "--sizes")
+    if any(size != int(size) for size in whole):
+        raise typer.BadParameter("--sizes are whole numbers")
+    noise = _numbers(levels, "--levels")
+
+    from uhop_cli.experiments.config import Config
+    from uhop_cli.experiments.datasets import load
+
+    if listing:
+        _list(output)
+        return
+    config = Config(
+        experiments=_names(experiment) or ("capacity", "noise"),
+        sizes=tuple(int(size) for size in whole),
+        levels=noise,
+        methods=_names(methods),
+        repeats=repeats,
+        iterations=iterations,
+        protocol=protocol,
+        seed=seed,
+    )
+    with output.progress() as progress:
+        data = load(dataset, data_dir, progress)
+    for warning in data.warnings:
+        output.warn(warning)
+    _run(config, data, out, resume, output)
+
+
+def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: Output) -> None:
+    from uhop_cli.experiments import report
+    from uhop_cli.experiments.experiments import methods_of, select
+    from uhop_cli.experiments.journal import Journal
+    from uhop_cli.experiments.runs import Bench
+
+    chosen = [(experiment, methods_of(experiment, config)) for experiment in select(config.experiments)]
+    record = config.to_json(data)
+    with Journal(out, record, resume=resume) as journal, output.progress() as progress:
+        bench = Bench(config, data, journal, progress)
+        for experiment, methods in chosen:
+            bench.run(experiment, methods)
+    for experiment, _ in chosen:
+        _print(experiment.name, journal, output)
+    output.line("c control   ^ ceiling: the best possible   p published quirks   * best of its column   ± deviation over repeats")
+    if out is not None:
+        _write(out, bench, record, output)
+    output.document(report.document(journal, record))
+
+
+def _print(name: str, journal: Journal, output: Output) -> None:
+    from uhop_cli.experiments.experiments import EXPERIMENTS
+    from uhop_cli.experiments.report import MEASURES, summaries
+
+    experiment = EXPERIMENTS[name]
+    for table in summaries(journal.rows, name):
+        _table(f"{name}: {MEASURES[table.measure]} against {experiment.axis}", table, output)
+
+
+def _table(title: str, table: Summary, output: Output) -> None:
+    """A table, cut into blocks of as many columns as fit the width."""
+    console = output.console()
+    if console is None:
+        return
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from uhop_cli.experiments.report import MARKS, cell_text, column_text
+    from uhop_cli.experiments.statistics import role
+
+    texts = {
+        (method, column): cell_text(table.cells.get((method, column)), table.measure)
+        for method in table.methods
+        for column in table.columns
+    }
+    width = max([len(column_text(column)) for column in table.columns] + [len(text) + 1 for text in texts.values()]) + 2
+    fitting = max(1, (console.width - max(map(len, table.methods)) - 4) // width)
+    for begin in range(0, len(table.columns), fitting):
+        columns = table.columns[begin : begin + fitting]
+        heading = Text(title + (" (continued)" if begin else ""))
+        block = Table(box=box.SIMPLE_HEAD, title=heading, title_justify="left", title_style="bold", pad_edge=False, show_edge=False)
+        block.add_column("", no_wrap=True)
+        block.add_column("method", no_wrap=True)
+        for column in columns:
+            block.add_column(column_text(column), justify="right", no_wrap=True)
+        for method in table.methods:
+            kind = role(method)
+            style = "dim" if kind in ("control", "ceiling") else ""
+            cells = []
+            for column in columns:
+                cell = table.cells.get((method, column))
+                best = cell is not None and cell.best
+                cells.append(Text(texts[method, column] + ("*" if best else " "), style="bold" if best else style))
+            block.add_row(Text(MARKS[kind]), Text(method, style=style), *cells)
+        console.print(block)
+        output.line()
+
+
+def _write(out: Path, bench: Bench, record: dict[str, object], output: Output) -> None:
+    from uhop_cli.experiments import plots, report, sheet
+    from uhop_cli.experiments.experiments import methods_of, select
+    from uhop_cli.images.discover import escape
+
+    figures: list[str] = []
+    for experiment in select(bench.config.experiments):
+        if plots.available():
+            figures += plots.draw(out, bench.journal.rows, experiment, bench.dataset.name)
+        figures += sheet.draw(out, bench, experiment, methods_of(experiment, bench.config))
+    if not plots.available():
+        output.note("no figures without matplotlib: pip install 'uhop-cli[plot]'")
+    report.write(out, bench.journal, record, [name for name in figures if name.endswith(".png")])
+    output.line(f"written to {escape(out)}: report.md, rows.csv, rows.json, {len(figures)} pictures")
+    output.essential(escape(out / "report.md"))
+
+
+def _list(output: Output) -> None:
+    from uhop_cli.experiments.experiments import EXPERIMENTS
+    from uhop_cli.experiments.methods import everything
+    from uhop_cli.experiments.published import PUBLISHED
+
+    sets = [("sample", "35 drawn pictures, part of the installation"), *((one.name, one.description) for one in PUBLISHED.values())]
+    methods = [(method.name, method.role, method.description) for method in everything()]
+    experiments = [(one.name, one.figure, one.question) for one in EXPERIMENTS.values()]
+    output.table(["data set", "what"], sets, left=[0, 1])
+    output.line()
+    output.table(["experiment", "figure", "question"], experiments, left=[0, 1, 2])
+    output.line()
+    output.table(["method", "kind", "what"], methods, left=[0, 1, 2])
+    output.document(
+        {
+            "schema": "uhop.bench-list/1",
+            "datasets": [name for name, _ in sets],
+            "experiments": [name for name, *_ in experiments],
+            "methods": [name for name, *_ in methods],
+        }
+    )

@@ -1,0 +1,153 @@
+"""What a run of the benchmark is told, and what one of its conditions is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from uhop_cli import __version__
+from uhop_cli.errors import SettingsError
+from uhop_cli.experiments.datasets import Dataset
+from uhop_cli.experiments.retrieve import ProtocolName
+from uhop_cli.images.corrupt import Corruption
+
+SIZES = (10, 20, 30, 50, 100, 200, 500)  # Table 4 of the paper
+LEVELS = (0.0, 0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 1.0, 1.2, 1.4, 2.0)
+REPEATS = {"paper": 20, "tuned": 10}
+GREY_ITERATIONS, COLOUR_ITERATIONS = 100, 500  # N of Figure 3: 100 for MNIST, 500 for CIFAR-10
+TUNED_ITERATIONS = 100
+FIXED_SIZE = 100  # memories where the size is not what varies
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of a run; cli.md's names.
+
+    Attributes:
+        experiments: names, in the order in which they run.
+        sizes: memory sizes; empty: those of the paper that the data set has.
+        levels: of the noise; empty: those of the paper.
+        methods: names; empty: those of the protocol, or of the experiment.
+        repeats: None is 20 under the paper's protocol, 10 under the tuned one.
+        iterations: N of Stage I by gradient; None is the paper's 100 for grey and 500 for coloured pictures.
+        protocol: paper or tuned.
+        seed: of everything random.
+    """
+
+    experiments: tuple[str, ...] = ("capacity", "noise")
+    sizes: tuple[int, ...] = ()
+    levels: tuple[float, ...] = ()
+    methods: tuple[str, ...] = ()
+    repeats: int | None = None
+    iterations: int | None = None
+    protocol: ProtocolName = "tuned"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if any(size < 2 for size in self.sizes):
+            raise SettingsError("a memory set needs at least two memories", "--sizes 10,20,50")
+        if any(not 0 <= level <= 100 for level in self.levels):
+            raise SettingsError("a noise level is a number from 0 to 100")
+        if self.repeats is not None and self.repeats < 1:
+            raise SettingsError("at least one repeat is needed")
+        if self.iterations is not None and self.iterations < 0:
+            raise SettingsError("the number of iterations cannot be negative")
+
+    @property
+    def count(self) -> int:
+        """Repeats."""
+        return REPEATS[self.protocol] if self.repeats is None else self.repeats
+
+    def steps(self, dataset: Dataset) -> int:
+        """N for this data set."""
+        if self.iterations is not None:
+            return self.iterations
+        if self.protocol == "tuned":
+            return TUNED_ITERATIONS
+        return GREY_ITERATIONS if dataset.spec.channels == 1 else COLOUR_ITERATIONS
+
+    def memory_sizes(self, dataset: Dataset) -> tuple[int, ...]:
+        """The sizes that the data set has; of a small set also its own."""
+        wanted = sorted(set(self.sizes or SIZES))
+        fitting = [size for size in wanted if size <= len(dataset)]
+        if not self.sizes and len(dataset) < max(SIZES) and len(dataset) not in fitting:
+            fitting.append(len(dataset))
+        if not fitting:
+            raise SettingsError(f"{dataset.name} has {len(dataset)} images, too few for {wanted[0]} memories")
+        return tuple(fitting)
+
+    def fixed_size(self, dataset: Dataset) -> int:
+        """The memory size of experiments that vary something else: 100, or the only one asked for."""
+        return min(self.sizes[0] if len(self.sizes) == 1 else FIXED_SIZE, len(dataset))
+
+    def to_json(self, dataset: Dataset) -> dict[str, Any]:
+        """Everything that the rows depend on."""
+        return {
+            "dataset": dataset.name,
+            "images": len(dataset),
+            "shape": list(dataset.spec.shape),
+            "digest": dataset.digest,
+            "files": dataset.files,
+            "settings": {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()},
+            "repeats": self.count,
+            "iterations": self.steps(dataset),
+            "version": __version__,
+        }
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a row is about, beside the method and the repeat.
+
+    Attributes:
+        experiment: its name.
+        x: the value on the axis of the experiment.
+        memory_size: M.
+        corruption: of the queries.
+        iterations: N of Stage I.
+        steps: T of Stage II.
+        beta: None leaves it to the protocol.
+        feature_dim: D; None is d.
+        drawn: learning rate and iterations are drawn at random for each repeat.
+        held_out: the queries are images that are not stored.
+    """
+
+    experiment: str
+    x: float | int | str
+    memory_size: int
+    corruption: Corruption
+    iterations: int
+    steps: int = 1
+    beta: float | None = None
+    feature_dim: int | None = None
+    drawn: bool = False
+    held_out: bool = False
+
+    @property
+    def training(self) -> tuple[int, int, bool, int]:
+        """What Stage I depends on; conditions with equal ones share it. In the order in which they run."""
+        return self.memory_size, self.feature_dim or 0, self.drawn, self.iterations
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment: a grid of conditions.
+
+    Attributes:
+        name: as `--experiment` takes it.
+        figure: what it reproduces.
+        question: what it asks, one line.
+        axis: label of x.
+        conditions: the grid.
+        methods: those that it compares unless others are asked for; empty: those of the protocol.
+        log: whether the axis is drawn logarithmically.
+    """
+
+    name: str
+    figure: str
+    question: str
+    axis: str
+    conditions: Callable[[Config, Dataset], list[Condition]]
+    methods: tuple[str, ...] = ()
+    log: bool = False

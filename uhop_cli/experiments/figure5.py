@@ -1,0 +1,63 @@
+"""What Stage I brings, and how long it takes: Figures 2, 5, 7 and 8 to 25 of U-Hop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from uhop_cli.experiments.config import Condition, Config, Experiment
+from uhop_cli.experiments.datasets import Dataset
+from uhop_cli.experiments.figure3 import MASK
+
+ITERATIONS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+LOSS_ITERATIONS = (10, 20, 30, 50, 100, 200, 250, 500)
+LOSS_SIZES = (10, 50, 100, 200)
+
+
+def _iterations(config: Config, dataset: Dataset) -> list[Condition]:
+    size, last = config.fixed_size(dataset), config.iterations or max(ITERATIONS)
+    return [Condition("iterations", steps, size, MASK, steps) for steps in ITERATIONS if steps <= last]
+
+
+def _loss_and_error(config: Config, dataset: Dataset) -> list[Condition]:
+    return [Condition("loss-vs-error", "run", config.fixed_size(dataset), MASK, 0, drawn=True)]
+
+
+def _average_and_max(config: Config, dataset: Dataset) -> list[Condition]:
+    sizes = replace(config, sizes=config.sizes or LOSS_SIZES).memory_sizes(dataset) if len(dataset) >= min(LOSS_SIZES) else ()
+    last = config.iterations or max(LOSS_ITERATIONS)
+    return [
+        Condition("average-vs-max", f"M={size} N={steps}", size, MASK, steps)
+        for size in sizes
+        for steps in LOSS_ITERATIONS
+        if steps <= last
+    ]
+
+
+LEARNED = ("uhop-average-1", "uhop-average-10", "uhop-average-100")
+LOSSES = ("uhop-average-1", "uhop-average-10", "uhop-max-1", "uhop-max-10")
+
+ITERATIONS_EXPERIMENT = Experiment(
+    "iterations",
+    "Fig 5",
+    "how fast the error falls with the iterations of Stage I, at three learning rates",
+    "iterations of Stage I",
+    _iterations,
+    (*LEARNED, "untrained", "mean-image", "l2-squared", "cosine-matched", "ceiling"),
+    log=True,
+)
+LOSS_AND_ERROR = Experiment(
+    "loss-vs-error",
+    "Fig 2, 7",
+    "does a lower separation loss mean a lower error; learning rate and iterations drawn at random",
+    "separation loss",
+    _loss_and_error,
+    ("uhop-average-1",),
+)
+AVERAGE_AND_MAX = Experiment(
+    "average-vs-max",
+    "Fig 8 to 25",
+    "average against max loss, each at both learning rates that the published scripts use for one of them",
+    "memories and iterations",
+    _average_and_max,
+    LOSSES,
+)

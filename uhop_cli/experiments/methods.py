@@ -1,0 +1,205 @@
+"""The registry of methods: what is compared, one entry each.
+
+A method takes a task and the settings of the protocol and answers with weights over the memories or with pictures. To add one,
+write an entry; CONTRIBUTING.md has an example.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from uhop_cli.errors import SettingsError
+from uhop_cli.experiments.ceiling import log_likelihood
+from uhop_cli.experiments.learners import Learner
+from uhop_cli.experiments.retrieve import Answer, ProtocolName, Retrieval, Tuner
+from uhop_cli.experiments.rules import ClosedForm, Kernel, Linear, Plain, RandomFeatures, Rule, Visible
+from uhop_cli.experiments.task import Task
+from uhop_cli.retrieval.entmax import softmax
+
+Role = Literal["uhop", "baseline", "control", "ceiling", "published"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method.
+
+    Attributes:
+        name: as `--methods` takes it.
+        description: one line; of a published variant, its quirks.
+        role: 'uhop' (the models of this project), 'baseline' (others), 'control' (what a method has to beat to be worth its
+            name), 'ceiling' (what no method can beat), 'published' (the quirks of published code).
+        answer: the method.
+        learners: ways of Stage I that it needs W of under the paper's protocol.
+        tuned_learners: the same under the tuned protocol.
+        protocols: under which it is run by default.
+    """
+
+    name: str
+    description: str
+    role: Role
+    answer: Callable[[Task, Tuner], Answer]
+    learners: tuple[Learner, ...] = ()
+    tuned_learners: tuple[Learner, ...] = ()
+    protocols: tuple[ProtocolName, ...] = ("paper", "tuned")
+
+    def needs(self, protocol: ProtocolName) -> tuple[Learner, ...]:
+        """The learners of a protocol."""
+        return self.learners if protocol == "paper" else self.tuned_learners
+
+
+PAPER = Learner("average", 1.0)
+PAPER_10 = Learner("average", 10.0)
+PAPER_MAX = Learner("max", 1.0)
+PAPER_MAX_10 = Learner("max", 10.0)
+UNTRAINED = Learner(rate=None)
+TUNED = Learner("average", "auto")
+
+
+@dataclass(frozen=True)
+class ByProtocol:
+    """One answer under the paper's protocol and another one under the tuned protocol."""
+
+    paper: Callable[[Task, Tuner], Answer]
+    tuned: Callable[[Task, Tuner], Answer]
+
+    def __call__(self, task: Task, tuner: Tuner) -> Answer:
+        return (self.paper if tuner.protocol == "paper" else self.tuned)(task, tuner)
+
+
+@dataclass(frozen=True)
+class MatchedCosine:
+    """Un-learned cosine with the logits on the scale of a kernel's: beta times the mean of its K(xi, xi)."""
+
+    paper: Kernel
+    tuned: Rule
+
+    def __call__(self, task: Task, tuner: Tuner) -> Answer:
+        kernel: Rule = self.paper if tuner.protocol == "paper" else self.tuned
+        _, beta = tuner.setting(kernel, "softmax", task)
+        if tuner.protocol == "paper":
+            features = task.memories.features(self.paper.learner) / task.memories.row_lengths(self.paper.learner)
+            beta *= float(np.einsum("md,md->", features, features, dtype=np.float64) / len(features))
+        return Answer(np.asarray(softmax(np.float32(beta) * task.similarity("cosine"))), beta=beta)
+
+
+def query_itself(task: Task, tuner: Tuner) -> Answer:
+    """x, clamped to [0, 1]."""
+    return Answer(None, task.queries)
+
+
+def mean_image(task: Task, tuner: Tuner) -> Answer:
+    """Equal weights."""
+    size = len(task.memories)
+    return Answer(np.full((len(task.queries), size), 1 / size, np.float32))
+
+
+def posterior(task: Task, tuner: Tuner) -> Answer:
+    """The posterior weights, where the likelihood of the corruption is known."""
+    likelihood = log_likelihood(task)
+    return Answer(None) if likelihood is None else Answer(np.asarray(softmax(likelihood), np.float32))
+
+
+def _uhop(separation: str) -> ByProtocol:
+    return ByProtocol(Retrieval(Kernel(PAPER), separation), Retrieval(ClosedForm(), separation))
+
+
+METHODS: dict[str, Method] = {}
+
+
+def register(*methods: Method) -> None:
+    """Adds methods to the registry.
+
+    Raises:
+        SettingsError: a name is taken.
+    """
+    for method in methods:
+        if method.name in METHODS:
+            raise SettingsError(f"there is a method '{method.name}' already")
+        METHODS[method.name] = method
+
+
+register(
+    Method("uhop", "learned kernel; paper: Algorithm 1, tuned: closed form, unit features", "uhop", _uhop("softmax"), (PAPER,)),
+    Method("uhop-sparse", "the same with sparsemax", "uhop", _uhop("sparsemax"), (PAPER,)),
+    Method("uhop-entmax", "the same with 1.5-entmax", "uhop", _uhop("entmax:1.5"), (PAPER,)),
+    Method(
+        "uhop-gradient",
+        "kernel by gradient descent with line search, unit features",
+        "uhop",
+        Retrieval(Kernel(TUNED, "unit")),
+        tuned_learners=(TUNED,),
+        protocols=("tuned",),
+    ),
+    Method(
+        "uhop-visible",
+        "uhop, told which values are missing: it proposes 16, the visible values decide",
+        "uhop",
+        Retrieval(Visible(ClosedForm())),
+        protocols=("tuned",),
+    ),
+    Method("mhn", "modern Hopfield network: dot product, softmax", "baseline", Retrieval(Plain("dot"))),
+    Method("sparse-mhn", "dot product, sparsemax", "baseline", Retrieval(Plain("dot"), "sparsemax")),
+    Method(
+        "denseam-10", "dense associative memory of order 10: [cosine]+ ^ 9", "baseline", Retrieval(Plain("cosine"), "polynomial:10")
+    ),
+    Method("l2-mhn", "-||x - xi||, softmax", "baseline", Retrieval(Plain("l2"))),
+    Method("l1-mhn", "-||x - xi||_1, softmax", "baseline", Retrieval(Plain("l1"))),
+    Method("top-k", "dot product, softmax over the 20% largest", "baseline", Retrieval(Plain("dot"), "top-k:20%")),
+    Method("random-mask", "dot product, softmax over a random half", "baseline", Retrieval(Plain("dot"), "random:50%")),
+    Method("linear", "elu + 1 features, sums only", "baseline", Retrieval(Linear(), "share")),
+    Method("random-features", "d positive random features of unit patterns", "baseline", Retrieval(RandomFeatures(), "share")),
+    Method("query", "the damaged query itself", "control", query_itself),
+    Method("mean-image", "the mean of the memories", "control", mean_image),
+    Method("l2-squared", "-||x - xi||^2, softmax, nothing learned", "control", Retrieval(Plain("l2-squared"))),
+    Method("cosine", "cosine, softmax, nothing learned", "control", Retrieval(Plain("cosine"))),
+    Method(
+        "cosine-matched",
+        "cosine at uhop's beta and scale, nothing learned",
+        "control",
+        MatchedCosine(Kernel(PAPER), ClosedForm()),
+        (PAPER,),
+    ),
+    Method(
+        "untrained",
+        "uhop with W as it was drawn",
+        "control",
+        ByProtocol(Retrieval(Kernel(UNTRAINED)), Retrieval(Kernel(UNTRAINED, "unit"))),
+        (UNTRAINED,),
+        (UNTRAINED,),
+    ),
+    Method("ceiling", "posterior mean of the known corruption: nothing does better", "ceiling", posterior),
+)
+
+
+def everything() -> list[Method]:
+    """All methods, those in files of their own included."""
+    from uhop_cli.experiments import as_published, more_methods  # noqa: F401  their import registers methods
+
+    return list(METHODS.values())
+
+
+def select(names: Sequence[str], protocol: ProtocolName) -> list[Method]:
+    """Methods by name; 'all' is every one, 'published' every published variant, no name those of the protocol.
+
+    Raises:
+        SettingsError: an unknown name.
+    """
+    registered = everything()
+    if not names:
+        return [method for method in registered if method.role != "published" and protocol in method.protocols]
+    chosen: dict[str, Method] = {}
+    for name in names:
+        if name in ("all", "published"):
+            wanted = [m for m in registered if name == "all" or m.role == name]
+            chosen.update((m.name, m) for m in wanted if protocol in m.protocols)
+        elif name in METHODS:
+            chosen[name] = METHODS[name]
+        else:
+            near = difflib.get_close_matches(name, METHODS, n=1)
+            raise SettingsError(f"unknown method '{name}'", f"did you mean {near[0]}?" if near else "uhop bench --list names them")
+    return list(chosen.values())

@@ -1,0 +1,92 @@
+"""Rows -> figures, PNG and SVG, in the style of a paper: one panel, bands of one standard deviation, controls dashed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from uhop_cli.experiments.config import Experiment
+from uhop_cli.experiments.journal import Row
+from uhop_cli.experiments.statistics import Summary, role, summarise
+
+# Okabe and Ito's palette, which people with any colour vision tell apart; markers tell what is left.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8A6D00")
+MARKERS = "osD^vP*X<>"
+STYLES = {"uhop": "-", "baseline": "-", "published": "-.", "control": "--", "ceiling": ":"}
+INCHES = (7.0, 4.2)
+
+
+def available() -> bool:
+    """Whether matplotlib is there."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def draw(folder: Path, rows: Sequence[Row], experiment: Experiment, dataset: str) -> list[str]:
+    """Draws an experiment; returns the names of the files."""
+    own = [row for row in rows if row["experiment"] == experiment.name and row["sse"] is not None]
+    if not own:
+        return []
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({"font.size": 9, "svg.hashsalt": "uhop", "svg.fonttype": "none"}):
+        figure = Figure(figsize=INCHES, layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        if experiment.name == "loss-vs-error":
+            _scatter(axes, own)
+        else:
+            _curves(axes, summarise(own, experiment.name), experiment)
+        axes.set_xlabel(experiment.axis)
+        axes.set_ylabel("sum-of-squares error")
+        axes.set_title(f"{dataset}: {experiment.name}", loc="left")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25, linewidth=0.5)
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=7)
+        names = [f"{experiment.name}.png", f"{experiment.name}.svg"]
+        for name in names:
+            figure.savefig(folder / name, dpi=200, metadata={"Date": None} if name.endswith("svg") else {"Software": "uhop"})
+    return names
+
+
+def _curves(axes: Any, table: Summary, experiment: Experiment) -> None:
+    words = any(isinstance(column, str) for column in table.columns)
+    places = list(range(len(table.columns))) if words else list(table.columns)
+    for index, method in enumerate(table.methods):
+        found = [(x, table.cells[method, c]) for x, c in zip(places, table.columns, strict=True) if (method, c) in table.cells]
+        if not found:
+            continue
+        xs, means = [x for x, _ in found], [cell.mean for _, cell in found]
+        colour = "#555555" if role(method) == "ceiling" else COLOURS[index % len(COLOURS)]
+        marker = MARKERS[index % len(MARKERS)]
+        style = "" if words else STYLES[role(method)]
+        axes.plot(xs, means, color=colour, marker=marker, markersize=3.5, linestyle=style or "none", linewidth=1.2, label=method)
+        if not words:
+            low = [max(0.0, cell.mean - cell.deviation) for _, cell in found]
+            axes.fill_between(xs, low, [cell.mean + cell.deviation for _, cell in found], color=colour, alpha=0.12, linewidth=0)
+    if words:
+        axes.set_xticks(places, [str(column) for column in table.columns], rotation=60, ha="right", fontsize=6)
+    elif experiment.log:
+        axes.set_xscale("log")
+        axes.set_xticks(places, [format(place, "g") for place in places])
+        axes.minorticks_off()
+    # Errors span from exact retrieval to nothing at all; below 1 the scale is linear, so that 0 can be shown.
+    axes.set_yscale("symlog", linthresh=1.0)
+    axes.set_ylim(bottom=0)
+
+
+def _scatter(axes: Any, rows: Sequence[Row]) -> None:
+    for index, method in enumerate(dict.fromkeys(row["method"] for row in rows)):
+        own = [row for row in rows if row["method"] == method and row["loss"] is not None]
+        rising = [row for row in own if (row["rate"] or 0) > 0]
+        falling = [row for row in own if (row["rate"] or 0) <= 0]
+        for some, marker, note in ((rising, "o", "rate above 0"), (falling, "x", "rate below 0: the loss rises")):
+            xs, ys = [row["loss"] for row in some], [row["sse"] for row in some]
+            axes.scatter(xs, ys, s=12, marker=marker, color=COLOURS[index], label=f"{method}, {note}", linewidths=0.8)
+    axes.set_ylim(bottom=0)
