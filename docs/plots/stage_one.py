@@ -47,7 +47,7 @@ def solvers(figures: dict[str, Any]) -> None:
     axes.annotate("bound", (1, five["bound"]), xycoords=("axes fraction", "data"), ha="right", va="top", color="grey")
     axes.annotate("within 5%", (1, 0.95 * five["bound"]), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="grey")
     axes.set(xscale="log", xlabel="seconds", ylabel="average separation loss")
-    axes.legend(loc="upper center", fontsize=8)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, fontsize=8)
     save(figure, "stage_one_solvers")
 
 
@@ -66,25 +66,11 @@ def iterations(figures: dict[str, Any]) -> None:
     save(figure, "stage_one_iterations")
 
 
-def losses(figures: dict[str, Any]) -> None:
-    """Error against the loss reached, one point for each way of learning on CIFAR-10."""
-    figure, axes = plt.subplots()
-    for name, row in figures["paper"].items():
-        if name.startswith("cifar10, ") and "loss" not in name and "untrained" not in name:
-            axes.plot(row["loss"], row["error"], "o", markersize=5)
-            label = name.removeprefix("cifar10, ").replace(", N=500", "")
-            axes.annotate(label, (row["loss"], row["error"]), xytext=(5, 4), textcoords="offset points", fontsize=7)
-    axes.set(yscale="log", xlabel="average separation loss reached", ylabel="sum-of-squares error")
-    axes.margins(x=0.15, y=0.15)
-    save(figure, "stage_one_losses")
-
-
 def main() -> None:
     figures = json.loads((FIGURES / "stage_one.json").read_text(encoding="utf-8"))
     with plt.rc_context(STYLE):
         solvers(figures)
         iterations(figures)
-        losses(figures)
 
 
 if __name__ == "__main__":
