@@ -13,6 +13,7 @@ from uhop_cli.memory.memory import Memory, Originals, Statistics
 
 MAX_COMPACT = 128
 MAX_MEMBERS = 64
+LARGEST_NORM, LARGEST_SQUARE = 1e19, 1e38  # the end of float32 is 3.4e38
 MAX_NAME = 16384  # bytes; no system takes a path that long
 
 
@@ -25,8 +26,8 @@ def fault(memory: Memory) -> str | None:
         return "beta is not a positive number"
     return (
         _kernel_fault(memory.kernel, memory.spec.dim)
-        or _array_fault("norms", memory.norms, np.float32, (len(memory), memory.kernel.members), lowest=0)
-        or (memory.statistics is not None and _statistics_fault(memory.statistics, len(memory)))
+        or _array_fault("norms", memory.norms, np.float32, (len(memory), memory.kernel.members), 0, LARGEST_NORM)
+        or (memory.statistics is not None and _statistics_fault(memory.statistics, len(memory), memory.spec.dim))
         or (memory.compact is not None and _compact_fault(memory.compact, len(memory)))
         or _entries_fault(memory.entries, len(memory))
         or (memory.originals is not None and _originals_fault(memory.originals, memory.entries.sizes))
@@ -39,7 +40,12 @@ def _form(array: NDArray[np.generic]) -> str:
 
 
 def _array_fault(
-    name: str, array: NDArray[np.generic], dtype: type[np.generic], shape: tuple[int, ...], lowest: float = -math.inf
+    name: str,
+    array: NDArray[np.generic],
+    dtype: type[np.generic],
+    shape: tuple[int, ...],
+    lowest: float = -math.inf,
+    highest: float = math.inf,
 ) -> str | None:
     if array.dtype != dtype or array.shape != shape:
         return f"{name} is {_form(array)} where {np.dtype(dtype)} {shape} is due"
@@ -49,6 +55,8 @@ def _array_fault(
             return f"{name} has values that are not finite"
         if low < lowest:
             return f"{name} has negative values"
+        if high > highest:
+            return f"{name} has values out of range"
     return None
 
 
@@ -67,17 +75,26 @@ def _kernel_fault(kernel: KernelFamily, dim: int) -> str | None:
     return (
         _array_fault("W", kernel.weight, np.float32, (features, dim))
         or _array_fault("gains", kernel.gains, np.float32, (members, features), lowest=0)
+        or _range_fault(kernel)
         or ("gains of the chosen kernel are not 1" if (kernel.gains[kernel.chosen] != 1).any() else None)
         or (None if kernel.spectrum is None else _array_fault("spectrum", kernel.spectrum, np.float32, (features,), lowest=0))
     )
 
 
-def _statistics_fault(statistics: Statistics, count: int) -> str | None:
+def _range_fault(kernel: KernelFamily) -> str | None:
+    """Whether the squared feature norm of some picture could exceed the range of float32: it is at most D (d max|W| max gain)^2."""
+    largest = max(abs(float(kernel.weight.min())), abs(float(kernel.weight.max()))) * float(kernel.gains.max())
+    square = kernel.feature_dim * (kernel.pattern_dim * largest) ** 2
+    return None if square < LARGEST_SQUARE else "W and gains have values out of range"
+
+
+def _statistics_fault(statistics: Statistics, count: int, dim: int) -> str | None:
     blocks, kernels = statistics.sums.shape[-1], statistics.norms.shape[-1]
+    top = 1.01 * dim  # values are at most 1
     return (
-        _array_fault("block_sums", statistics.sums, np.float32, (count, blocks), lowest=0)
-        or _array_fault("block_squares", statistics.squares, np.float32, (count, blocks), lowest=0)
-        or _array_fault("centred_norms", statistics.norms, np.float32, (count, kernels), lowest=0)
+        _array_fault("block_sums", statistics.sums, np.float32, (count, blocks), 0, top)
+        or _array_fault("block_squares", statistics.squares, np.float32, (count, blocks), 0, top)
+        or _array_fault("centred_norms", statistics.norms, np.float32, (count, kernels), 0, LARGEST_NORM)
     )
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from uhop_cli.arrays import CPU, Array, Device, available_memory, namespace, to_numpy, topk, unit_rows
 from uhop_cli.diagnostics import guarantees
 from uhop_cli.dynamics import Trajectory, run
-from uhop_cli.errors import SettingsError
+from uhop_cli.errors import MemoryFileError, SettingsError
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.statistics import encode, evidence_members
 from uhop_cli.retrieval.bank import Bank
@@ -129,7 +129,19 @@ class Retriever:
         """Answer queries (Q, d); `visible` (Q, d) says which values are known, None: nothing is known to be missing.
 
         All queries are answered at once; `batch` says how many at most that should be.
+
+        Raises:
+            MemoryFileError: the numbers of the memory, which are somebody's claim, lead to none that are finite.
         """
+        with np.errstate(all="ignore"):
+            answer = self._answer(queries, visible, trace)
+        if not (np.isfinite(answer.weights).all() and np.isfinite(answer.pictures).all()):
+            raise MemoryFileError(
+                "no answer can be computed, as the memory has numbers out of range", "`uhop info --verify` looks for damage"
+            )
+        return answer
+
+    def _answer(self, queries: Float32, visible: NDArray[np.bool_] | None, trace: bool) -> Answer:
         if self.settings.similarity == "auto" and self.memory.record.get("retrieval") != "paper":
             model = self._by_evidence(queries) if visible is None else self._visible_likelihood(queries, visible)
         else:
@@ -149,7 +161,14 @@ class Retriever:
         """P(right) of answers with these features, by the calibration of the self-test; None where there is none."""
         calibration = self.memory.record.get("calibration")
         values = calibration.get(kind) if isinstance(calibration, dict) else None
-        return Confidence.from_json(values)(to_numpy(features)) if isinstance(values, dict) else None
+        if not isinstance(values, dict):
+            return None
+        facts = to_numpy(features)
+        try:
+            confidence = Confidence.from_json(values)
+        except SettingsError:  # somebody's claim, and no calibration
+            return None
+        return confidence(facts) if len(confidence.weights) == 2 * facts.shape[1] else None
 
     def _by_evidence(self, queries: Float32) -> EvidenceModel:
         beta = 1.0 if self.settings.beta == "auto" else self.settings.beta
