@@ -22,6 +22,7 @@ from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory import file as file_module
 from uhop_cli.memory.consistency import fault
 from uhop_cli.memory.container import ITEM_SIZE
+from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.file import load, save, verify
 from uhop_cli.memory.header import read_header
 from uhop_cli.memory.memory import Memory
@@ -107,7 +108,7 @@ def test_adding_files_and_taking_them_out_again_changes_no_byte(tmp_path: Path, 
         memory,
         patterns=np.concatenate([memory.patterns, more.patterns]),
         norms=np.concatenate([memory.norms, more.norms]),
-        entries=memory.entries + entries.with_rows(more.entries.name_entry + len(memory)),
+        entries=Entries.joined([memory.entries, entries.with_rows(more.entries.name_entry + len(memory))]),
     )
     save(memory, tmp_path / "never")
     save(both, tmp_path / "both")
@@ -194,7 +195,7 @@ def test_verify_finds_one_flipped_bit_anywhere(tmp_path: Path, make_memory: Any,
         (lambda m: replace(m, compact=m.compact * np.float32("nan")), "compact"),
         (lambda m: replace(m, originals=replace(m.originals, data=m.originals.data[::-1].copy())), "originals"),
         (
-            lambda m: replace(m, entries=m.entries.select(np.array([True] * 6 + [False])) + m.entries.select(np.arange(7) == 0)),
+            lambda m: replace(m, entries=Entries.joined([m.entries.select(np.arange(7) < 6), m.entries.select(np.arange(7) == 0)])),
             "twice",
         ),
     ],
