@@ -94,6 +94,20 @@ def test_transparent_parts_are_known_to_be_missing(folder: Path, tmp_path: Path)
         restore(folder, tmp_path / "nothing.png")
 
 
+def test_transparency_is_laid_on_the_background_where_the_stored_images_have_it_too(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for index in range(10):
+        rgba = np.random.default_rng(index).integers(0, 256, (8, 8, 4), dtype=np.uint8)
+        rgba[..., 3] = np.where(rgba[..., 3] > 128, 255, 0)
+        Image.fromarray(rgba).save(tmp_path / "images" / f"{index}.png")
+    store([tmp_path / "images"], tmp_path / "m.safetensors")
+    for alpha, kernel in (("auto", "other"), ("blend", "other"), ("missing", "visible pixels")):
+        result = Restorer(tmp_path / "m.safetensors", QuerySettings(alpha=alpha)).restore(tmp_path / "images" / "3.png")  # type: ignore[arg-type]
+        assert result.match is not None
+        assert result.match.name == "images/3.png"
+        assert (result.kernel == "visible pixels") == (kernel == "visible pixels")
+
+
 def test_mask_file_says_what_is_missing(folder: Path, tmp_path: Path) -> None:
     damaged = pixels(folder, 3).copy()
     damaged[8:] = 255

@@ -149,11 +149,15 @@ def learn_memory(
     settings: StoreSettings,
     *,
     originals: Originals | None = None,
+    transparent: bool = False,
     progress: OnProgress | None = None,
 ) -> tuple[Memory, Learned, SelfTest]:
-    """Stage I and the self-test on distinct patterns (M, H, W, C): the memory that `store` writes."""
+    """Stage I and the self-test on distinct patterns (M, H, W, C): the memory that `store` writes.
+
+    `transparent` says whether any stored image has transparent parts, which were laid on the background.
+    """
     learned = learn(patterns, settings, progress)
-    return _tested(patterns, spec, entries, originals, learned, settings, progress)
+    return _tested(patterns, spec, entries, originals, learned, settings, transparent, progress)
 
 
 def _finish(
@@ -168,9 +172,9 @@ def _finish(
     """The memory of what was found; with `keep`, its kernel instead of a new one."""
     embedded = None if originals is None else _embedded(originals, entries.sizes)
     if keep is None:
-        return learn_memory(patterns, spec, entries, settings, originals=embedded, progress=progress)
+        return learn_memory(patterns, spec, entries, settings, originals=embedded, transparent=found.transparent, progress=progress)
     learned = Learned(keep.kernel, _stage1_of(keep))
-    return _tested(patterns, spec, entries, embedded, learned, settings, progress)
+    return _tested(patterns, spec, entries, embedded, learned, settings, found.transparent, progress)
 
 
 def _tested(
@@ -180,6 +184,7 @@ def _tested(
     originals: Originals | None,
     learned: Learned,
     settings: StoreSettings,
+    transparent: bool,
     progress: OnProgress | None,
 ) -> tuple[Memory, Learned, SelfTest]:
     resolved = settings.resolved()
@@ -201,6 +206,7 @@ def _tested(
         "separation": separation,
         "self_test": [row.to_json() for row in test.rows],
         "calibration": test.calibration,
+        "transparent": transparent,
         "retrieval": "paper" if settings.protocol == "paper" else "evidence",
         "seed": settings.seed,
         "versions": {"uhop": uhop_cli.__version__, "numpy": np.__version__, "python": platform.python_version()},
