@@ -6,16 +6,8 @@ import numpy as np
 import pytest
 
 from uhop_cli.retrieval.blocks import BlockGrid
-from uhop_cli.retrieval.evidence import (
-    ROUNDING,
-    Choice,
-    MemoryStatistics,
-    Query,
-    centred,
-    choose,
-    log_likelihoods,
-    prepare,
-)
+from uhop_cli.retrieval.choice import Choice, choose
+from uhop_cli.retrieval.evidence import ROUNDING, MemoryStatistics, Query, centred, log_likelihoods, prepare
 
 SHAPE = (16, 16, 3)
 SIZE = 16 * 16 * 3

@@ -99,7 +99,7 @@ def store(
             if not len(entries):
                 raise _nothing(skipped)
             memory, learned, test = _finish(
-                distinct.close(), spec, entries, originals, settings, kept if keep_kernel else None, progress
+                distinct.close(), spec, entries, found.transparent, originals, settings, kept if keep_kernel else None, progress
             )
             size = writer.finish(memory)
         return _report(
@@ -135,7 +135,14 @@ def remove(
             originals: IO[bytes] | None = None
             found = _take(kept, Sources([]), distinct, originals, progress)
             memory, learned, test = _finish(
-                distinct.close(), old.spec, found.entries(), None, settings, kept if keep_kernel else None, progress
+                distinct.close(),
+                old.spec,
+                found.entries(),
+                found.transparent,
+                None,
+                settings,
+                kept if keep_kernel else None,
+                progress,
             )
             memory = replace(memory, originals=kept.originals)
             size = writer.finish(memory)
@@ -164,6 +171,7 @@ def _finish(
     patterns: NDArray[np.uint8],
     spec: PatternSpec,
     entries: Entries,
+    transparent: bool,
     originals: IO[bytes] | None,
     settings: StoreSettings,
     keep: Memory | None,
@@ -172,9 +180,9 @@ def _finish(
     """The memory of what was found; with `keep`, its kernel instead of a new one."""
     embedded = None if originals is None else _embedded(originals, entries.sizes)
     if keep is None:
-        return learn_memory(patterns, spec, entries, settings, originals=embedded, transparent=found.transparent, progress=progress)
+        return learn_memory(patterns, spec, entries, settings, originals=embedded, transparent=transparent, progress=progress)
     learned = Learned(keep.kernel, _stage1_of(keep))
-    return _tested(patterns, spec, entries, embedded, learned, settings, found.transparent, progress)
+    return _tested(patterns, spec, entries, embedded, learned, settings, transparent, progress)
 
 
 def _tested(

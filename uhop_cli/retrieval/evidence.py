@@ -18,24 +18,19 @@ Schwarz 1978). Where that finds the same white noise all over the picture, its m
 kernel can do better; else the learned kernels compete with it, and the largest log-odds answer. Agreement competes in either
 case. Nothing is fitted.
 
-All but agreement are functions of inner products with the stored pixels and of a few sums over each memory, so they share one pass.
+All but agreement are functions of inner products with the stored pixels and of a few sums over each memory, so they share one pass:
+this file. The choice itself is `choice`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
-from uhop_cli.arrays import Array, like, logsumexp, namespace, topk
-from uhop_cli.retrieval.agreement import agreement
+from uhop_cli.arrays import Array, like, namespace
 from uhop_cli.retrieval.blocks import BlockGrid
 
 RHOS = (1e-3, 1.0)  # the learned kernels that take part: one for covered and recoloured pictures, one for blurred ones
-PROPOSALS = 12  # memories that each model puts on the shortlist
 ROUNDING = 1 / (12 * 255**2)  # q: variance of a value rounded to 8 bits
 
 
@@ -206,115 +201,7 @@ def log_likelihoods(query: Query, patterns: Array, memory: MemoryStatistics) -> 
     return xp.stack(results, axis=0), total / length**0.5
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The answers to Q queries.
-
-    Attributes:
-        model: index into `Query.models` of the model that answers, (Q,).
-        scores: its log-likelihood ratios of all memories against "unrelated", (Q, M). Agreement knows its shortlist only; the
-            others count as unrelated there (0).
-        log_odds: m_k of that model, (Q,).
-        rows: the shortlist, (Q, S), sorted, with repeats.
-        features: what a confidence is made of, (Q, F), in the order of `Query.features`.
-    """
-
-    model: Array
-    scores: Array
-    log_odds: Array
-    rows: Array
-    features: Array
-
-    @property
-    def weights(self) -> Array:
-        """Posterior weights of the memories, (Q, M): softmax of the scores, Sep at beta = 1."""
-        xp = namespace(self.scores)
-        return xp.exp(self.scores - logsumexp(self.scores, axis=-1, keepdims=True))
-
-
-def choose(query: Query, scores: Array, cosine: Array, gather: Callable[[Array], Array]) -> Choice:
-    """The model that answers each query, and its scores.
-
-    Args:
-        query: from `prepare`.
-        scores: `log_likelihoods` of all memories, (K, Q, M); minus infinity leaves a memory out.
-        cosine: plain cosines, (Q, M).
-        gather: rows (Q, S) -> their pixels in [0, 1], (Q, S, d), float32.
-    """
-    xp = namespace(scores)
-    null = _unrelated(query)  # (K, Q)
-    ratios = scores - null[..., None]
-    proposals = [topk(ratios[k], PROPOSALS)[1] for k in range(scores.shape[0])] + [topk(cosine, PROPOSALS)[1]]
-    rows = xp.sort(xp.concat(proposals, axis=1), axis=1)
-    repeated = xp.concat([xp.zeros_like(rows[:, :1], dtype=xp.bool), rows[:, 1:] == rows[:, :-1]], axis=1)
-    squares = gather(rows) - query.pictures[:, None, :]
-    squares *= squares
-    size = squares.shape[2]
-    absent = xp.take_along_axis(cosine, rows, axis=1) == -xp.inf
-    exact = (-size / 2) * xp.log(xp.sum(squares, axis=2) / size + ROUNDING) - null[0][:, None]
-    exact = xp.where(absent, xp.full_like(exact, -xp.inf), exact)
-    kept_score, kept = agreement(query.pictures, squares)
-    kept_score = xp.where(absent, xp.full_like(kept_score, -xp.inf), kept_score)
-    each = xp.arange(rows.shape[0], device=rows.device)
-    # The pass has the residual of identity as a difference of large sums; the shortlist has it exactly.
-    ratios[0, each[:, None], rows] = exact
-    tops, leaders, odds, spreads = [], [], [], []
-    for k in range(scores.shape[0]):
-        values, index = topk(ratios[k], PROPOSALS)
-        tops.append(values[:, 0])
-        leaders.append(index[:, 0])
-        odds.append(_odds(values))
-        spreads.append(_spread(values))
-    single = xp.where(repeated, xp.full_like(kept_score, -xp.inf), kept_score)
-    values, index = topk(single, PROPOSALS)
-    tops.append(values[:, 0])
-    odds.append(_odds(values))
-    spreads.append(_spread(values))
-    leaders.append(xp.take_along_axis(rows, index[:, :1], axis=1)[:, 0])
-    top, leader, odd = xp.stack(tops), xp.stack(leaders), xp.stack(odds)  # each (K + 1, Q)
-
-    pixel_models = len(query.parameters)
-    penalty = like(scores, np.asarray(query.parameters, np.float32) * (math.log(size) / 2))
-    best = xp.argmax(top[:pixel_models] + null[:pixel_models] - penalty[:, None], axis=0)  # (Q,)
-    index = xp.arange(top.shape[0], device=rows.device)[:, None]
-    allowed = (index == best) | (index == top.shape[0] - 1) | ((index >= pixel_models) & (best > 1))
-    model = xp.argmax(xp.where(allowed, odd, xp.full_like(odd, -xp.inf)), axis=0)
-
-    answer, log_odds = leader[model, each], odd[model, each]
-    agreed = xp.zeros_like(ratios[0])
-    agreed = xp.where(ratios[0] == -xp.inf, ratios[0], agreed)
-    agreed[each[:, None], rows] = kept_score
-    chosen = xp.where((model == top.shape[0] - 1)[:, None], agreed, ratios[xp.clip(model, None, scores.shape[0] - 1), each])
-    place = xp.argmax(xp.astype(rows == answer[:, None], xp.float32), axis=1)
-    features = xp.stack(
-        [
-            xp.log1p(xp.clip(log_odds, 0, None)),
-            xp.log1p(xp.clip(log_odds, 0, None)) - xp.log1p(xp.stack(spreads)[model, each]),
-            xp.log(kept[each, place] / (1 - kept[each, place])),
-            xp.log1p(xp.clip(top[best, each], 0, None)),
-            xp.mean(xp.astype(leader == answer, xp.float32), axis=0),
-            xp.log1p(xp.clip(xp.sum(xp.where(leader == answer, odd, -odd), axis=0), 0, None)),
-            *(xp.where(leader == answer, 1.0, -1.0) * xp.log1p(xp.clip(odd, 0, None))),
-        ],
-        axis=1,
-    )
-    return Choice(model, chosen, log_odds, rows, features)
-
-
-def _odds(values: Array) -> Array:
-    """Top less the larger of runner-up and 0 (unrelated), of log-likelihood ratios in falling order (Q, 1 or 2)."""
-    xp = namespace(values)
-    rival = values[:, 1] if values.shape[1] > 1 else xp.zeros_like(values[:, 0])
-    return values[:, 0] - xp.clip(rival, 0, None)
-
-
-def _spread(values: Array) -> Array:
-    """How far the runner-up stands above the last of the proposals, (Q,): the scale of differences among wrong memories."""
-    xp = namespace(values)
-    return xp.clip(values[:, min(1, values.shape[1] - 1)], 0, None) - xp.clip(values[:, -1], 0, None)
-
-
-def _unrelated(query: Query) -> Array:
+def unrelated(query: Query) -> Array:
     """L_k of a memory that explains nothing of the query: no correlation anywhere. (K, Q)."""
     xp = namespace(query.pictures)
     affine = [xp.log(level.variances) @ (-level.sizes / 2) for level in query.levels]

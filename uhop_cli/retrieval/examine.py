@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from uhop_cli.arrays import Array, logsumexp, namespace
 from uhop_cli.retrieval.bank import Bank
 from uhop_cli.retrieval.blocks import BlockGrid
-from uhop_cli.retrieval.evidence import Choice, MemoryStatistics, Query, centred, choose, log_likelihoods, prepare
+from uhop_cli.retrieval.choice import Choice, choose
+from uhop_cli.retrieval.evidence import MemoryStatistics, Query, centred, log_likelihoods, prepare
 from uhop_cli.retrieval.models import Evaluation
 from uhop_cli.retrieval.residuals import ROUNDING, squared_distances
 from uhop_cli.retrieval.separation import Separation
