@@ -51,7 +51,7 @@ def bench(
     methods: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Which to compare; published, all.")] = None,
     sizes: Annotated[list[str] | None, typer.Option(metavar="M", help="Memory sizes.")] = None,
     levels: Annotated[list[str] | None, typer.Option(metavar="S", help="Noise levels.")] = None,
-    repeats: Annotated[int | None, typer.Option(min=1, metavar="R", help="Memory sets. 10; 20 under the paper's protocol.")] = None,
+    repeats: Annotated[int | None, typer.Option(min=1, metavar="R", help="Memory sets: 5, or 20 as in the paper.")] = None,
     iterations: Annotated[int | None, typer.Option(min=0, metavar="N", help="Of Stage I by gradient descent.")] = None,
     protocol: Annotated[
         Literal["paper", "tuned"], typer.Option(help="The paper's settings, or each method at its best.")
@@ -110,7 +110,8 @@ def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: 
             bench.run(experiment, methods)
     for experiment, _ in chosen:
         _print(experiment.name, journal, output)
-    output.line("c control   ^ ceiling: the best possible   p published quirks   * best of its column   ± deviation over repeats")
+    output.line("c control   ^ ceiling: nothing can be better   p with published quirks")
+    output.line("* best of its column   ± standard deviation over repeats")
     if out is not None:
         _write(out, bench, record, output)
     output.document(report.document(journal, record))
@@ -146,8 +147,8 @@ def _table(title: str, table: Summary, output: Output) -> None:
     fitting = max(1, (console.width - max(map(len, table.methods)) - 4) // width)
     for begin in range(0, len(table.columns), fitting):
         columns = table.columns[begin : begin + fitting]
-        heading = Text(title + (" (continued)" if begin else ""))
-        block = Table(box=box.SIMPLE_HEAD, title=heading, title_justify="left", title_style="bold", pad_edge=False, show_edge=False)
+        console.print(Text(title + (" (continued)" if begin else ""), style="bold"))
+        block = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         block.add_column("", no_wrap=True)
         block.add_column("method", no_wrap=True)
         for column in columns:

@@ -4,7 +4,7 @@ With the likelihood p(x | xi) of the corruption and memories that are equally li
 memories is softmax(ln p(x | xi_mu)). No method has a smaller expected sum-of-squares error than the posterior mean, nor a higher
 accuracy than its largest weight. Known here are, with their exact levels,
 
-    missing values, the mask known     the visible values are exact: ln p = 0 for memories that agree on them, -infinity else
+    covered values, the mask known     the visible values are exact: ln p = 0 for memories that agree on them, -infinity else
     Gaussian noise added               ln p = -||x - xi||^2 / (2 s^2)
     the same of a given norm n         as Gaussian noise with s^2 = n^2 / d, which it is but for terms of order 1/d
     the same, then |.| and clamped     per value, x < 1:  -(x - xi)^2 / (2 s^2) + ln(1 + exp(-2 x xi / s^2))
@@ -43,7 +43,7 @@ def log_likelihood(task: Task) -> Float64 | None:
     kind, level, patterns = task.corruption.kind, task.corruption.level, task.memories.patterns
     if task.held_out:
         return None
-    if task.visible is not None and task.corruption.fill == "black" and kind not in ("salt-pepper", "text", "scratches"):
+    if task.visible is not None:
         return np.asarray(-_visible_squares(task) / (2 * LEAST_SIGMA**2))
     if kind not in ("noise", "noise-norm", "noise-abs", "noise-clamped"):
         return None

@@ -14,8 +14,8 @@ LOSS_SIZES = (10, 50, 100, 200)
 
 
 def _iterations(config: Config, dataset: Dataset) -> list[Condition]:
-    size, last = config.fixed_size(dataset), config.iterations or max(ITERATIONS)
-    return [Condition("iterations", steps, size, MASK, steps) for steps in ITERATIONS if steps <= last]
+    size = config.fixed_size(dataset)
+    return [Condition("iterations", steps, size, MASK, steps) for steps in _up_to(config.iterations, ITERATIONS)]
 
 
 def _loss_and_error(config: Config, dataset: Dataset) -> list[Condition]:
@@ -24,13 +24,16 @@ def _loss_and_error(config: Config, dataset: Dataset) -> list[Condition]:
 
 def _average_and_max(config: Config, dataset: Dataset) -> list[Condition]:
     sizes = replace(config, sizes=config.sizes or LOSS_SIZES).memory_sizes(dataset) if len(dataset) >= min(LOSS_SIZES) else ()
-    last = config.iterations or max(LOSS_ITERATIONS)
     return [
         Condition("average-vs-max", f"M={size} N={steps}", size, MASK, steps)
         for size in sizes
-        for steps in LOSS_ITERATIONS
-        if steps <= last
+        for steps in _up_to(config.iterations, LOSS_ITERATIONS)
     ]
+
+
+def _up_to(last: int | None, steps: tuple[int, ...]) -> tuple[int, ...]:
+    """Those of the steps that are not beyond the last one asked for, and at least that one."""
+    return steps if last is None else tuple(step for step in steps if step <= last) or (last,)
 
 
 LEARNED = ("uhop-average-1", "uhop-average-10", "uhop-average-100")

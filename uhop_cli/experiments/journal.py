@@ -16,6 +16,7 @@ from typing import Any
 
 from uhop_cli.errors import OutputError
 from uhop_cli.images.discover import escape
+from uhop_cli.memory.atomic import clean
 
 ROWS, TIMINGS = "rows.jsonl", "timings.csv"
 KEY = ("experiment", "memory_size", "corruption", "x", "iterations", "repeat", "method")
@@ -52,6 +53,7 @@ class Journal:
         path = folder / ROWS
         head = (_line({"config": config, "hash": config_hash(config)})).encode()
         folder.mkdir(parents=True, exist_ok=True)
+        clean(folder)  # what a killed run left
         present = path.read_bytes() if path.exists() else b""
         if present and not resume:
             raise OutputError(f"{escape(path)} is there already", "--resume goes on with it; or choose another --out")

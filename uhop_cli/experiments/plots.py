@@ -11,9 +11,10 @@ from uhop_cli.experiments.journal import Row
 from uhop_cli.experiments.statistics import Summary, role, summarise
 
 # Okabe and Ito's palette, which people with any colour vision tell apart; markers tell what is left.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8A6D00")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D00")
+GREYS = ("#000000", "#555555", "#888888")
 MARKERS = "osD^vP*X<>"
-STYLES = {"uhop": "-", "baseline": "-", "published": "-.", "control": "--", "ceiling": ":"}
+STYLES = {"uhop": ("-", 2.0), "baseline": ("-", 0.8), "published": ("-.", 1.0), "control": ("--", 1.2), "ceiling": (":", 2.0)}
 INCHES = (7.0, 4.2)
 
 
@@ -58,15 +59,19 @@ def draw(folder: Path, rows: Sequence[Row], experiment: Experiment, dataset: str
 def _curves(axes: Any, table: Summary, experiment: Experiment) -> None:
     words = any(isinstance(column, str) for column in table.columns)
     places = list(range(len(table.columns))) if words else list(table.columns)
-    for index, method in enumerate(table.methods):
+    drawn: dict[str, int] = {}  # of each role
+    for method in table.methods:
         found = [(x, table.cells[method, c]) for x, c in zip(places, table.columns, strict=True) if (method, c) in table.cells]
         if not found:
             continue
+        kind = role(method)
+        index = drawn[kind] = drawn.get(kind, -1) + 1
+        palette = GREYS if kind in ("control", "ceiling") else COLOURS
+        colour, marker = palette[index % len(palette)], MARKERS[(index + 3 * (kind == "baseline")) % len(MARKERS)]
+        style, width = STYLES[kind]
         xs, means = [x for x, _ in found], [cell.mean for _, cell in found]
-        colour = "#555555" if role(method) == "ceiling" else COLOURS[index % len(COLOURS)]
-        marker = MARKERS[index % len(MARKERS)]
-        style = "" if words else STYLES[role(method)]
-        axes.plot(xs, means, color=colour, marker=marker, markersize=3.5, linestyle=style or "none", linewidth=1.2, label=method)
+        line = "none" if words else style
+        axes.plot(xs, means, color=colour, marker=marker, markersize=3.5, linestyle=line, linewidth=width, label=method)
         if not words:
             low = [max(0.0, cell.mean - cell.deviation) for _, cell in found]
             axes.fill_between(xs, low, [cell.mean + cell.deviation for _, cell in found], color=colour, alpha=0.12, linewidth=0)

@@ -17,6 +17,7 @@ from uhop_cli.memory.atomic import AtomicFile
 
 SCHEMA = "uhop.bench/1"
 MARKS = {"control": "c", "ceiling": "^", "published": "p", "baseline": " ", "uhop": " "}
+NOTHING = 1e-6  # an error below it is shown as 0: a thousandth of one grey level in one value
 MEASURES = {"sse": "sum-of-squares error", "accuracy": "top-1 accuracy"}
 
 
@@ -47,12 +48,12 @@ def summaries(rows: Sequence[Row], experiment: str) -> list[Summary]:
 
 
 def cell_text(cell: Cell | None, measure: str) -> str:
-    """'mean ± deviation', with as many digits as are worth reading."""
+    """'mean±deviation', with as many digits as are worth reading."""
     if cell is None:
         return "-"
     if measure == "accuracy":
-        return f"{cell.mean:.3f} ± {cell.deviation:.3f}"
-    return f"{_short(cell.mean)} ± {_short(cell.deviation)}"
+        return f"{cell.mean:.3f}±{cell.deviation:.3f}"
+    return f"{_short(cell.mean)}±{_short(cell.deviation)}"
 
 
 def column_text(value: Any) -> str:
@@ -160,6 +161,6 @@ def _csv(rows: Sequence[Row]) -> str:
 
 
 def _short(value: float) -> str:
-    if value == 0:
+    if abs(value) < NOTHING:
         return "0"
     return f"{value:.0f}" if abs(value) >= 99.95 else f"{value:.3g}" if abs(value) >= 0.01 else f"{value:.0e}"

@@ -1,0 +1,78 @@
+"""`uhop bench` at the shell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from uhop_cli.cli.app import run
+
+FAST = ["--methods", "uhop,cosine,mean-image,ceiling", "--repeats", "2", "--sizes", "5,10", "--levels", "0,0.5,1,2"]
+
+
+@pytest.fixture
+def array(tmp_path: Path) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 6, 6), dtype=np.uint8)
+    np.save(tmp_path / "set.npy", pixels)
+    return tmp_path / "set.npy"
+
+
+def test_tables_fit_eighty_columns(array: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", "--dataset", str(array), *FAST]) == 0
+    out, err = capsys.readouterr()
+    tables = out.splitlines()
+    assert max(map(len, tables)) <= 80
+    assert "…" not in out
+    assert err == ""
+    assert "capacity: sum-of-squares error against memories" in out
+    assert any(line.startswith("^   ceiling") for line in tables)
+    assert any(line.startswith("c   mean-image") for line in tables)
+
+
+def test_json_is_one_document(array: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", "--dataset", str(array), "--json", "--experiment", "capacity", *FAST]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "uhop.bench/1"
+    assert len(document["rows"]) == 2 * 2 * 4
+    assert document["config"]["settings"]["sizes"] == [5, 10]
+
+
+def test_out_is_written_resumed_and_not_overwritten(array: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["bench", "--dataset", str(array), "--experiment", "capacity", "-q", "--out", str(tmp_path / "out"), *FAST]
+    assert run(arguments) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'out' / 'report.md'}\n"
+    rows = (tmp_path / "out" / "rows.jsonl").read_bytes()
+    assert {"rows.csv", "rows.json", "report.md", "capacity-uhop.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert run(arguments) == 1
+    assert "--resume" in capsys.readouterr().err
+    assert run([*arguments, "--resume"]) == 0
+    assert (tmp_path / "out" / "rows.jsonl").read_bytes() == rows
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--dataset", "nothing"], 1),
+        (["--methods", "nothing"], 2),
+        (["--experiment", "nothing"], 2),
+        (["--sizes", "five"], 2),
+        (["--sizes", "2.5"], 2),
+        (["--sizes", "1"], 2),
+        (["--sizes", "1000"], 2),
+        (["--resume"], 2),
+        (["--protocol", "best"], 2),
+    ],
+)
+def test_mistakes_are_told_in_two_lines(arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", *arguments]) == code
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_the_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", "--list"]) == 0
+    out = capsys.readouterr().out
+    for name in ("fashion-mnist", "average-vs-max", "published:uhop", "ceiling"):
+        assert name in out

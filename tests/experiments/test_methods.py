@@ -1,0 +1,167 @@
+"""Laws that every registered method keeps, and what the single ones are made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from uhop_cli.errors import SettingsError
+from uhop_cli.experiments.datasets import Dataset
+from uhop_cli.experiments.learners import learn, start
+from uhop_cli.experiments.methods import METHODS, Method, everything, select
+from uhop_cli.experiments.retrieve import Answer, ProtocolName, Settings, separate
+from uhop_cli.experiments.rules import Linear, RandomFeatures, random_directions, unit
+from uhop_cli.experiments.task import Memories, Task
+from uhop_cli.images.corrupt import SUITE, Corruption, parse
+from uhop_cli.retrieval.linear import LinearMemory, RandomFeatureMemory
+
+SIZE = 20
+CASES = [(method, protocol) for method in everything() for protocol in ("paper", "tuned")]
+
+
+def make_task(
+    dataset: Dataset, label: str = "mask:0.5", repeat: int = 0, methods: list[Method] | None = None, **settings: object
+) -> Task:
+    rows = np.random.default_rng(repeat).permutation(len(dataset))[:SIZE]
+    memories = Memories(dataset.vectors(rows), dataset.spec)
+    for method in methods or []:
+        for learner in (*method.learners, *method.tuned_learners):
+            weight = start(0, repeat, learner.feature_dim or dataset.spec.dim, dataset.spec.dim)
+            memories.weights[learner] = learn(memories.patterns[None], weight[None], learner, 10)[0]
+    return Task.damage(memories, parse(label), repeat, **settings)
+
+
+def answer(
+    dataset: Dataset, method: Method, protocol: ProtocolName, label: str = "mask:0.5", **settings: object
+) -> tuple[Task, Answer]:
+    tuner = Settings(protocol, lambda task: make_task(dataset, label, 99, [method]))
+    task = make_task(dataset, label, methods=[method], **settings)
+    return task, method.answer(task, tuner)
+
+
+@pytest.mark.parametrize(("method", "protocol"), CASES, ids=lambda value: getattr(value, "name", value))
+def test_every_method_answers_with_weights_on_the_simplex_or_with_finite_pictures(
+    dataset: Dataset, method: Method, protocol: ProtocolName
+) -> None:
+    for label in ("mask:0.5", "noise:0.3"):  # the latter leaves values below 0 and above 1
+        task, result = answer(dataset, method, protocol, label)
+        if result.weights is not None:
+            assert result.weights.shape == (SIZE, SIZE)
+            assert (result.weights >= 0).all()
+            assert np.allclose(result.weights.sum(axis=1), 1, atol=1e-4)
+        else:
+            assert result.pictures is not None
+            assert result.pictures.shape == task.queries.shape
+            assert np.isfinite(result.pictures).all()
+
+
+@pytest.mark.parametrize("method", everything(), ids=lambda method: method.name)
+def test_a_clean_query_is_restored_by_what_claims_to_retrieve(dataset: Dataset, method: Method) -> None:
+    """At a high beta; the exceptions are what the science says of them."""
+    fail = {
+        "mean-image", "linear", "random-features", "random-mask", "denseam-10",  # no beta, or memories left out at random
+        "mhn", "sparse-mhn", "top-k",  # the dot product prefers bright memories
+        "published:l2", "published:l1", "published:poly10", "published:beta", "published:mhn", "published:sparse-mhn",
+        "published:top-k", "published:random-mask",
+    }  # fmt: skip
+    _, result = answer(dataset, method, "paper", "noise:0", beta=1e4)
+    if result.weights is None:
+        assert method.name in ("query", "published:poly10", "published:beta")
+        return
+    accuracy = np.mean(np.argmax(result.weights, axis=1) == np.arange(SIZE))
+    if method.name not in fail and not method.name.startswith("khm"):
+        assert accuracy > 0.9
+    if method.name in ("published:l2", "published:l1"):
+        assert accuracy == 0  # the farthest memory wins
+
+
+def test_the_error_of_weights_is_that_of_the_picture(dataset: Dataset) -> None:
+    task = make_task(dataset)
+    weights = np.random.default_rng(0).dirichlet(np.ones(SIZE), SIZE).astype(np.float32)
+    pictures = weights @ task.memories.patterns
+    expected = np.square(np.clip(pictures, 0, 1).astype(np.float64) - task.memories.patterns).sum(axis=1)
+    assert np.allclose(task.error_of_weights(weights), expected, rtol=1e-4)
+    assert np.allclose(task.error_of_pictures(pictures), expected, rtol=1e-4)
+    assert task.error_of_weights(np.eye(SIZE, dtype=np.float32)).max() == 0
+
+
+@pytest.mark.parametrize(
+    "corruption",
+    [
+        *SUITE,
+        *(Corruption(kind, level) for kind in ("noise", "noise-abs", "noise-clamped", "noise-norm") for level in (0, 0.3, 1, 3)),
+    ],
+    ids=lambda corruption: corruption.label,
+)
+def test_nothing_beats_the_ceiling(dataset: Dataset, corruption: Corruption) -> None:
+    """In the mean over many draws; what the ceiling gives where the corruption is not known is nothing."""
+    names = ("uhop", "cosine", "l2-squared", "l1-mhn", "mean-image", "query", "denseam-10")
+    differences = []
+    for repeat in range(8):
+        task = make_task(dataset, corruption.label, repeat)
+        tuner = Settings("tuned", lambda task, label=corruption.label: make_task(dataset, label, 99))
+        best = METHODS["ceiling"].answer(task, tuner)
+        if best.weights is None:
+            assert corruption.kind not in ("mask", "half", "noise", "noise-abs", "noise-clamped", "noise-norm")
+            return
+        ceiling = task.error_of_weights(best.weights).mean()
+        for name in names:
+            result = METHODS[name].answer(task, tuner)
+            error = task.error_of_pictures(result.pictures) if result.weights is None else task.error_of_weights(result.weights)
+            differences.append((name, float(error.mean() - ceiling)))
+    for name in names:
+        mine = np.array([difference for other, difference in differences if other == name])
+        assert mine.mean() > -3 * mine.std() / len(mine) ** 0.5 - 1e-6, name
+
+
+def test_the_tabulated_likelihood_is_the_exact_one(dataset: Dataset) -> None:
+    from math import erfc
+
+    from uhop_cli.experiments.ceiling import log_likelihood
+
+    def density(x: np.ndarray, sigma: float) -> np.ndarray:
+        return np.exp(-x * x / (2 * sigma**2)) / (sigma * np.sqrt(2 * np.pi))
+
+    tail = np.vectorize(lambda z: erfc(z / 2**0.5) / 2)
+    for sigma in (0.2, 1.0, 2.0):
+        task = make_task(dataset, f"noise-abs:{sigma}")
+        found = log_likelihood(task)
+        x, xi = task.queries[:, None, :].astype(float), task.memories.patterns[None].astype(float)
+        inside = density(x - xi, sigma) + density(x + xi, sigma)
+        outside = tail((1 - xi) / sigma) + tail((1 + xi) / sigma)
+        exact = np.log(np.where(x < 1, inside, outside)).sum(axis=2)
+        assert found is not None
+        difference = found - exact
+        assert np.abs(difference - difference.mean(axis=1, keepdims=True)).max() < 0.05
+
+
+def test_the_fixed_size_models_are_those_of_the_engine(dataset: Dataset) -> None:
+    task = make_task(dataset, "noise:0.3")
+    linear = LinearMemory(dataset.spec.dim)
+    linear.write(task.memories.patterns)
+    weights = separate("share")(Linear().scores(task, None, None), task)
+    assert np.allclose(weights @ task.memories.patterns, linear.read(task.queries), atol=1e-4)
+
+    memory = RandomFeatureMemory(dataset.spec.dim, features=dataset.spec.dim)
+    memory.omegas = random_directions(dataset.spec.dim).astype(np.float64)
+    scores = RandomFeatures().scores(task, None, None)
+    lifted = np.exp(memory.exponents(unit(task.memories.patterns)))
+    expected = np.exp(memory.exponents(unit(task.queries))) @ lifted.T
+    assert np.allclose(separate("share")(scores, task), expected / expected.sum(axis=1, keepdims=True), atol=1e-4)
+
+
+def test_methods_are_chosen_by_name_and_by_protocol() -> None:
+    names = [method.name for method in select((), "paper")]
+    assert "uhop-visible" not in names
+    assert not any(name.startswith("published") for name in names)
+    assert {"query", "mean-image", "l2-squared", "cosine", "untrained", "ceiling"} <= set(names)
+    assert all(method.role == "published" for method in select(("published",), "paper"))
+    assert [method.name for method in select(("mhn", "cosine"), "tuned")] == ["mhn", "cosine"]
+    with pytest.raises(SettingsError, match="unknown method"):
+        select(("mhm",), "paper")
+
+
+def test_every_method_says_what_it_is_in_one_line() -> None:
+    for method in everything():
+        assert 10 < len(method.description) < 130
+        assert "\n" not in method.description

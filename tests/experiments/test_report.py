@@ -1,0 +1,107 @@
+"""Statistics, report and figures."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from uhop_cli.experiments import plots, report, sheet
+from uhop_cli.experiments.config import Config
+from uhop_cli.experiments.datasets import Dataset
+from uhop_cli.experiments.experiments import EXPERIMENTS, methods_of
+from uhop_cli.experiments.journal import Journal
+from uhop_cli.experiments.runs import Bench
+from uhop_cli.experiments.statistics import paired, student_quantile, summarise
+
+
+def row(method: str, repeat: int, sse: float, x: int = 10) -> dict[str, object]:
+    return {"experiment": "capacity", "method": method, "repeat": repeat, "x": x, "sse": sse, "accuracy": None, "loss": None}
+
+
+def test_students_quantile_is_the_known_one() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    for freedom in (1, 2, 9, 19, 100):
+        assert student_quantile(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-6)
+
+
+def test_the_interval_is_that_of_the_paired_difference() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(0)
+    these, those = rng.random(12), rng.random(12)
+    mean, half = paired(dict(enumerate(these)), dict(enumerate(those)))
+    interval = stats.ttest_rel(these, those).confidence_interval(0.95)
+    assert (mean - half, mean + half) == pytest.approx((interval.low, interval.high))
+    assert paired({0: 3.0}, {0: 1.0}) == (2.0, 0.0)
+
+
+def test_a_table_knows_the_best_and_the_best_control() -> None:
+    rows = [row(m, r, v + r) for m, v in (("uhop", 2.0), ("mean-image", 9.0), ("cosine", 4.0), ("ceiling", 0.0)) for r in (0, 1)]
+    table = summarise(rows, "capacity")
+    assert [table.cells[m, 10].best for m in table.methods] == [True, False, False, False]  # the ceiling is no contestant
+    assert table.cells["uhop", 10].difference == pytest.approx(-2.0)  # against cosine, the better control
+    assert table.cells["cosine", 10].difference is None
+    assert table.cells["uhop", 10].mean == 2.5
+
+
+@pytest.fixture(scope="module")
+def bench(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, Path]:
+    folder = tmp_path_factory.mktemp("out")
+    config = Config(experiments=("capacity", "loss-vs-error", "corruptions", "metastable"), sizes=(6, 9), repeats=2, iterations=2)
+    with Journal(folder, config.to_json(dataset)) as journal:
+        bench = Bench(config, dataset, journal)
+        for name in config.experiments:
+            bench.run(EXPERIMENTS[name], methods_of(EXPERIMENTS[name], config))
+    return bench, folder
+
+
+def test_csv_and_json_carry_every_row(bench: tuple[Bench, Path], dataset: Dataset) -> None:
+    run, folder = bench
+    report.write(folder, run.journal, run.config.to_json(dataset))
+    document = json.loads((folder / "rows.json").read_text())
+    assert document["schema"] == "uhop.bench/1"
+    assert document["config"]["digest"] == dataset.digest
+    assert len(document["rows"]) == len(run.journal.rows)
+    wanted = {"experiment", "dataset", "method", "memory_size", "corruption", "level", "iterations", "repeat", "seed", "sse"}
+    wanted |= {"accuracy", "seconds"}
+    assert all(wanted <= set(one) and one["seconds"] >= 0 for one in document["rows"])
+    with (folder / "rows.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == len(run.journal.rows)
+    assert "seconds" not in lines[0]
+    assert float(lines[0]["sse"]) == run.journal.rows[0]["sse"]
+    text = (folder / "report.md").read_text()
+    assert "## capacity" in text
+    assert "| c | mean-image |" in text
+    assert "best control" in text
+    assert "above 10" in text  # the table of metastable states, diffuse and large ones included
+
+
+def test_figures_are_drawn_and_are_the_same_each_time(bench: tuple[Bench, Path]) -> None:
+    pytest.importorskip("matplotlib")
+    run, folder = bench
+    for name in ("capacity", "loss-vs-error", "corruptions"):
+        assert plots.draw(folder, run.journal.rows, EXPERIMENTS[name], "generated") == [f"{name}.png", f"{name}.svg"]
+    first = (folder / "capacity.svg").read_bytes()
+    plots.draw(folder, run.journal.rows, EXPERIMENTS["capacity"], "generated")
+    assert (folder / "capacity.svg").read_bytes() == first
+    assert plots.draw(folder, run.journal.rows, EXPERIMENTS["metastable"], "generated") == []  # nothing has an error there
+
+
+def test_the_contact_sheet_shows_query_answer_and_truth(bench: tuple[Bench, Path]) -> None:
+    from PIL import Image
+
+    run, folder = bench
+    methods = methods_of(EXPERIMENTS["capacity"], run.config)
+    names = sheet.draw(folder, run, EXPERIMENTS["capacity"], methods)
+    assert len(names) == len(methods)
+    with Image.open(folder / "capacity-ceiling.png") as picture:
+        pixels = np.asarray(picture)
+    zoom = 64 // 9
+    cell = 9 * zoom + 2
+    retrieved, truth = pixels[2:cell, 2 + cell : 2 * cell], pixels[2:cell, 2 + 2 * cell : 3 * cell]
+    assert np.array_equal(retrieved, truth)  # the ceiling restores a half-masked picture
+    assert sheet.draw(folder, run, EXPERIMENTS["metastable"], methods) == []
