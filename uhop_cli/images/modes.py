@@ -79,7 +79,8 @@ def _eight_bit(strip: PILImage, gray: bool) -> PILImage:
 
 
 def _values(strip: PILImage) -> NDArray[np.float64]:
-    return np.asarray(strip).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # of not-a-number, which is looked for later
+        return np.asarray(strip).astype(np.float64)
 
 
 def _bounds(image: PILImage) -> tuple[float, float]:
