@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from uhop_cli.arrays import resolve_device
 from uhop_cli.errors import SettingsError
 from uhop_cli.images.patterns import PatternSpec
+from uhop_cli.memory.answer import Answer
 from uhop_cli.memory.build import learn_memory
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.memory import Memory
-from uhop_cli.memory.retriever import Answer, RetrievalSettings, Retriever
+from uhop_cli.memory.retriever import RetrievalSettings, Retriever
 from uhop_cli.memory.settings import OnProgress, StoreSettings
 
 
@@ -72,7 +73,8 @@ def retrieve(
         device: 'auto', 'cpu', 'cuda', ...
 
     Returns:
-        weights (Q, M), pictures (T, Q, d), energies, steps and confidence; `answer.weights.argmax(axis=1)` are the best matches.
+        weights (Q, M), pictures (T, Q, d), energies, steps and confidence; `answer.ranking(i, 3)` are the best
+        matches of query i. Of a large memory `answer.rows` says which memories the weights are of.
     """
     rows = queries.reshape(len(queries), -1)
     if rows.shape[1] != memory.spec.dim:

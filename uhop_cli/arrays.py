@@ -7,8 +7,10 @@ a GPU it is `array_api_compat.torch`. This is the only file, beside nn/, in whic
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -182,6 +184,29 @@ def chunks(total: int, size: int) -> Iterator[slice]:
     size = max(1, size)
     for start in range(0, total, size):
         yield slice(start, min(start + size, total))
+
+
+def on_all_cores(work: Callable[[slice], object], total: int, step: int) -> None:
+    """Run `work` on slices of at most `step` that cover range(total): on all cores, one BLAS thread in each."""
+    threads = min(os.cpu_count() or 1, 16)
+
+    def strip(part: slice) -> None:
+        for rows in chunks(part.stop - part.start, step):
+            work(slice(part.start + rows.start, part.start + rows.stop))
+
+    if threads == 1 or total <= step:
+        strip(slice(0, total))
+        return
+    with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        list(pool.map(strip, chunks(total, -(-total // threads))))
+
+
+@cache
+def _blas() -> Any:
+    """The BLAS libraries of this process; finding them takes longer than limiting their threads."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def available_memory() -> int:

@@ -55,7 +55,8 @@ def _make_memory(
         entries,
         beta=1.5,
         record=record if record is not None else {"seed": 0, "settings": {"size": "auto"}, "self_test": [{"level": 0.5}]},
-        compact=rng.normal(size=(patterns, compact)).astype(np.float32) if compact else None,
+        compact=rng.normal(size=(compact, patterns)).astype(np.float32) if compact else None,
+        compact_map=rng.normal(size=(compact - 1, spec.dim)).astype(np.float32) if compact else None,
         originals=Originals.build(contents) if embed else None,
     )
 
@@ -69,6 +70,7 @@ def _arrays(memory: Memory) -> dict[str, Any]:
         "spectrum": kernel.spectrum,
         "norms": memory.norms,
         "compact": memory.compact,
+        "compact_map": memory.compact_map,
         "name_bytes": entries.name_bytes,
         "name_offsets": entries.name_offsets,
         "name_entry": entries.name_entry,

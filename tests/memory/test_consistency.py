@@ -55,8 +55,14 @@ SPOILED = {
         lambda m: replace(m, norms=changed(m.norms, (0, 1), np.nan)),
     ],
     "compact": [
-        lambda m: replace(m, compact=np.zeros((5, 129), np.float32)),
-        lambda m: replace(m, compact=np.zeros((4, 2), np.float32)),
+        lambda m: replace(m, compact=np.zeros((129, 5), np.float32)),
+        lambda m: replace(m, compact=np.zeros((2, 4), np.float32)),
+        lambda m: replace(m, compact_map=None),
+    ],
+    "compact_map": [
+        lambda m: replace(m, compact_map=m.compact_map[:, 1:]),
+        lambda m: replace(m, compact_map=np.zeros((2, 36), np.float32)),
+        lambda m: replace(m, compact_map=m.compact_map * np.float32(np.inf)),
     ],
     "name_entry": [
         lambda m: entries(m, name_entry=changed(m.entries.name_entry, 0, 5)),

@@ -234,12 +234,12 @@ def print_self_test(rows: Any, output: Output) -> None:
     """The table of the self-test: how often the right memory is found from a damaged copy of it."""
     if rows:
         output.line()
+        shares = {"right": "accuracy", "without learning": "accuracy_unlearned"}
+        if any(row.get("shortlisted") is not None for row in rows):
+            shares["on the shortlist"] = "shortlisted"
         output.table(
-            ["damage", "right", "without learning", "squared error"],
-            [
-                [_label(row), number(row["accuracy"], ".1%"), number(row.get("accuracy_unlearned"), ".1%"), number(row.get("sse"))]
-                for row in rows
-            ],
+            ["damage", *shares, "squared error"],
+            [[_label(row), *(number(row.get(key), ".1%") for key in shares.values()), number(row.get("sse"))] for row in rows],
             left=[0],
             title="Self-test: damaged copies of stored images",
         )

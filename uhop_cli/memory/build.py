@@ -34,7 +34,7 @@ from uhop_cli.memory.report import StoreReport
 from uhop_cli.memory.self_test import SelfTest, self_test
 from uhop_cli.memory.settings import OnProgress, StoreSettings
 from uhop_cli.memory.sources import Sources, collect, headers
-from uhop_cli.memory.statistics import encode
+from uhop_cli.memory.statistics import compact_codes, encode
 from uhop_cli.memory.writer import Writer
 
 SPARE_DISK = 64 << 20  # left free on the disk beside what the memory file takes
@@ -197,7 +197,8 @@ def _tested(
 ) -> tuple[Memory, Learned, SelfTest]:
     resolved = settings.resolved()
     norms, statistics = encode(learned.kernel, spec, patterns, progress)
-    draft = Memory(spec, patterns, learned.kernel, norms, entries, 1.0, {}, statistics)
+    codes, directions = compact_codes(spec, patterns, settings.seed, progress) or (None, None)
+    draft = Memory(spec, patterns, learned.kernel, norms, entries, 1.0, {}, statistics, codes, directions)
     test = self_test(draft, resolved, progress)
     kernel = learned.kernel.with_chosen(test.chosen)
     loss = loss_of(resolved)
@@ -219,7 +220,7 @@ def _tested(
         "seed": settings.seed,
         "versions": {"uhop": uhop_cli.__version__, "numpy": np.__version__, "python": platform.python_version()},
     }
-    memory = Memory(spec, patterns, kernel, norms, entries, test.beta, record, statistics, originals=originals)
+    memory = replace(draft, kernel=kernel, beta=test.beta, record=record, originals=originals)
     return memory, replace(learned, kernel=kernel, stage1=detail), test
 
 

@@ -28,7 +28,7 @@ def fault(memory: Memory) -> str | None:
         _kernel_fault(memory.kernel, memory.spec.dim)
         or _array_fault("norms", memory.norms, np.float32, (len(memory), memory.kernel.members), 0, LARGEST_NORM)
         or (memory.statistics is not None and _statistics_fault(memory.statistics, len(memory), memory.spec.dim))
-        or (memory.compact is not None and _compact_fault(memory.compact, len(memory)))
+        or _compact_fault(memory)
         or _entries_fault(memory.entries, len(memory))
         or (memory.originals is not None and _originals_fault(memory.originals, memory.entries.sizes))
         or None
@@ -98,10 +98,17 @@ def _statistics_fault(statistics: Statistics, count: int, dim: int) -> str | Non
     )
 
 
-def _compact_fault(compact: NDArray[np.float32], count: int) -> str | None:
-    if compact.dtype != np.float32 or compact.ndim != 2 or compact.shape[0] != count or not 0 < compact.shape[1] <= MAX_COMPACT:
-        return f"compact is {_form(compact)} where float32 ({count}, at most {MAX_COMPACT}) is due"
-    return None
+def _compact_fault(memory: Memory) -> str | None:
+    compact, directions = memory.compact, memory.compact_map
+    if compact is None or directions is None:
+        return None if compact is directions else "compact and compact_map go together"
+    count = len(memory)
+    if compact.dtype != np.float32 or compact.ndim != 2 or compact.shape[1] != count or not 1 < compact.shape[0] <= MAX_COMPACT:
+        return f"compact is {_form(compact)} where float32 (at most {MAX_COMPACT}, {count}) is due"
+    size = directions.shape[0] if directions.ndim else 0
+    if not 0 < size < compact.shape[0] or size % (compact.shape[0] - size):
+        return f"compact_map is {_form(directions)}, which does not give codes of {compact.shape[0]} values"
+    return _array_fault("compact_map", directions, np.float32, (size, memory.spec.dim), -LARGEST_NORM, LARGEST_NORM)
 
 
 def _entries_fault(entries: Entries, count: int) -> str | None:

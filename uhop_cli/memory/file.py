@@ -122,6 +122,7 @@ def _assemble(header: Header, data: NDArray[np.uint8]) -> Memory:
         record=header.record,
         statistics=Statistics(*(arrays[name] for name in STATISTICS)) if all(name in arrays for name in STATISTICS) else None,
         compact=arrays.get("compact"),
+        compact_map=arrays.get("compact_map"),
         originals=Originals(arrays["originals"], arrays["original_offsets"]) if header.embedded else None,
     )
 

@@ -34,7 +34,8 @@ TENSORS: dict[str, tuple[str, int, bool]] = {
     "block_sums": ("F32", 2, True),  # (M, B), with the next two: `Statistics`
     "block_squares": ("F32", 2, True),  # (M, B)
     "centred_norms": ("F32", 2, True),  # (M, R')
-    "compact": ("F32", 2, True),  # (M, k)
+    "compact": ("F32", 2, True),  # (k, M)
+    "compact_map": ("F32", 2, True),  # (k - B, d)
     "digests": ("U8", 2, False),  # (N, 32)
     "name_bytes": ("U8", 1, False),
     "originals": ("U8", 1, True),

@@ -56,8 +56,8 @@ class Statistics:
         """(B, B, R')."""
         return self.sums.shape[1], self.squares.shape[1], self.norms.shape[1]
 
-    def select(self, rows: Mask) -> Statistics:
-        """The statistics of the memories that `rows` (M,) marks."""
+    def select(self, rows: Mask | Int64) -> Statistics:
+        """The statistics of the memories that `rows` marks, (M,), or names."""
         return Statistics(self.sums[rows], self.squares[rows], self.norms[rows])
 
 
@@ -75,7 +75,9 @@ class Memory:
         record: how it came about: settings, stage1, separation, calibration, self_test, seed, versions. JSON values, without
             times and absolute paths. Read from a file it is somebody's claim: no more is checked than that it is JSON.
         statistics: of the memories, for the choice by evidence; None: computed when they are needed.
-        compact: (M, k) float32 with k <= 128, a shortlist code, or None.
+        compact: (k, M) float32 with k <= 128, the shortlist codes of `retrieval.compact`, one a column; None: all memories are
+            examined.
+        compact_map: (k - B, d) float32, the directions that the codes are made with, or None.
         originals: embedded copies of the files, or None.
     """
 
@@ -88,6 +90,7 @@ class Memory:
     record: Mapping[str, Any]
     statistics: Statistics | None = None
     compact: Float32 | None = None
+    compact_map: Float32 | None = None
     originals: Originals | None = None
 
     def __len__(self) -> int:
@@ -115,7 +118,7 @@ class Memory:
             norms=self.norms[rows],
             entries=entries.with_rows((np.cumsum(rows) - 1)[entries.name_entry]),
             statistics=None if self.statistics is None else self.statistics.select(rows),
-            compact=None if self.compact is None else self.compact[rows],
+            compact=None if self.compact is None else self.compact[:, rows],
             originals=None if originals is None else Originals(*subset(originals.data, originals.offsets, files)),
         )
 

@@ -19,10 +19,11 @@ from uhop_cli.images.decode import Image, decode, read_bytes
 from uhop_cli.images.discover import escape
 from uhop_cli.images.patterns import to_pixels, to_query, with_mask
 from uhop_cli.images.signatures import HEAD_BYTES, SUFFIXES, sniff
+from uhop_cli.memory.answer import Answer
 from uhop_cli.memory.file import load
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.originals import open_original
-from uhop_cli.memory.retriever import Answer, RetrievalSettings, Retriever, certified_radius
+from uhop_cli.memory.retriever import RetrievalSettings, Retriever, certified_radius
 
 Float32 = NDArray[np.float32]
 ORIGINAL_WEIGHT = 0.99  # of the weight on one memory: from there on the answer is that memory, not a mixture
@@ -253,8 +254,8 @@ class Restorer:
 
     def _restoration(self, query: Query, answer: Answer, place: int) -> Restoration:
         spec, settings = self.memory.spec, self.settings
-        weights, scores = answer.weights[place], answer.scores[place]
-        matches = tuple(self._match(rank, row, weights, scores) for rank, row in enumerate(answer.ranking(place, settings.top), 1))
+        weights = answer.weights[place]
+        matches = tuple(self._match(rank, *found) for rank, found in enumerate(answer.best(place, settings.top), 1))
         kinds, sizes = settled(weights[None], size_threshold(self.retriever.separation.alpha))
         state = answer.pictures[-1][place]
         confidence = None if answer.confidence is None else float(answer.confidence[place])
@@ -299,6 +300,7 @@ class Restorer:
                 "x": np.stack([query.pattern, *(picture[place] for picture in answer.pictures)]),
                 "weights": weights,
                 "energy": np.array(energy),
+                **({} if answer.rows is None else {"rows": answer.rows[place]}),
             },
         )
 
@@ -318,10 +320,10 @@ class Restorer:
             return None
         return bool(np.linalg.norm(query.pattern - unit_rows(self.memory.patterns[match.row : match.row + 1])[0]) < radius)
 
-    def _match(self, rank: int, row: int, weights: Float32, scores: Float32) -> Match:
+    def _match(self, rank: int, row: int, weight: float, similarity: float) -> Match:
         names = [escape(name) for name in self.memory.entries.names_of(row)]
         base = Path() if self.path is None else self.path.parent
-        return Match(rank, names[0], escape(base / names[0]), float(weights[row]), float(scores[row]), tuple(names), row)
+        return Match(rank, names[0], escape(base / names[0]), weight, similarity, tuple(names), row)
 
     def _open(self, source: str | Path | bytes | Image) -> Image:
         if isinstance(source, Image):

@@ -2,6 +2,9 @@
 
 By default (`similarity` auto) the answer is chosen by evidence (`retrieval.evidence`); with known missing pixels by the likelihood
 of the visible ones (`retrieval.visible`). Any other similarity is the plain model of the papers with that similarity alone.
+
+A large memory has codes (`retrieval.compact`): then the evidence is looked for in two stages, on a shortlist first, and among all
+memories only where the shortlist's answer is not convincing.
 """
 
 from __future__ import annotations
@@ -13,14 +16,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import CPU, Array, Device, available_memory, namespace, to_numpy, topk, unit_rows
+from uhop_cli.arrays import CPU, Array, Device, available_memory, chunks, namespace, to_numpy, unit_rows
 from uhop_cli.diagnostics import guarantees
-from uhop_cli.dynamics import Trajectory, run
+from uhop_cli.dynamics import run
 from uhop_cli.errors import MemoryFileError, SettingsError
-from uhop_cli.memory.memory import Memory
+from uhop_cli.memory.answer import Answer, answer_of, joined
+from uhop_cli.memory.memory import Memory, Statistics
 from uhop_cli.memory.statistics import encode, evidence_members
 from uhop_cli.retrieval.bank import Bank
 from uhop_cli.retrieval.blocks import BlockGrid
+from uhop_cli.retrieval.compact import Coder, Shortlist
 from uhop_cli.retrieval.confidence import Confidence
 from uhop_cli.retrieval.evidence import MemoryStatistics
 from uhop_cli.retrieval.examine import EvidenceModel, Examiner
@@ -34,8 +39,8 @@ Float32 = NDArray[np.float32]
 SIMILARITY_NAMES = ("auto", "kernel", "dot", "cosine", "l2", "l1")
 PLAIN = {"dot": "dot", "cosine": "cosine", "l2": "l2-squared", "l1": "l1"}  # our name -> that of the registry
 VISIBLE_PIXELS = "visible pixels"
-RANKED = 64  # best scores among which the weights decide the order
 BETA_SAMPLE = 64
+CONVINCING = 0.9  # confidence from which on a shortlist's answer stands
 CERTIFY_FLOP = 2e11  # some seconds
 ARRAYS_PER_QUERY = 24  # arrays of M float32 values alive at a time for one query: scores of all members, weights, ranks
 
@@ -70,40 +75,6 @@ class RetrievalSettings:
             )
 
 
-@dataclass(frozen=True)
-class Answer:
-    """Answers to Q queries, in host memory.
-
-    Attributes:
-        weights: (Q, M) of the last step.
-        scores: (Q, M) what the weights were made of, larger = closer.
-        pictures: (T, Q, d), as in `Trajectory`.
-        energies: (T, Q) or None.
-        steps, converged: (Q,).
-        kernels: which kernel answered each query.
-        map: the retrieval map that ran; `monotone` says whether its energy is proved not to rise.
-        confidence: (Q,) probability that the match is right, or None where no calibration applies.
-    """
-
-    weights: Float32
-    scores: Float32
-    pictures: Float32
-    energies: NDArray[np.float64] | None
-    steps: NDArray[np.int64]
-    converged: NDArray[np.bool_]
-    kernels: tuple[str, ...]
-    map: str
-    monotone: bool
-    confidence: Float32 | None
-
-    def ranking(self, query: int, top: int) -> list[int]:
-        """The best rows for a query: by weight, and where weights are equal (most are 0) by score."""
-        weights, scores = self.weights[query], self.scores[query]
-        candidates = topk(scores, max(top, RANKED))[1]
-        order = np.lexsort((-scores[candidates], -weights[candidates]))
-        return [int(row) for row in candidates[order][:top]]
-
-
 class Retriever:
     """Stage II on a memory.
 
@@ -128,13 +99,18 @@ class Retriever:
     def retrieve(self, queries: Float32, visible: NDArray[np.bool_] | None = None, *, trace: bool = False) -> Answer:
         """Answer queries (Q, d); `visible` (Q, d) says which values are known, None: nothing is known to be missing.
 
-        All queries are answered at once; `batch` says how many at most that should be.
+        All queries are answered at once; `batch` says how many at most that should be. In two stages `rows` says which memories
+        the weights are of.
 
         Raises:
             MemoryFileError: the numbers of the memory, which are somebody's claim, lead to none that are finite.
         """
         with np.errstate(all="ignore"):
-            answer = self._answer(queries, visible, trace)
+            plain = self.settings.similarity != "auto" or self.memory.record.get("retrieval") == "paper"
+            if plain or visible is not None or self.shortlist is None:
+                answer = self._answer(queries, visible, trace)
+            else:
+                answer = self._in_two_stages(queries, self.shortlist(queries), trace)
         if not (np.isfinite(answer.weights).all() and np.isfinite(answer.pictures).all()):
             raise MemoryFileError(
                 "no answer can be computed, as the memory has numbers out of range", "`uhop info --verify` looks for damage"
@@ -151,11 +127,11 @@ class Retriever:
         trajectory = run(model, self.bank, put(queries), steps=self.steps, clamp=clamp, trace=trace)
         if isinstance(model, EvidenceModel):
             names = tuple(model.query.models[int(index)] for index in to_numpy(model.choice.model))
-            return _answer(trajectory, names, self._confidence("evidence", model.choice.features))
+            return answer_of(trajectory, names, self._confidence("evidence", model.choice.features))
         confidence = None
         if visible is not None and model.name == VISIBLE_PIXELS:
             confidence = self._confidence("visible", visible_features(trajectory.scores, put(queries), put(visible)))
-        return _answer(trajectory, (model.name,) * len(queries), confidence)
+        return answer_of(trajectory, (model.name,) * len(queries), confidence)
 
     def _confidence(self, kind: str, features: Array) -> Float32 | None:
         """P(right) of answers with these features, by the calibration of the self-test; None where there is none."""
@@ -171,21 +147,56 @@ class Retriever:
         return confidence(facts) if len(confidence.weights) == 2 * facts.shape[1] else None
 
     def _by_evidence(self, queries: Float32) -> EvidenceModel:
-        beta = 1.0 if self.settings.beta == "auto" else self.settings.beta
-        return EvidenceModel(self.examiner, self.examiner.prepare(queries), self.separation, beta)
+        return EvidenceModel(self.examiner, self.examiner.prepare(queries), self.separation, 1.0)
+
+    @cached_property
+    def shortlist(self) -> Shortlist | None:
+        """What finds the memories that are worth examining, where there are codes of them."""
+        codes, directions = self.memory.compact, self.memory.compact_map
+        if codes is None or directions is None:
+            return None
+        return Shortlist(codes, Coder(directions, len(codes) - len(directions)), self.device)
+
+    def _in_two_stages(self, queries: Float32, shortlists: NDArray[np.int64], trace: bool) -> Answer:
+        """Each query's evidence on its shortlist (Q, S); all memories for those whose answer is not convincing then."""
+        answers = [self._among(queries[place : place + 1], rows, trace) for place, rows in enumerate(shortlists)]
+        doubtful = [place for place, answer in enumerate(answers) if answer.confidence is None or answer.confidence[0] < CONVINCING]
+        for part in chunks(len(doubtful), self.batch):
+            places = doubtful[part]
+            again = self._answer(queries[places], None, trace)
+            for index, place in enumerate(places):
+                answers[place] = again.part(index, shortlists.shape[1])
+        return joined(answers)
+
+    def _among(self, query: Float32, rows: NDArray[np.int64], trace: bool) -> Answer:
+        """The answer to one query (1, d), as if only the memories in `rows` were stored."""
+        examiner = self._examiner(Bank(self.memory.patterns[rows], self.device), self._statistics.select(rows))
+        model = EvidenceModel(examiner, examiner.prepare(query), self.separation, 1.0)
+        trajectory = run(model, examiner.bank, model.query.pictures, steps=self.steps, trace=trace)
+        names = tuple(model.query.models[int(index)] for index in to_numpy(model.choice.model))
+        return answer_of(trajectory, names, self._confidence("evidence", model.choice.features), rows[None])
 
     @cached_property
     def examiner(self) -> Examiner:
-        """The memories as the choice by evidence sees them."""
-        memory, put = self.memory, self.device.put
-        kernel, members = memory.kernel, evidence_members(memory.kernel)
-        grid = BlockGrid.of(memory.spec.shape)
-        kept = memory.statistics
-        if kept is None or kept.widths != (grid.side**2, grid.side**2, len(members)):  # absent, or made for other kernels or blocks
-            kept = encode(kernel, memory.spec, memory.patterns)[1]
+        """All memories as the choice by evidence sees them."""
+        return self._examiner(self.bank, self._statistics)
+
+    def _examiner(self, bank: Bank, kept: Statistics) -> Examiner:
+        """The memories of a bank as the choice by evidence sees them, from their statistics."""
+        kernel, members, put = self.memory.kernel, evidence_members(self.memory.kernel), self.device.put
+        grid = BlockGrid.of(self.memory.spec.shape)
         statistics = MemoryStatistics.of(grid, put(kept.sums), put(kept.squares), put(kept.norms))
-        dims = (float(memory.spec.dim),) * len(members)
-        return Examiner(self.bank, grid, statistics, lambda rows: kernel.probes(rows, members), dims)
+        dims = (float(bank.dim),) * len(members)
+        return Examiner(bank, grid, statistics, lambda rows: kernel.probes(rows, members), dims)
+
+    @cached_property
+    def _statistics(self) -> Statistics:
+        """What the memory file keeps of each memory; computed where it is absent, or was made for other kernels or blocks."""
+        memory, blocks = self.memory, BlockGrid.of(self.memory.spec.shape).side ** 2
+        kept = memory.statistics
+        if kept is not None and kept.widths == (blocks, blocks, len(evidence_members(memory.kernel))):
+            return kept
+        return encode(memory.kernel, memory.spec, memory.patterns)[1]
 
     def _visible_likelihood(self, queries: Float32, visible: NDArray[np.bool_]) -> Model:
         scores = visible_log_likelihood(self.bank, self.device.put(queries), self.device.put(visible))
@@ -255,18 +266,3 @@ def certified_radius(memory: Memory, row: int, alpha: float | None, beta: float,
         memories=np.array([row]),
     )
     return float((found.exact_radii if sparse else found.argmax_radii)[0])
-
-
-def _answer(trajectory: Trajectory, kernels: tuple[str, ...], confidence: Float32 | None) -> Answer:
-    return Answer(
-        to_numpy(trajectory.weights),
-        to_numpy(trajectory.scores),
-        trajectory.pictures,
-        trajectory.energies,
-        trajectory.steps,
-        trajectory.converged,
-        kernels,
-        trajectory.map,
-        trajectory.monotone,
-        confidence,
-    )

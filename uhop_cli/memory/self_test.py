@@ -9,7 +9,7 @@ stored looks.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
@@ -21,12 +21,15 @@ from uhop_cli.images.corrupt import SUITE, Corruption
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.retriever import Retriever
 from uhop_cli.memory.settings import OnProgress, Progress, StoreSettings
+from uhop_cli.retrieval.choice import choose
+from uhop_cli.retrieval.compact import Shortlist
 from uhop_cli.retrieval.confidence import fit_confidence
 from uhop_cli.retrieval.temperature import auto_beta
 from uhop_cli.retrieval.visible import visible_features, visible_log_likelihood
 
 WORK = 4e9  # values of memories that may be looked at for each corruption; it sets how many queries there are
-QUERIES = (8, 32)  # fewest and most for each corruption
+QUERIES = (8, 24)  # fewest and most for each corruption
+SHORTLISTED = 64  # queries for each corruption that are asked for their shortlist alone, which costs little
 NORMAL_95 = 1.959964
 MASKS = tuple(corruption for corruption in SUITE if corruption.kind in ("mask", "half", "corner"))
 MASK_NOISE = (0.0, 0.1)
@@ -43,6 +46,7 @@ class Row:
         accuracy_kernel: by the plain kernel at the chosen rho.
         accuracy_unlearned: by the cosine of the pixels.
         sse: mean squared error of the retrieved picture.
+        shortlisted: share whose memory is on the shortlist, of `SHORTLISTED` other queries; None where all memories are examined.
     """
 
     corruption: str
@@ -54,6 +58,7 @@ class Row:
     accuracy_kernel: float
     accuracy_unlearned: float
     sse: float
+    shortlisted: float | None
 
     def to_json(self) -> dict[str, Any]:
         """The row as JSON values."""
@@ -93,6 +98,11 @@ def self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | No
     for index, corruption in enumerate((None, *SUITE)):
         rows = np.sort(rng.choice(len(memory), count, replace=False))
         outcomes.append(_try(retriever, corruption, rows, settings.seed))
+        if retriever.shortlist is not None and corruption is not None:
+            sample = np.sort(rng.choice(len(memory), min(SHORTLISTED, len(memory)), replace=False))
+            outcomes[-1] = replace(
+                outcomes[-1], shortlisted=_shortlisted(retriever, retriever.shortlist, corruption, sample, settings.seed)
+            )
         if corruption in MASKS:
             known += [_try_known(retriever, corruption, noise, rows, settings.seed) for noise in MASK_NOISE]
         if progress:
@@ -125,6 +135,7 @@ class _Outcome:
     margins: NDArray[np.float32]
     sse: float
     sample: _Sample
+    shortlisted: float | None = None
 
     def row(self, chosen: int) -> Row:
         right = self.sample.right
@@ -140,6 +151,7 @@ class _Outcome:
             float(self.right_members[chosen].mean()),
             float(self.right_unlearned.mean()),
             self.sse,
+            self.shortlisted,
         )
 
 
@@ -151,11 +163,12 @@ def _try(retriever: Retriever, corruption: Corruption | None, rows: NDArray[np.i
     places = np.arange(len(rows))
     query = examiner.prepare(damaged)
     scores, cosines = examiner.scan(query)
-    choice = examiner.choose(query, scores, cosines)
+    listed = examiner.shortlist(query, scores, cosines)
+    choice = choose(query, scores, cosines, listed)
     error = np.square(np.clip(retriever.bank.read_out(choice.weights), 0, 1) - truth).sum(axis=1)
     scores[:, places, rows] = -np.inf
     cosines[places, rows] = -np.inf
-    without = examiner.choose(query, scores, cosines)
+    without = choose(query, scores, cosines, listed)
     lead = _leads(retriever, damaged, rows)
     return _Outcome(
         corruption,
@@ -165,6 +178,13 @@ def _try(retriever: Retriever, corruption: Corruption | None, rows: NDArray[np.i
         float(error.mean()),
         _Sample(choice.features, choice.scores.argmax(axis=1) == rows, without.features),
     )
+
+
+def _shortlisted(retriever: Retriever, shortlist: Shortlist, corruption: Corruption, rows: NDArray[np.int64], seed: int) -> float:
+    """The share of the memories in `rows` that the shortlists of their damaged copies hold."""
+    memory = retriever.memory
+    damaged = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed).patterns
+    return float((shortlist(damaged) == rows[:, None]).any(axis=1).mean())
 
 
 def _try_known(retriever: Retriever, corruption: Corruption, noise: float, rows: NDArray[np.int64], seed: int) -> _Sample:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,7 @@ from uhop_cli.kernel.feature_map import Float32, KernelFamily
 from uhop_cli.memory.memory import Statistics
 from uhop_cli.memory.settings import OnProgress, Progress
 from uhop_cli.retrieval.blocks import BlockGrid
+from uhop_cli.retrieval.compact import WORTH, Coder
 from uhop_cli.retrieval.evidence import RHOS
 
 CHUNK_BYTES = 32 << 20
@@ -45,3 +48,27 @@ def encode(
         if progress:
             progress(Progress("encode", rows.stop, count))
     return norms, kept
+
+
+def compact_codes(
+    spec: PatternSpec, patterns: NDArray[np.uint8], seed: int, progress: OnProgress | None = None
+) -> tuple[Float32, Float32] | None:
+    """Codes (k, M) for the shortlist and the directions that they are made with; None where all memories may as well be examined.
+
+    The codes of millions of memories are hundreds of megabytes: they lie in a temporary file.
+    """
+    count = len(patterns)
+    if count * spec.dim < WORTH:
+        return None
+    coder = Coder.learn(patterns, spec.shape, seed)
+    codes: Float32 | None = None
+    for rows in chunks(count, max(1, CHUNK_BYTES // (4 * spec.dim))):
+        part = coder.encode(unit_rows(patterns, rows))
+        if codes is None:
+            with tempfile.TemporaryFile() as file:
+                codes = np.memmap(file, np.float32, "w+", shape=(len(part), count))
+        codes[:, rows] = part
+        if progress:
+            progress(Progress("codes", rows.stop, count))
+    assert codes is not None, "there are memories"
+    return codes, coder.weight

@@ -154,6 +154,7 @@ def _tensors(memory: Memory) -> dict[str, NDArray[np.generic]]:
         "block_squares": None if memory.statistics is None else memory.statistics.squares,
         "centred_norms": None if memory.statistics is None else memory.statistics.norms,
         "compact": memory.compact,
+        "compact_map": memory.compact_map,
         "originals": None if memory.originals is None else memory.originals.data,
         "original_offsets": None if memory.originals is None else memory.originals.offsets,
     }

@@ -7,14 +7,13 @@ bytes that float32 patterns would. Half precision and integer products are not u
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from threading import local
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import CPU, Array, Device, chunks, float32
+from uhop_cli.arrays import CPU, Array, Device, chunks, float32, on_all_cores
 
 THIN = 32  # up to this many columns a product is bound by memory, not by arithmetic
 THIN_CHUNK_BYTES = 3 << 20  # float32 rows that stay in one core's cache while they are used
@@ -97,23 +96,20 @@ class Bank:
             for rows in chunks(self.count, step):
                 work(rows, float32(self.patterns[rows]))
             return
-        threads = min(os.cpu_count() or 1, 16) if self.count * self.dim >= THREADS_WORTH else 1
+        scratch = local()  # a buffer for each thread
 
-        def strip(part: slice) -> None:
-            buffer = np.empty((step, self.dim), np.float32)
-            for rows in chunks(part.stop - part.start, step):
-                span = slice(part.start + rows.start, part.start + rows.stop)
-                pixels = buffer[: span.stop - span.start]
-                np.copyto(pixels, self.patterns[span], casting="unsafe")
-                work(span, pixels)
+        def one(rows: slice) -> None:
+            if not hasattr(scratch, "buffer"):
+                scratch.buffer = np.empty((step, self.dim), np.float32)
+            pixels = scratch.buffer[: rows.stop - rows.start]
+            np.copyto(pixels, self.patterns[rows], casting="unsafe")
+            work(rows, pixels)
 
-        if threads == 1:
-            strip(slice(0, self.count))
-            return
-        from threadpoolctl import threadpool_limits
-
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-            list(pool.map(strip, chunks(self.count, -(-self.count // threads))))
+        if self.count * self.dim >= THREADS_WORTH:
+            on_all_cores(one, self.count, step)
+        else:
+            for rows in chunks(self.count, step):
+                one(rows)
 
     def _device_products(self, columns: Array, squared: bool) -> Array:
         import array_api_compat

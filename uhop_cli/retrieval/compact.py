@@ -1,0 +1,148 @@
+"""Shortlists for large memories: a code of at most 128 values a memory, and one thin product over the codes.
+
+Each quarter b of a pattern (the whole of a small one), less its mean, is taken along the leading principal directions of such
+quarters,
+
+    z_b = diag((v_i + rho)^(-1/2)) V_b (x_b - mean x_b),       rho = trace / k  (nearly the plain directions: noise is white),
+
+and the code is the unit vectors z_b / |z_b| and their shares of the length, l_b = |z_b| / |z|. A memory is put on the shortlist if
+it is among the first by either of two scores, both functions of the quarters' cosines c_b alone:
+
+    quarters   prod_b (1 - max(c_b, 0)^2), small: each quarter has its own gain and noise, so that a covered one costs its share;
+    whole      sum_b l_b(x) l_b(xi) c_b, large: noise that is the same everywhere is averaged over the whole picture.
+
+A code knows coarse shapes only: what it cannot see are pictures of which little more than fine detail is left, or which are covered
+in every quarter, or moved. How many right memories the shortlist misses is measured when the memory is stored (`self_test`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.arrays import CPU, Array, Device, chunks, namespace, on_all_cores, to_numpy, topk, unit_rows
+from uhop_cli.retrieval.blocks import BlockGrid
+
+Float32 = NDArray[np.float32]
+WIDTH = 128  # values of a code
+WORTH = 2e8  # values of all memories together, from which on the exhaustive pass takes longer than people like to wait
+SAMPLE = 8192  # memories that the directions are found from
+SHORTLIST = 2048  # memories that are examined
+TOGETHER = 16  # queries in one pass over the codes
+SUBSET = 64  # one score in so many sets the threshold that all are compared with
+CHUNK_VALUES = 1 << 16  # cosines at a time: they stay in the cache
+
+
+@dataclass(frozen=True)
+class Coder:
+    """The map from pictures to codes.
+
+    Attributes:
+        weight: the directions of the blocks one block after the other, (B k, d), zero outside of their block.
+        blocks: B.
+    """
+
+    weight: Float32
+    blocks: int
+
+    @classmethod
+    def learn(cls, patterns: NDArray[np.generic], shape: tuple[int, int, int], seed: int = 0) -> Coder:
+        """The principal directions of a sample of the patterns (M, H, W, C)."""
+        rng = np.random.default_rng(seed)
+        rows = np.sort(rng.choice(len(patterns), min(SAMPLE, len(patterns)), replace=False))
+        sample = unit_rows(patterns[rows])
+        grid = BlockGrid(shape, min(2, BlockGrid.of(shape).side))
+        places = grid.cut(np.arange(sample.shape[1])[None])
+        parts = []
+        for place in (block[0] for block in places):
+            block = sample[:, place] - sample[:, place].mean(axis=1, keepdims=True)
+            size = min(WIDTH // len(places) - 1, len(place))
+            values, vectors = np.linalg.eigh((block.T @ block / len(block)).astype(np.float64))
+            values, vectors = np.maximum(values[::-1][:size], 0), vectors[:, ::-1][:, :size]
+            directions = (vectors / np.sqrt(values + max(values.sum(), 1e-9) / size)).T
+            part = np.zeros((size, sample.shape[1]), np.float32)
+            part[:, place] = directions - directions.mean(axis=1, keepdims=True)  # takes the mean off the block
+            parts.append(part)
+        return cls(np.concatenate(parts), len(parts))
+
+    def split(self, patterns: Float32) -> tuple[Float32, Float32]:
+        """Unit vectors (m, B, k) and shares of the length (m, B) of rows (m, d)."""
+        z = (patterns @ self.weight.T).reshape(len(patterns), self.blocks, -1)
+        lengths = np.linalg.norm(z, axis=2)
+        total = np.linalg.norm(lengths, axis=1, keepdims=True)
+        unit = np.divide(z, lengths[:, :, None], out=np.zeros_like(z), where=lengths[:, :, None] > 0)
+        return unit, np.divide(lengths, total, out=np.zeros_like(lengths), where=total > 0)
+
+    def encode(self, patterns: Float32) -> Float32:
+        """Codes of rows (m, d), one a column: (B k + B, m)."""
+        unit, shares = self.split(patterns)
+        return np.concatenate([unit.reshape(len(patterns), -1).T, shares.T])
+
+
+class Shortlist:
+    """The codes of M memories, on one device.
+
+    Args:
+        codes: (B k + B, M), one memory a column: so the products with one query run at the speed of memory.
+        coder: that made them.
+        device: where the products run.
+    """
+
+    def __init__(self, codes: Float32, coder: Coder, device: Device = CPU) -> None:
+        self.coder, self.device = coder, device
+        self.codes: Array = device.put(codes)
+        self.count = int(codes.shape[1])
+
+    def __call__(self, queries: Float32, size: int = SHORTLIST) -> NDArray[np.int64]:
+        """The rows of the memories that are worth examining for each of the queries (Q, d): (Q, size), sorted, at most M."""
+        size = min(size, self.count)
+        return np.concatenate([self._some(queries[part], size) for part in chunks(len(queries), TOGETHER)])
+
+    def scores(self, queries: Float32) -> tuple[Array, Array]:
+        """Both scores of all memories, larger = closer: two arrays (Q, M)."""
+        unit, shares = (self.device.put(part) for part in self.coder.split(queries))
+        xp = namespace(unit)
+        count, blocks, size = unit.shape
+        quarters, whole = (xp.empty((count, self.count), dtype=xp.float32, device=unit.device) for _ in range(2))
+
+        def work(memories: slice) -> None:
+            codes = self.codes[:, memories]
+            cosines = xp.stack([unit[:, b] @ codes[b * size : (b + 1) * size] for b in range(blocks)], axis=1)  # (Q, B, m)
+            whole[:, memories] = (shares[:, None, :] @ (cosines * codes[-blocks:]))[:, 0]
+            cosines = xp.clip(cosines, 0, None)
+            cosines *= cosines
+            quarters[:, memories] = -xp.prod(1 - cosines, axis=1)
+
+        step = max(1024, CHUNK_VALUES // (count * blocks))
+        if self.device.is_numpy:
+            on_all_cores(work, self.count, step)
+        else:
+            for part in chunks(self.count, step):
+                work(part)
+        return quarters, whole
+
+    def _some(self, queries: Float32, size: int) -> NDArray[np.int64]:
+        result = np.empty((len(queries), size), np.int64)
+        for place, scores in enumerate(zip(*self.scores(queries), strict=True)):
+            first, second = (to_numpy(largest(part, size)) for part in scores)
+            first = first[: -(-size // 2)]
+            fresh = second[~np.isin(second, first)]  # the best by the other score fill up
+            result[place] = np.sort(np.concatenate([first, fresh[: size - len(first)]]))
+        return result
+
+
+def largest(scores: Array, count: int) -> Array:
+    """The indices of the `count` largest of many scores (M,), in falling order.
+
+    On the CPU a threshold from a subset leaves few candidates; should it leave too few, all are sorted.
+    """
+    if isinstance(scores, np.ndarray) and count * SUBSET < len(scores):
+        subset = scores[::SUBSET]
+        rank = min(len(subset), math.ceil(1.5 * count / SUBSET) + 8)
+        candidates = np.flatnonzero(scores >= np.partition(subset, -rank)[-rank])
+        if len(candidates) >= count:
+            return candidates[topk(scores[candidates], count)[1]]
+    return topk(scores, count)[1]
