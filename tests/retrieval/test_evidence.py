@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from uhop_cli.retrieval.blocks import BlockGrid
-from uhop_cli.retrieval.choice import Choice, choose
+from uhop_cli.retrieval.choice import Choice, choose, shortlist
 from uhop_cli.retrieval.evidence import ROUNDING, MemoryStatistics, Query, centred, log_likelihoods, prepare
 
 SHAPE = (16, 16, 3)
@@ -43,7 +43,7 @@ class Store:
         if exclude is not None:
             scores[:, :, exclude] = -np.inf
             cosine[:, exclude] = -np.inf
-        return query, choose(query, scores, cosine, lambda rows: self.patterns[rows])
+        return query, choose(query, scores, cosine, shortlist(query, scores, cosine, lambda rows: self.patterns[rows]))
 
 
 def _pictures(count: int, seed: int = 0) -> np.ndarray:
@@ -179,7 +179,7 @@ def test_without_kernels(store: Store) -> None:
     )
     query = prepare(bare.grid, store.patterns[:3], np.empty((0, 3, SIZE), np.float32), np.empty((0, 3), np.float32), ())
     scores, cosine = log_likelihoods(query, bare.patterns, bare.statistics)
-    choice = choose(query, scores, cosine, lambda rows: bare.patterns[rows])
+    choice = choose(query, scores, cosine, shortlist(query, scores, cosine, lambda rows: bare.patterns[rows]))
     assert np.array_equal(choice.scores.argmax(axis=1), [0, 1, 2])
 
 
@@ -195,7 +195,7 @@ def test_torch_agrees(store: Store) -> None:
     norms = torch.ones(query.probes.shape[:2])
     tensors = prepare(store.grid, torch.from_numpy(pictures), torch.from_numpy(query.probes), norms, query.dims)
     scores, cosine = log_likelihoods(tensors, patterns, statistics)
-    choice = choose(tensors, scores, cosine, lambda rows: patterns[rows])
+    choice = choose(tensors, scores, cosine, shortlist(tensors, scores, cosine, lambda rows: patterns[rows]))
     assert choice.model.tolist() == expected.model.tolist()
     np.testing.assert_allclose(choice.scores.numpy(), expected.scores, rtol=1e-2, atol=1)
     np.testing.assert_allclose(choice.features.numpy(), expected.features, rtol=1e-2, atol=1e-2)

@@ -10,6 +10,7 @@ from uhop_cli.arrays import Device, to_numpy
 from uhop_cli.dynamics import run
 from uhop_cli.memory.retriever import Retriever
 from uhop_cli.retrieval import bank as bank_module
+from uhop_cli.retrieval.choice import choose
 from uhop_cli.retrieval.evidence import log_likelihoods
 from uhop_cli.retrieval.examine import EvidenceModel
 from uhop_cli.retrieval.separation import Separation
@@ -44,10 +45,11 @@ def test_a_memory_left_out_is_never_the_answer(retriever: Retriever) -> None:
     examiner = retriever.examiner
     query = examiner.prepare(X[:10])
     scores, cosines = examiner.scan(query)
-    assert (to_numpy(examiner.choose(query, scores, cosines).scores).argmax(axis=1) == np.arange(10)).all()
+    listed = examiner.shortlist(query, scores, cosines)
+    assert (to_numpy(choose(query, scores, cosines, listed).scores).argmax(axis=1) == np.arange(10)).all()
     scores[:, np.arange(10), np.arange(10)] = -np.inf
     cosines[np.arange(10), np.arange(10)] = -np.inf
-    choice = examiner.choose(query, scores, cosines)
+    choice = choose(query, scores, cosines, listed)
     best = to_numpy(choice.scores).argmax(axis=1)
     assert (best != np.arange(10)).all()
     assert np.isfinite(to_numpy(choice.features)).all()

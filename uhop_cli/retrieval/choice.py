@@ -24,14 +24,12 @@ class Choice:
         scores: its log-likelihood ratios of all memories against "unrelated", (Q, M). Agreement knows its shortlist only; the
             others count as unrelated there (0).
         log_odds: m_k of that model, (Q,).
-        rows: the shortlist, (Q, S); one that is shorter than the longest is filled up with repeats.
         features: what a confidence is made of, (Q, F), in the order of `Query.features`.
     """
 
     model: Array
     scores: Array
     log_odds: Array
-    rows: Array
     features: Array
 
     @property
@@ -41,28 +39,60 @@ class Choice:
         return xp.exp(self.scores - logsumexp(self.scores, axis=-1, keepdims=True))
 
 
-def choose(query: Query, scores: Array, cosine: Array, gather: Callable[[Array], Array]) -> Choice:
+@dataclass(frozen=True)
+class Shortlist:
+    """The memories that one of the models proposes for each query, with what only they are asked.
+
+    Attributes:
+        rows: (Q, S); one that is shorter than the longest is filled up with repeats.
+        repeated: (Q, S) bool, which only fill up.
+        exact: (Q, S) log-likelihood of the identity model, from the residual itself.
+        agreed, kept: (Q, S) log-likelihood ratio of agreement, and the share of values that agree.
+    """
+
+    rows: Array
+    repeated: Array
+    exact: Array
+    agreed: Array
+    kept: Array
+
+
+def shortlist(query: Query, scores: Array, cosine: Array, gather: Callable[[Array], Array]) -> Shortlist:
+    """The `PROPOSALS` best memories of every model and of the plain cosine, looked at pixel by pixel.
+
+    Args:
+        query: from `prepare`.
+        scores: `log_likelihoods` of all memories, (K, Q, M).
+        cosine: plain cosines, (Q, M).
+        gather: rows (Q, S) -> their pixels in [0, 1], (Q, S, d), float32.
+    """
+    xp = namespace(scores)
+    proposals = [topk(scores[k], PROPOSALS)[1] for k in range(scores.shape[0])] + [topk(cosine, PROPOSALS)[1]]
+    rows, repeated = _distinct(xp.concat(proposals, axis=1))
+    squares = gather(rows) - query.pictures[:, None, :]
+    squares *= squares
+    size = squares.shape[2]
+    exact = (-size / 2) * xp.log(xp.sum(squares, axis=2) / size + ROUNDING)
+    return Shortlist(rows, repeated, exact, *agreement(query.pictures, squares))
+
+
+def choose(query: Query, scores: Array, cosine: Array, listed: Shortlist) -> Choice:
     """The model that answers each query, and its scores.
 
     Args:
         query: from `prepare`.
         scores: `log_likelihoods` of all memories, (K, Q, M); minus infinity leaves a memory out.
-        cosine: plain cosines, (Q, M).
-        gather: rows (Q, S) -> their pixels in [0, 1], (Q, S, d), float32.
+        cosine: plain cosines, (Q, M); minus infinity there too.
+        listed: the shortlist; those of its memories that are left out do not count.
     """
     xp = namespace(scores)
     null = unrelated(query)  # (K, Q)
     ratios = scores - null[..., None]
-    proposals = [topk(ratios[k], PROPOSALS)[1] for k in range(scores.shape[0])] + [topk(cosine, PROPOSALS)[1]]
-    rows, repeated = _shortlist(xp.concat(proposals, axis=1))
-    squares = gather(rows) - query.pictures[:, None, :]
-    squares *= squares
-    size = squares.shape[2]
+    rows, size = listed.rows, query.pictures.shape[1]
     absent = xp.take_along_axis(cosine, rows, axis=1) == -xp.inf
-    exact = (-size / 2) * xp.log(xp.sum(squares, axis=2) / size + ROUNDING) - null[0][:, None]
-    exact = xp.where(absent, xp.full_like(exact, -xp.inf), exact)
-    kept_score, kept = agreement(query.pictures, squares)
-    kept_score = xp.where(absent, xp.full_like(kept_score, -xp.inf), kept_score)
+    exact = xp.where(absent, xp.full_like(listed.exact, -xp.inf), listed.exact - null[0][:, None])
+    kept_score = xp.where(absent, xp.full_like(listed.agreed, -xp.inf), listed.agreed)
+    kept = listed.kept
     each = xp.arange(rows.shape[0], device=rows.device)
     # The pass has the residual of identity as a difference of large sums; the shortlist has it exactly.
     ratios[0, each[:, None], rows] = exact
@@ -73,7 +103,7 @@ def choose(query: Query, scores: Array, cosine: Array, gather: Callable[[Array],
         leaders.append(index[:, 0])
         odds.append(_odds(values))
         spreads.append(_spread(values))
-    single = xp.where(repeated, xp.full_like(kept_score, -xp.inf), kept_score)
+    single = xp.where(listed.repeated, xp.full_like(kept_score, -xp.inf), kept_score)
     values, index = topk(single, PROPOSALS)
     tops.append(values[:, 0])
     odds.append(_odds(values))
@@ -106,10 +136,10 @@ def choose(query: Query, scores: Array, cosine: Array, gather: Callable[[Array],
         ],
         axis=1,
     )
-    return Choice(model, chosen, log_odds, rows, features)
+    return Choice(model, chosen, log_odds, features)
 
 
-def _shortlist(proposals: Array) -> tuple[Array, Array]:
+def _distinct(proposals: Array) -> tuple[Array, Array]:
     """The distinct proposals (Q, S) of each query from all of them (Q, P), and which are repeats that only fill up: last."""
     xp = namespace(proposals)
     rows = xp.sort(proposals, axis=1)

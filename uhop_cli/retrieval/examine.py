@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from uhop_cli.arrays import Array, logsumexp, namespace
 from uhop_cli.retrieval.bank import Bank
 from uhop_cli.retrieval.blocks import BlockGrid
-from uhop_cli.retrieval.choice import Choice, choose
+from uhop_cli.retrieval.choice import Shortlist, choose, shortlist
 from uhop_cli.retrieval.evidence import MemoryStatistics, Query, centred, log_likelihoods, prepare
 from uhop_cli.retrieval.models import Evaluation
 from uhop_cli.retrieval.residuals import ROUNDING, squared_distances
@@ -75,9 +75,9 @@ class Examiner:
         bank.each_chunk(work, min(3 << 20, 4 * bank.dim * max(64, BATCH_CHUNK_VALUES // count)))
         return scores, cosines
 
-    def choose(self, query: Query, scores: Array, cosines: Array) -> Choice:
-        """The choice, from what the pass found; a memory whose scores and cosine are minus infinity does not take part."""
-        return choose(query, scores, cosines, self.bank.rows)
+    def shortlist(self, query: Query, scores: Array, cosines: Array) -> Shortlist:
+        """The memories that the models propose, from what the pass found."""
+        return shortlist(query, scores, cosines, self.bank.rows)
 
 
 class EvidenceModel:
@@ -95,7 +95,8 @@ class EvidenceModel:
     def __init__(self, examiner: Examiner, query: Query, separation: Separation, beta: float) -> None:
         self.examiner, self.separation, self.beta = examiner, separation, beta
         self.query = query
-        self.choice = examiner.choose(query, *examiner.scan(query))
+        scores, cosines = examiner.scan(query)
+        self.choice = choose(query, scores, cosines, examiner.shortlist(query, scores, cosines))
 
     def start(self, queries: Array) -> Array | None:
         """None stands for the query itself."""
