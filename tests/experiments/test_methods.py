@@ -156,6 +156,8 @@ def test_methods_are_chosen_by_name_and_by_protocol() -> None:
     assert not any(name.startswith("published") for name in names)
     assert {"query", "mean-image", "l2-squared", "cosine", "untrained", "ceiling"} <= set(names)
     assert all(method.role == "published" for method in select(("published",), "paper"))
+    assert {"published:uhop", "uhop"} <= {method.name for method in select(("all",), "paper")}
+    assert len(select(("quirks",), "paper")) == 5
     assert [method.name for method in select(("mhn", "cosine"), "tuned")] == ["mhn", "cosine"]
     with pytest.raises(SettingsError, match="unknown method"):
         select(("mhm",), "paper")

@@ -48,7 +48,9 @@ def bench(
     experiment: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Which to run, or all. By default capacity and noise.")
     ] = None,
-    methods: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Which to compare; published, all.")] = None,
+    methods: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Which to compare; also all, published, quirks.")
+    ] = None,
     sizes: Annotated[list[str] | None, typer.Option(metavar="M", help="Memory sizes.")] = None,
     levels: Annotated[list[str] | None, typer.Option(metavar="S", help="Noise levels.")] = None,
     repeats: Annotated[int | None, typer.Option(min=1, metavar="R", help="Memory sets: 5, or 20 as in the paper.")] = None,

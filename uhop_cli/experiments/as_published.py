@@ -1,7 +1,8 @@
-"""`published:*`: methods with the quirks of the published U-Hop code, so that a reader can see which quirk gave which number.
+"""`published:*` and `only:*`: the quirks of the published U-Hop code, so that a reader can see which of them gave which number.
 
-The first ones are that code as a whole; `published:only-*` are the paper's protocol with a single quirk. What a variant does is its
-description; docs/reproduction.md has the measurements. All work at beta 1, where the published code was run, whatever the protocol.
+The first ones are that code as a whole; the quirks `only:*` are the paper's protocol with a single one of them. What a variant
+does is its description; docs/reproduction.md has the measurements. All work at beta 1, where the published code was run, whatever
+the protocol.
 """
 
 from __future__ import annotations
@@ -67,6 +68,10 @@ def _entry(name: str, description: str, answer: Callable[[Task, Tuner], Answer],
     return Method(f"published:{name}", description, "published", answer, learners, learners, ("paper",))
 
 
+def _only(name: str, description: str, answer: Callable[[Task, Tuner], Answer], learner: Learner) -> Method:
+    return Method(f"only:{name}", f"the paper's protocol, but {description}", "quirk", answer, (learner,), (learner,), ("paper",))
+
+
 register(
     _entry(
         "uhop",
@@ -89,26 +94,9 @@ register(
     _entry("poly10", "(x . xi)^10 without normalising, exponent 10 instead of 9; mask = dropout x 2", _polynomial),
     _entry("top-k", "excluded logits are 0, not -infinity; mask = dropout x 2", _top_k),
     _entry("random-mask", "excluded logits are 0, the others doubled; mask = dropout x 2", _random),
-    _entry(
-        "only-decay",
-        "the paper's protocol, but the rate falls as 1 / sqrt(k!)",
-        _retrieve(Kernel(DECAYED), published_query=False),
-        DECAYED,
-    ),
-    _entry(
-        "only-half", "the paper's protocol, but learned on the first half", _retrieve(Kernel(HALF), published_query=False), HALF
-    ),
-    _entry(
-        "only-raw-w",
-        "the paper's protocol, but the rows of W are not normalised",
-        _retrieve(Kernel(PAPER, "raw"), published_query=False),
-        PAPER,
-    ),
-    _entry("only-dropout", "the paper's protocol, but mask = dropout x 2", _retrieve(Kernel(PAPER)), PAPER),
-    _entry(
-        "only-max",
-        "the paper's protocol, but max loss at rate 10",
-        _retrieve(Kernel(PAPER_MAX_10), published_query=False),
-        PAPER_MAX_10,
-    ),
+    _only("decay", "the rate falls as 1 / sqrt(k!)", _retrieve(Kernel(DECAYED), published_query=False), DECAYED),
+    _only("half", "learned on the first half", _retrieve(Kernel(HALF), published_query=False), HALF),
+    _only("raw-w", "the rows of W are not normalised", _retrieve(Kernel(PAPER, "raw"), published_query=False), PAPER),
+    _only("dropout", "mask = dropout x 2", _retrieve(Kernel(PAPER)), PAPER),
+    _only("max", "max loss at rate 10", _retrieve(Kernel(PAPER_MAX_10), published_query=False), PAPER_MAX_10),
 )

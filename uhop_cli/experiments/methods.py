@@ -21,7 +21,14 @@ from uhop_cli.experiments.rules import ClosedForm, Kernel, Linear, Plain, Random
 from uhop_cli.experiments.task import Task
 from uhop_cli.retrieval.entmax import softmax
 
-Role = Literal["uhop", "baseline", "control", "ceiling", "published"]
+Role = Literal["uhop", "baseline", "control", "ceiling", "published", "quirk"]
+
+
+GROUPS: dict[str, Callable[[Role], bool]] = {
+    "all": lambda role: role != "quirk",
+    "published": lambda role: role == "published",
+    "quirks": lambda role: role == "quirk",
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,8 @@ class Method:
         name: as `--methods` takes it.
         description: one line; of a published variant, its quirks.
         role: 'uhop' (the models of this project), 'baseline' (others), 'control' (what a method has to beat to be worth its
-            name), 'ceiling' (what no method can beat), 'published' (the quirks of published code).
+            name), 'ceiling' (what no method can beat), 'published' (as published code does it), 'quirk' (the paper's protocol
+            with one quirk of that code).
         answer: the method.
         learners: ways of Stage I that it needs W of under the paper's protocol.
         tuned_learners: the same under the tuned protocol.
@@ -184,18 +192,18 @@ def everything() -> list[Method]:
 
 
 def select(names: Sequence[str], protocol: ProtocolName) -> list[Method]:
-    """Methods by name; 'all' is every one, 'published' every published variant, no name those of the protocol.
+    """Methods by name; no name means those of the protocol, 'published' and 'quirks' the variants, 'all' all but the quirks.
 
     Raises:
         SettingsError: an unknown name.
     """
     registered = everything()
     if not names:
-        return [method for method in registered if method.role != "published" and protocol in method.protocols]
+        return [method for method in registered if method.role not in ("published", "quirk") and protocol in method.protocols]
     chosen: dict[str, Method] = {}
     for name in names:
-        if name in ("all", "published"):
-            wanted = [m for m in registered if name == "all" or m.role == name]
+        if name in GROUPS:
+            wanted = [m for m in registered if GROUPS[name](m.role)]
             chosen.update((m.name, m) for m in wanted if protocol in m.protocols)
         elif name in METHODS:
             chosen[name] = METHODS[name]

@@ -14,7 +14,14 @@ from uhop_cli.experiments.statistics import Summary, role, summarise
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D00")
 GREYS = ("#000000", "#555555", "#888888")
 MARKERS = "osD^vP*X<>"
-STYLES = {"uhop": ("-", 2.0), "baseline": ("-", 0.8), "published": ("-.", 1.0), "control": ("--", 1.2), "ceiling": (":", 2.0)}
+STYLES = {
+    "uhop": ("-", 2.0),
+    "baseline": ("-", 0.8),
+    "published": ("-.", 1.0),
+    "quirk": ("-.", 1.0),
+    "control": ("--", 1.2),
+    "ceiling": (":", 2.0),
+}
 INCHES = (7.0, 4.2)
 
 

@@ -16,7 +16,7 @@ from uhop_cli.experiments.statistics import Cell, Summary, role, summarise
 from uhop_cli.memory.atomic import AtomicFile
 
 SCHEMA = "uhop.bench/1"
-MARKS = {"control": "c", "ceiling": "^", "published": "p", "baseline": " ", "uhop": " "}
+MARKS = {"control": "c", "ceiling": "^", "published": "p", "quirk": "p", "baseline": " ", "uhop": " "}
 NOTHING = 1e-6  # an error below it is shown as 0: a thousandth of one grey level in one value
 MEASURES = {"sse": "sum-of-squares error", "accuracy": "top-1 accuracy"}
 
