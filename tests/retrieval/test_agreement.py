@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 
 from uhop_cli.retrieval.agreement import STEPS, TAUS, agreement, value_density
 
@@ -55,3 +56,14 @@ def test_it_knows_which_values_were_kept() -> None:
     assert scores[0, 4] - np.sort(scores[0])[-2] > 100
     assert 0.05 < kept[0, 4] < 0.2
     assert kept[0, 5] < 0.02
+
+
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    queries = rng.random((5, 30)).astype(np.float32)
+    squares = np.square(rng.normal(0, 0.1, (5, 4, 30))).astype(np.float32)
+    alone = agreement(queries, squares.copy())
+    monkeypatch.setattr("uhop_cli.retrieval.agreement.WORTH_THREADS", 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    for ours, theirs in zip(agreement(queries, squares.copy()), alone, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
