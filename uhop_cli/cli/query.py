@@ -330,6 +330,9 @@ def print_result(result: Restoration, written: str | None, screen: Output) -> No
     if result.energy:
         facts.append(("energy", " -> ".join(number(value, ".5g") for value in result.energy)))
     facts.append(("settled in", settled_in_words(result.settled, result.metastable_size)))
+    if result.inside_radius is not None:
+        place = "inside" if result.inside_radius else "outside"
+        facts.append(("certified", f"the query lies {place} the radius within which this match is certain"))
     if result.sse is not None:
         facts.append(("error", f"{result.sse:.4g} (of the query: {number(result.sse_query, '.4g')}), sum of squares"))
     if written:
