@@ -81,3 +81,15 @@ def test_available_memory_respects_the_address_space_limit() -> None:
     limited = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     assert 0 < limited < 2 << 30
     assert available_memory() > 0
+
+
+@pytest.mark.parametrize("kind", ["distinct", "ties", "constant"])
+def test_topk_of_a_long_row_is_the_head_of_a_sort(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    x = {"distinct": rng.random((3, 5003)), "ties": rng.integers(0, 40, (3, 5003)), "constant": np.zeros((3, 5003))}[kind]
+    for k in (1, 7, 30):
+        values, indices = topk(x, k)
+        np.testing.assert_array_equal(values, -np.sort(-x, axis=-1)[:, :k])
+        np.testing.assert_array_equal(values, np.take_along_axis(x, indices, axis=-1))
+        assert all(len(set(row)) == k for row in indices.tolist())
+        assert ((np.diff(values) < 0) | (np.diff(indices) > 0)).all()

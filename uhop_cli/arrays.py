@@ -20,6 +20,7 @@ from uhop_cli.errors import DeviceError
 
 Array = Any  # an array of the namespace in use: numpy.ndarray or torch.Tensor
 
+TOPK_BLOCK = 64
 GPU_WORTH_FLOP = 2e12  # below this, starting CUDA (2 to 5 s) costs more than the CPU needs for the whole work
 
 
@@ -153,6 +154,15 @@ def topk(x: Array, k: int) -> tuple[Array, Array]:
     size = int(x.shape[-1])
     k = min(k, size)
     if isinstance(x, np.ndarray):
+        if size > 2 * TOPK_BLOCK * k > 0:
+            # The k largest are in the k blocks of the largest maxima.
+            whole = size - size % TOPK_BLOCK
+            maxima = x[..., :whole].reshape(*x.shape[:-1], -1, TOPK_BLOCK).max(axis=-1)
+            blocks = np.sort(topk(maxima, k)[1], axis=-1)
+            part = (blocks[..., None] * TOPK_BLOCK + np.arange(TOPK_BLOCK)).reshape(*x.shape[:-1], -1)
+            part = np.concatenate([part, np.broadcast_to(np.arange(whole, size), (*x.shape[:-1], size - whole))], axis=-1)
+            values, places = topk(np.take_along_axis(x, part, axis=-1), k)
+            return values, np.take_along_axis(part, places, axis=-1)
         if k < size:
             # The k-th largest value is the threshold; argpartition leaves ties there in no order, so the index decides afterwards.
             part = np.sort(np.argpartition(x, size - k, axis=-1)[..., size - k :], axis=-1)

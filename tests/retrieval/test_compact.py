@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from uhop_cli.arrays import Device
-from uhop_cli.retrieval.compact import WIDTH, Coder, Shortlist, largest
+from uhop_cli.retrieval.compact import WIDTH, Coder, Shortlist
 
 SHAPE = (16, 16, 3)
 
@@ -84,15 +84,3 @@ def test_half_covered_and_noisy_copies_are_on_the_list(coder: Coder, codes: np.n
 def test_a_list_as_long_as_the_memory_holds_all(coder: Coder, codes: np.ndarray, patterns: np.ndarray) -> None:
     few = Shortlist(np.ascontiguousarray(codes[:, :40]), coder)
     np.testing.assert_array_equal(few(patterns[:2], 64), [np.arange(40)] * 2)
-
-
-def test_largest_are_the_largest() -> None:
-    rng = np.random.default_rng(0)
-    scores = rng.normal(size=100_000).astype(np.float32)
-    np.testing.assert_array_equal(largest(scores, 50), np.argsort(-scores, kind="stable")[:50])
-    hidden = np.zeros(100_000, np.float32)  # a threshold from the subset would keep too few, or all
-    hidden[1:51] = np.arange(50, 0, -1)
-    np.testing.assert_array_equal(largest(hidden, 50), np.arange(1, 51))
-    subset = np.zeros(100_000, np.float32)
-    subset[::64] = 1
-    assert (subset[largest(subset, 500)] == 1).all()

@@ -17,7 +17,6 @@ in every quarter, or moved. How many right memories the shortlist misses is meas
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +31,6 @@ WORTH = 2e8  # values of all memories together, from which on the exhaustive pas
 SAMPLE = 8192  # memories that the directions are found from
 SHORTLIST = 2048  # memories that are examined
 TOGETHER = 16  # queries in one pass over the codes
-SUBSET = 64  # one score in so many sets the threshold that all are compared with
 CHUNK_VALUES = 1 << 16  # cosines at a time: they stay in the cache
 
 
@@ -127,22 +125,8 @@ class Shortlist:
     def _some(self, queries: Float32, size: int) -> NDArray[np.int64]:
         result = np.empty((len(queries), size), np.int64)
         for place, scores in enumerate(zip(*self.scores(queries), strict=True)):
-            first, second = (to_numpy(largest(part, size)) for part in scores)
+            first, second = (to_numpy(topk(part, size)[1]) for part in scores)
             first = first[: -(-size // 2)]
             fresh = second[~np.isin(second, first)]  # the best by the other score fill up
             result[place] = np.sort(np.concatenate([first, fresh[: size - len(first)]]))
         return result
-
-
-def largest(scores: Array, count: int) -> Array:
-    """The indices of the `count` largest of many scores (M,), in falling order.
-
-    On the CPU a threshold from a subset leaves few candidates; should it leave too few, all are sorted.
-    """
-    if isinstance(scores, np.ndarray) and count * SUBSET < len(scores):
-        subset = scores[::SUBSET]
-        rank = min(len(subset), math.ceil(1.5 * count / SUBSET) + 8)
-        candidates = np.flatnonzero(scores >= np.partition(subset, -rank)[-rank])
-        if len(candidates) >= count:
-            return candidates[topk(scores[candidates], count)[1]]
-    return topk(scores, count)[1]

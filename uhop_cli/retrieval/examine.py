@@ -96,7 +96,10 @@ class EvidenceModel:
         self.examiner, self.separation, self.beta = examiner, separation, beta
         self.query = query
         scores, cosines = examiner.scan(query)
-        self.choice = choose(query, scores, cosines, examiner.shortlist(query, scores, cosines))
+        listed = examiner.shortlist(query, scores, cosines)
+        self.choice = choose(query, scores, cosines, listed)
+        self._first = scores[0]  # L of the identity model for the query
+        self._first[namespace(cosines).arange(len(listed.rows), device=listed.rows.device)[:, None], listed.rows] = listed.exact
 
     def start(self, queries: Array) -> Array | None:
         """None stands for the query itself."""
@@ -104,7 +107,7 @@ class EvidenceModel:
 
     def evaluate(self, state: Array | None) -> Evaluation:
         """The weights of the answering model for the query, of the identity model for a picture; the energy is the latter's."""
-        identity = self._identity(self.query.pictures if state is None else state)
+        identity = self._first if state is None else self._identity(state)
         energy = -logsumexp(identity)
         if state is None:
             return Evaluation(self.separation(self.beta * self.choice.scores), self.choice.scores, energy)
