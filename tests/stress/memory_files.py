@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import hashlib
 import io
 import json
@@ -110,7 +111,7 @@ def edited_json(rng: random.Random, data: bytes) -> bytes:
             if rng.random() < 0.15:
                 del node[key]
             else:
-                node[key] = rng.choice(HOSTILE)
+                node[key] = copy.deepcopy(rng.choice(HOSTILE))
             break
     header["__metadata__"]["uhop"] = json.dumps(metadata)
     return joined(header, tensors, sealed=rng.random() < 0.5)

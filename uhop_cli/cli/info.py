@@ -142,4 +142,4 @@ def _list(value: Any) -> list[Any]:
 
 def _is_self_test(row: Any) -> bool:
     numbers = ("accuracy", "accuracy_unlearned", "sse")
-    return isinstance(row, dict) and "corruption" in row and all(isinstance(row.get(key), int | float | None) for key in numbers)
+    return isinstance(row, dict) and "corruption" in row and all(isinstance(row.get(key, ""), float | None) for key in numbers)

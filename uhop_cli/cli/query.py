@@ -233,7 +233,7 @@ class _Session:
         prepared = []
         for item in found:
             try:
-                query = self.restorer.prepare(sys.stdin.buffer.read(), "-") if item is None else self.restorer.prepare(item.path)
+                query = self.restorer.prepare(_standard_input(), "-") if item is None else self.restorer.prepare(item.path)
                 prepared.append((item, query))
             except ImageError as error:
                 self._fail("-" if item is None else item.shown, error)
@@ -308,6 +308,16 @@ class _Session:
             self.screen.line(f"{len(self.results)} of {len(found)} answered in {time.perf_counter() - started:.2f} s")
         if self.failed:
             raise typer.Exit(1)
+
+
+def _standard_input() -> bytes:
+    """What comes through standard input, as much of it as may be in a file."""
+    from uhop_cli.images.decode import MAX_FILE_BYTES
+
+    data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise ImageError(f"standard input: larger than {MAX_FILE_BYTES >> 20} MiB", "save it as a smaller JPEG or PNG")
+    return data
 
 
 def archive(result: Restoration) -> bytes:

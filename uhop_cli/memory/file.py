@@ -25,6 +25,7 @@ from uhop_cli.memory.writer import CHUNK, Writer
 
 # Up to here a file is read, beyond it mapped: reading is as quick, and no other program can then change what was loaded.
 MAPPED = 32 << 20
+LONGEST = 300  # characters of what is wrong, in which the file may have a say
 STATISTICS = ("block_sums", "block_squares", "centred_norms")
 _DTYPES = {"U8": "|u1", "I64": "<i8", "F32": "<f4"}
 
@@ -93,7 +94,7 @@ def _load(path: str | Path) -> tuple[Memory, Header, NDArray[np.uint8]]:
     except UhopError as error:
         wrong = error.message
     if wrong:
-        raise MemoryFileError(f"{escape(path)}: inconsistent: {wrong}")
+        raise MemoryFileError(f"{escape(path)}: inconsistent: {escape(wrong)[:LONGEST]}")
     return memory, header, data
 
 
