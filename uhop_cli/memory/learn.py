@@ -15,12 +15,13 @@ from uhop_cli.kernel.closed_form import EXACT_LIMIT, RHO_GRID, decompose, whiten
 from uhop_cli.kernel.feature_map import Float32, KernelFamily, compress, initial_weight, normalise_rows
 from uhop_cli.kernel.gradient import GradientSettings, descend
 from uhop_cli.kernel.losses import LOSSES, SeparationLoss, TemperatureLoss
+from uhop_cli.memory.feature_dim import smallest_dim
 from uhop_cli.memory.settings import OnProgress, Progress, StoreSettings
 from uhop_cli.retrieval.bank import Bank
 
 LOSS_SAMPLE = 1024  # memories whose mutual cosines give the reported loss; all of them up to this number
 MARGIN_SAMPLE = 256  # memories whose margin against all others is measured; all of them up to LOSS_SAMPLE
-AUTO_FEATURE_DIM = 1024  # docs/stage-one.md: further directions changed no accuracy by more than the noise of the measurement
+AUTO_FEATURE_DIM = 1024  # the most that `--feature-dim auto` takes; how many of them, `feature_dim` finds out
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,8 @@ def _closed_form(
         seed=settings.seed,
         progress=(lambda done, total: progress(Progress("learn", done, total))) if progress else None,
     )
+    if settings.feature_dim == "auto":
+        spectrum = spectrum.truncated(smallest_dim(spectrum, patterns, settings.seed))
     rhos = RHO_GRID if settings.regularization == "auto" else (float(settings.regularization),)
     kernel = whitening(spectrum, rhos, len(rhos) // 2)
     return kernel, {"solver": "closed-form", "iterations": 0, "learning_rate": None}
