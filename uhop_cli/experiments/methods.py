@@ -145,7 +145,7 @@ register(
     ),
     Method(
         "uhop-visible",
-        "uhop, told which values are missing: it proposes 16, the visible values decide",
+        "uhop, told which values are missing: it proposes 64, the visible values decide",
         "uhop",
         Retrieval(Visible(ClosedForm())),
         protocols=("tuned",),

@@ -25,6 +25,7 @@ ProtocolName = Literal["paper", "tuned"]
 
 PAPER_BETA = 1.0
 BETAS = (1.0, 3.0, 10.0, 30.0, 100.0, 1e3, 1e5)  # logits between the best memory and the median one
+EQUAL = 3  # decimals in which errors have to differ
 Separate = Callable[[Float32, Task], Float32]
 
 
@@ -96,17 +97,21 @@ def has_beta(separation: str) -> bool:
 
 
 def tune(rule: Rule, separation: str, task: Task) -> Setting:
-    """The option and the beta with the smallest error on `task`; of equal ones the first."""
-    best, least = Setting(None, 1.0), math.inf
+    """The option and the beta with the smallest error on `task`; of equal ones that with the largest margin, then the first."""
+    best, least = Setting(None, 1.0), (math.inf, 0.0)
     apply = separate(separation)
+    right = np.arange(len(task.memories))
     for option in rule.options(True):
         scores = rule.scores(task, None, option)
-        spread = float(np.mean(scores.max(axis=1) - np.median(scores, axis=1)))
+        spread = float(np.mean(scores.max(axis=1) - np.median(scores, axis=1))) or 1.0
+        others = scores.copy()
+        others[right, right] = -math.inf
+        margin = float(np.min(scores[right, right] - others.max(axis=1))) / spread
         for factor in BETAS if has_beta(separation) else (spread,):
-            beta = factor / spread if spread > 0 else 1.0
+            beta = factor / spread
             error = float(task.error_of_weights(apply(np.float32(beta) * scores, task)).mean())
-            if error < least:
-                best, least = Setting(option, beta), error
+            if (round(error, EQUAL), -margin) < least:
+                best, least = Setting(option, beta), (round(error, EQUAL), -margin)
     return best
 
 

@@ -105,7 +105,7 @@ class Visible:
     """
 
     rule: Rule
-    proposals: int = 16
+    proposals: int = 64
 
     def options(self, tuned: bool) -> tuple[Option, ...]:
         """Those of the other rule."""
