@@ -22,8 +22,11 @@ def resample(values: NDArray[Any], target: int) -> NDArray[Any]:
         return values
     if size > target:
         edges, parts = np.divmod(np.arange(target + 1) * size, target)  # cell i spans the pixels from edges[i] + parts[i] / target
-        whole = np.uint32 if values.dtype.kind == "u" else np.float64
-        sums = np.stack([values[i:j].sum(axis=0, dtype=whole) for i, j in pairwise(edges)])
+        # The smallest type that holds a sum: casting first, then adding rows as they lie, is several times as fast as adding bytes.
+        small = values.dtype == np.uint8 and np.diff(edges).max() <= 257
+        whole = np.uint16 if small else np.uint32 if values.dtype.kind == "u" else np.float64
+        rows = np.ascontiguousarray(values, whole)
+        sums = np.stack([np.add.reduce(rows[i:j], axis=0, dtype=whole) for i, j in pairwise(edges)])
         cut = values[np.minimum(edges, size - 1)] * (parts / target).reshape(-1, *[1] * (values.ndim - 1))
         means: Float64 = (sums - cut[:-1] + cut[1:]) * (target / size)
         return means
