@@ -1,0 +1,62 @@
+"""One query and a batch against 50,000 memories of 3,072 values, beside NumPy's bare product and faiss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from uhop_cli.arrays import unit_rows
+from uhop_cli.images.corrupt import parse
+from uhop_cli.memory.memory import Memory
+from uhop_cli.memory.retriever import RetrievalSettings, Retriever
+
+faiss = pytest.importorskip("faiss")
+BATCH = 1000
+
+
+def answering(memory: Memory, queries: np.ndarray, **settings: Any) -> Callable[[], list[int]]:
+    """Everything from the query to the names and the pictures of the best memories."""
+    retriever = Retriever(memory, RetrievalSettings(steps=1, **settings))
+
+    def work() -> list[int]:
+        best: list[int] = []
+        for start in range(0, len(queries), retriever.batch):
+            answer = retriever.retrieve(queries[start : start + retriever.batch])
+            best += [answer.ranking(place, 1)[0] for place in range(len(answer.weights))]
+        return best
+
+    return work
+
+
+def test_one_query(race: Any, memory: Memory) -> None:
+    raw = unit_rows(memory.patterns)
+    rows = np.array([4321])
+    query = parse("values:0.5")(raw[rows], memory.spec, 0).patterns
+    vector, index = query[0].copy(), faiss.IndexFlatIP(memory.spec.dim)
+    index.add(raw)
+    contestants = {
+        "NumPy: bare float32 matrix-vector product": lambda: raw @ vector,
+        "uhop: fixed kernel": answering(memory, query, similarity="kernel"),
+        "uhop: chosen by evidence": answering(memory, query),
+        "faiss: IndexFlatIP on raw pixels": lambda: index.search(query, 1),
+    }
+    assert contestants["uhop: chosen by evidence"]() == [4321]
+    race("One query, 50,000 memories of 3,072 values", contestants, {"uhop: fixed kernel": 2, "uhop: chosen by evidence": 4})
+
+
+def test_batch(race: Any, memory: Memory) -> None:
+    raw = unit_rows(memory.patterns)
+    rows = np.arange(0, len(raw), len(raw) // BATCH)[:BATCH]
+    queries = parse("values:0.5")(raw[rows], memory.spec, 0).patterns
+    index = faiss.IndexFlatIP(memory.spec.dim)
+    index.add(raw)
+    contestants = {
+        "faiss: IndexFlatIP on raw pixels": lambda: index.search(queries, 1),
+        "NumPy: bare float32 matrix product": lambda: queries @ raw.T,
+        "uhop: fixed kernel": answering(memory, queries, similarity="kernel"),
+        "uhop: chosen by evidence": answering(memory, queries),
+    }
+    race(f"{BATCH} queries, 50,000 memories of 3,072 values", contestants, {"uhop: fixed kernel": 1}, rounds=2)

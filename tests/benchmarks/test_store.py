@@ -1,0 +1,65 @@
+"""How fast a folder of photographs is taken in, beside Pillow alone on all cores."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uhop_cli.images.patterns import PatternSpec
+from uhop_cli.memory.ingest import Distinct, Ingested, ingest
+from uhop_cli.memory.sources import collect
+from uhop_cli.memory.writer import Writer
+
+SIDE = 32
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The photographs under UHOP_DATA_DIR, else blobs of noise of a similar size."""
+    folder = Path(os.environ.get("UHOP_DATA_DIR", "")) / "photos"
+    if "UHOP_DATA_DIR" in os.environ and folder.is_dir():
+        return sorted(folder.rglob("*.jpg"))
+    folder, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for index in range(100):
+        small = Image.fromarray(rng.integers(0, 256, (40, 30, 3), dtype=np.uint8))
+        small.resize((600, 800), Image.Resampling.BICUBIC).save(folder / f"{index}.jpg", quality=90)
+    return sorted(folder.iterdir())
+
+
+def test_photographs(race: Any, photos: list[Path], tmp_path: Path) -> None:
+    cores = os.cpu_count() or 1
+
+    def decode(path: Path, draft: bool) -> np.ndarray:
+        with Image.open(path) as image:
+            if draft:
+                image.draft("RGB", (8 * SIDE, 8 * SIDE))
+            return np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX))
+
+    def alone(draft: bool) -> None:
+        with ThreadPoolExecutor(cores) as pool:
+            list(pool.map(lambda path: decode(path, draft), photos))
+
+    def ours() -> None:
+        sources, _ = collect(photos, tmp_path)
+        found = Ingested()
+        with Writer(tmp_path / "m.safetensors") as writer:
+            distinct = Distinct(writer, PatternSpec(SIDE, SIDE, 3))
+            ingest(sources, distinct, found)
+            assert len(distinct.close()) <= len(found.entries()) == len(photos)
+
+    name = "uhop: find, read, hash, decode, resize, write"
+    contestants = {
+        "Pillow: decode and resize": lambda: alone(False),
+        "Pillow: decode at reduced size and resize": lambda: alone(True),
+        name: ours,
+    }
+    times = race(
+        f"{len(photos)} photographs, {cores} cores", contestants, {"uhop: find, read, hash, decode, resize, write": 1.25}, 3
+    )
+    print(f"  {len(photos) / times[name]:.0f} photographs a second")
