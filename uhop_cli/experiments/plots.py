@@ -1,4 +1,4 @@
-"""Rows -> figures, PNG and SVG, in the style of a paper: one panel, bands of one standard deviation, controls dashed."""
+"""Rows -> figures, PNG and SVG, in the style of a paper: one panel, bands of one standard deviation, controls dashed and grey."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ STYLES = {
     "ceiling": (":", 2.0),
 }
 INCHES = (7.0, 4.2)
+FEW = 8  # curves up to which each has its band; beyond, only the learned kernels have one
+COLUMN = 20  # names in one column of the legend
 
 
 def available() -> bool:
@@ -44,7 +46,8 @@ def draw(folder: Path, rows: Sequence[Row], experiment: Experiment, dataset: str
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context({"font.size": 9, "svg.hashsalt": "uhop", "svg.fonttype": "none"}):
-        figure = Figure(figsize=INCHES, layout="constrained")
+        columns = 1 + len({row["method"] for row in own}) // COLUMN
+        figure = Figure(figsize=(INCHES[0] + 1.8 * (columns - 1), INCHES[1]), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         if experiment.name == "loss-vs-error":
@@ -56,7 +59,7 @@ def draw(folder: Path, rows: Sequence[Row], experiment: Experiment, dataset: str
         axes.set_title(f"{dataset}: {experiment.name}", loc="left")
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25, linewidth=0.5)
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=7)
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=7, ncols=columns)
         names = [f"{experiment.name}.png", f"{experiment.name}.svg"]
         for name in names:
             figure.savefig(folder / name, dpi=200, metadata={"Date": None} if name.endswith("svg") else {"Software": "uhop"})
@@ -79,7 +82,7 @@ def _curves(axes: Any, table: Summary, experiment: Experiment) -> None:
         xs, means = [x for x, _ in found], [cell.mean for _, cell in found]
         line = "none" if words else style
         axes.plot(xs, means, color=colour, marker=marker, markersize=3.5, linestyle=line, linewidth=width, label=method)
-        if not words:
+        if not words and (len(table.methods) <= FEW or kind == "uhop"):
             low = [max(0.0, cell.mean - cell.deviation) for _, cell in found]
             axes.fill_between(xs, low, [cell.mean + cell.deviation for _, cell in found], color=colour, alpha=0.12, linewidth=0)
     if words:
