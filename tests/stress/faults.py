@@ -155,19 +155,19 @@ def full_disk(folder: Path, watch: Watch) -> None:
         for left in range(0, 400_000, 10_000):
             filler = folder / "filler"
             with no_space(left, filler if mounted else None, space):
-                code = run(["store", str(folder / "more"), "--add", "-m", str(memory), "-q"])
+                code = inside("store", folder / "more", "--add", "-m", memory, "-q").code
                 watch.counts[f"store on a full disk: exit code {code}"] += 1
                 assert code in (0, 1)
                 assert code == 0 or sha256(memory) == old, "the old file is not whole"
                 if left < 20_000:
-                    assert run(["query", str(folder / "images"), "-m", str(memory), "-o", str(folder / "out"), "-q"]) == 1
-                    assert run(["info", str(memory), "--export", str(folder / "exported"), "-q"]) == 1
+                    assert inside("query", folder / "images", "-m", memory, "-o", folder / "out", "-q").code == 1
+                    assert inside("info", memory, "--export", folder / "exported", "-q").code == 1
             filler.unlink(missing_ok=True)
             assert not list(folder.rglob(LITTER)), "litter"
             if code == 0:
                 memory.write_bytes((folder / "before").read_bytes())
         with mock.patch.object(build, "SPARE_DISK", 0):
-            assert run(["store", str(folder / "more"), "--add", "-m", str(memory), "-q"]) == 0
+            assert inside("store", folder / "more", "--add", "-m", memory, "-q").code == 0
         verify(memory)
     with disk(folder, "8m") as mounted:
         if mounted:  # less than the reserve: told before the work
@@ -179,7 +179,7 @@ def stored_without_reserve(folder: Path) -> Path:
     draw(folder / "images", range(6))
     draw(folder / "more", range(100, 104))
     with mock.patch.object(build, "SPARE_DISK", 0):
-        assert run(["store", str(folder / "images"), "-m", str(folder / "m.safetensors"), "-q"]) == 0
+        assert inside("store", folder / "images", "-m", folder / "m.safetensors", "-q").code == 0
     shutil.copy(folder / "m.safetensors", folder / "before")
     return folder / "m.safetensors"
 
@@ -403,9 +403,12 @@ def odd_files(folder: Path, watch: Watch) -> None:
     assert b"12 images" in ran.out, ran.out  # two in the folder, ten that the link to above leads to
     assert uhop("query", odd, "-m", "m.safetensors", "-o", "out", cwd=folder).code == 1
     for path in ("pipe.png", "zero.png", "null.png", "circle.png", "nowhere.png", "socket.png"):
-        for command in (["store", odd / path, "-m", "x.safetensors"], ["query", odd / path, "-m", "m.safetensors"], ["info", odd / path],
-                        ["query", "images/1.png", "--mask-file", odd / path, "-m", "m.safetensors"],
-                        ["query", "images/1.png", "-m", odd / path], ["store", "images", "--add", "-m", odd / path]):  # fmt: skip
+        given = odd / path
+        for command in (
+            ["store", given, "-m", "x.safetensors"], ["query", given, "-m", "m.safetensors"], ["info", given],
+            ["query", "images/1.png", "--mask-file", given, "-m", "m.safetensors"], ["query", "images/1.png", "-m", given],
+            ["store", "images", "--add", "-m", given],
+        ):  # fmt: skip
             if command[0] == "store" and "--add" in command and path == "nowhere.png":
                 continue  # a name that is free
             with contextlib.chdir(folder):

@@ -1,19 +1,19 @@
 """Kills at random moments: what existed before is whole, and the next run leaves nothing of the killed one behind.
 
-    python tests/stress/kills.py --count 300 [--seed N]             kills `uhop store --add`
-    python tests/stress/kills.py --count 300 --bench [--seed N]     kills `uhop bench --resume`    (from the root of the repository)
+    python tests/stress/kills.py --count 300 [--seed N] [--start]             kills `uhop store --add`
+    python tests/stress/kills.py --count 300 --bench [--seed N] [--start]     kills `uhop bench --resume`
 
-After each kill the memory file is, by its sha256, the old one or the new one; the journal of a benchmark is a beginning, byte for
-byte, of that of an undisturbed run. Then the same command runs to its end: its result is that of an undisturbed run, and the folder
-holds no other file.
+From the root of the repository. Runs are forked from this process, which has everything loaded, so that the moments fall into the
+work; with `--start` each is a new interpreter. After each kill the memory file is, by its sha256, the old one or the new one; the
+journal of a benchmark is a beginning, byte for byte, of that of an undisturbed run. Then the same command runs to its end: its
+result is that of an undisturbed run, and the folder holds no other file.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
-import io
+import os
 import random
 import shutil
 import signal
@@ -54,9 +54,49 @@ def contents(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-def started(arguments: list[str], folder: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "uhop_cli", *arguments]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+class Run:
+    """A command in a process of its own, with `folder` as its working directory."""
+
+    interpreter = False  # whether a new interpreter is started, or this process forked
+
+    def __init__(self, arguments: list[str], folder: Path) -> None:
+        self.said = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by `wait`
+        if self.interpreter:
+            command = [sys.executable, "-m", "uhop_cli", *arguments]
+            self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=self.said)
+            self.pid = self.process.pid
+            return
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.chdir(folder)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(self.said.fileno(), 2)
+            os._exit(run(arguments))
+
+    def wait(self, seconds: float) -> int | None:
+        """The exit code, negative for a signal, or None if it runs on after so many seconds."""
+        end = time.perf_counter() + seconds
+        while True:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status)
+            if time.perf_counter() > end:
+                return None
+            time.sleep(0.002)
+
+    def words(self) -> bytes:
+        """What it wrote to standard error."""
+        self.said.seek(0)
+        with self.said:
+            return self.said.read()
+
+
+def whole_run(arguments: list[str], folder: Path) -> None:
+    """A run that nobody disturbs."""
+    process = Run(arguments, folder)
+    code = process.wait(PATIENCE)
+    said = process.words()
+    assert code == 0, (code, said)
 
 
 def timed(arguments: list[str], folder: Path, restore: Callable[[], None]) -> float:
@@ -65,30 +105,29 @@ def timed(arguments: list[str], folder: Path, restore: Callable[[], None]) -> fl
     for _ in range(RUNS):
         restore()
         began = time.perf_counter()
-        process = started(arguments, folder)
-        _, said = process.communicate()
-        assert process.returncode == 0, said
+        whole_run(arguments, folder)
         seconds.append(time.perf_counter() - began)
     return statistics.median(seconds)
 
 
 def killed(arguments: list[str], folder: Path, number: signal.Signals, delay: float) -> int:
     """Starts a run, sends it the signal after the delay, and returns its exit code."""
-    process = started(arguments, folder)
-    try:
-        process.wait(delay)
-    except subprocess.TimeoutExpired:
-        process.send_signal(number)
-    _, said = process.communicate(timeout=PATIENCE)
-    assert b"half-written" in said or process.returncode not in (130, 143), said
-    return process.returncode
+    process = Run(arguments, folder)
+    code = process.wait(delay)
+    if code is None:
+        os.kill(process.pid, number)
+        code = process.wait(PATIENCE)
+    said = process.words()
+    assert code is not None, "it does not end"
+    assert b"half-written" in said or code not in (130, 143), said
+    return code
 
 
 def store_add(watch: Watch, folder: Path, count: int, seed: int) -> None:
     """Kills `uhop store --add`."""
     memory, before = folder / "m.safetensors", folder / "before"
     draw(folder / "images", range(10))
-    assert run(["store", str(folder / "images"), "-m", str(memory), "-q"]) == 0
+    whole_run(["store", str(folder / "images"), "-m", str(memory), "-q"], folder)
     draw(folder / "more", range(10, 16))
     shutil.copy(memory, before)
     arguments = ["store", "images", "more", "--add", "-m", "m.safetensors", "-q"]
@@ -96,7 +135,6 @@ def store_add(watch: Watch, folder: Path, count: int, seed: int) -> None:
     old, new, expected = sha256(before), sha256(memory), contents(folder)
     verify(memory)
     print(f"kills: one `store --add` takes {whole:.2f} s", flush=True)
-    next_run = ["store", str(folder / "images"), str(folder / "more"), "--add", "-m", str(memory)]
     rng = random.Random(seed)
     for index in range(count):
         number, delay = SIGNALS[index % 3], rng.uniform(0, 1.1 * whole)
@@ -110,8 +148,7 @@ def store_add(watch: Watch, folder: Path, count: int, seed: int) -> None:
             assert all(name.startswith(".uhop-") for name in litter), litter
             watch.counts[f"{number.name}: {'the old file' if after == old else 'the new file'}, whole"] += 1
             watch.counts["kills that left a temporary file"] += bool(litter)
-            with contextlib.redirect_stdout(io.StringIO()):
-                assert run(next_run) == 0
+            whole_run(arguments, folder)
             assert sha256(memory) == new, "the next run does not give the file of an undisturbed one"
             assert contents(folder) == expected, f"left over: {contents(folder) - expected}"
             watch.counts["next runs that gave the new file and left nothing"] += 1
@@ -138,9 +175,7 @@ def bench_resume(watch: Watch, folder: Path, count: int, seed: int) -> None:
             watch.counts[f"{number.name}: {'a whole journal' if found == journal else 'a beginning of the journal'}"] += 1
         if found == journal or index == count - 1:  # the next kills meet a new run
             with watch.case(f"end of the run after kill {index}"):
-                process = started(arguments, folder)
-                _, said = process.communicate()
-                assert process.returncode == 0, said
+                whole_run(arguments, folder)
                 assert (out / "rows.jsonl").read_bytes() == journal
                 assert contents(folder) == expected, f"other files: {contents(folder) ^ expected}"
                 watch.counts["runs that came to the end of an undisturbed one"] += 1
@@ -158,7 +193,10 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=300, help="kills")
     parser.add_argument("--seed", type=int, default=0, help="of the moments; when a process is how far is not ours to fix")
     parser.add_argument("--bench", action="store_true", help="kill `uhop bench --resume`")
+    parser.add_argument("--start", action="store_true", help="start an interpreter for each run")
     options = parser.parse_args()
+    Run.interpreter = options.start
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would its children
     watch = Watch("kills", hang=2 * PATIENCE)
     with tempfile.TemporaryDirectory() as folder:
         (bench_resume if options.bench else store_add)(watch, Path(folder), options.count, options.seed)
