@@ -55,3 +55,13 @@ acceptance: $(INSTALLED)
 
 benchmark: $(INSTALLED)
 	$(BIN)/python -m pytest tests/benchmarks -s
+
+# Hostile input, kills, faults and concurrent commands (SECURITY.md). Takes an hour; DATA names the folder of the data sets.
+.PHONY: stress
+DATA ?= $(UHOP_DATA_DIR)
+stress: $(INSTALLED)
+	status=0; \
+	for run in 'images.py --count 20000 $(if $(DATA),--data-dir $(DATA))' 'memory_files.py --count 20000' \
+	    'kills.py --count 300' 'kills.py --count 300 --bench' concurrency.py 'faults.py $(if $(DATA),--data-dir $(DATA))'; do \
+	  echo "== $$run"; $(BIN)/python tests/stress/$$run || status=1; \
+	done; exit $$status
