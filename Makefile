@@ -49,8 +49,11 @@ docs: $(INSTALLED)
 
 # Prints the figures that the project promises. Data sets are taken from UHOP_DATA_DIR; what is missing is skipped by name.
 acceptance: $(INSTALLED)
-	status=0; for script in command_line stage_one stage_two; do \
-	  echo "== $$script"; $(BIN)/python tests/acceptance/$$script.py all || status=1; \
+	status=0; \
+	for run in 'command_line.py all' 'evidence.py --memories 50000 --clip8' 'evidence.py --memories 5000 --rows all' \
+	    'evidence.py --dataset photos' 'evidence.py --dataset mnist --memories 5000' 'confidence.py calibration' \
+	    'confidence.py forecast' 'stage_one.py all' 'stage_two.py all' metastable_sizes.py; do \
+	  echo "== $$run"; $(BIN)/python tests/acceptance/$$run || status=1; \
 	done; exit $$status
 
 benchmark: $(INSTALLED)

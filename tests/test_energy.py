@@ -119,7 +119,7 @@ def largest_rise(step: Map, state: Array, count: int = 8) -> float:
     return float(np.max(np.diff(trace, axis=0) / np.maximum(1, np.abs(trace[1:]))))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(-1.5, 2.5), st.sampled_from([random_memories, drawn_memories, sample_pictures]))
 def test_no_map_raises_its_energy(seed: int, log_beta: float, memories: Callable[[np.random.Generator], Array]) -> None:
     rng = np.random.default_rng(seed)

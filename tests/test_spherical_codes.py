@@ -84,7 +84,7 @@ def test_polygons_on_the_circle_and_points_on_the_line() -> None:
     assert code_bounds(3, 1).upper == 0
 
 
-@pytest.mark.parametrize(("memories", "dimension"), [(30, 4), (200, 8), (1000, 16)])
+@pytest.mark.parametrize(("memories", "dimension"), [(30, 4), (200, 8), (400, 12)])
 def test_no_code_exceeds_the_upper_bound_and_a_greedy_one_nears_the_lower(memories: int, dimension: int) -> None:
     rng = np.random.default_rng(1)
     points = rng.normal(size=(memories, dimension))
