@@ -30,6 +30,7 @@ from typing import Any
 from uhop_cli.experiments.statistics import paired
 
 SETS = ("mnist", "cifar10")
+MOST_KILLS = 3
 # Errors of one memory set each that an independent implementation of the published code measured, where they are above 1: method,
 # memories, error. A few bright digits decide the mean over memory sets, so the median of 20 sets is what one set is compared with.
 PUBLISHED = (
@@ -100,8 +101,9 @@ def resume(tries: int = 3) -> None:
             kills = 0
             while True:
                 process = subprocess.Popen(line, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+                patience = random.Random(number * 100 + kills).uniform(0.2, 0.9) * seconds if kills < MOST_KILLS else None
                 try:
-                    process.wait(timeout=random.Random(number * 100 + kills).uniform(0.2, 0.7) * seconds)
+                    process.wait(timeout=patience)
                     break
                 except subprocess.TimeoutExpired:
                     process.send_signal(signal.SIGKILL)
