@@ -29,6 +29,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageEnhance
 
+from uhop_cli.errors import ImageError
+from uhop_cli.images.corrupt import parse
 from uhop_cli.memory.restore import QuerySettings, Restorer
 from uhop_cli.samples import sample_data
 
@@ -125,7 +127,10 @@ def sprites(scratch: Path) -> None:
     every = np.random.default_rng(0).permutation(len(restorer.memory))[:TILES]
     tiles = [(scratch / os.fsdecode(restorer.memory.name(int(row)))).resolve() for row in every]
     promise("tiles with half their pixels masked, mask unknown", _right(tiles, tiles, memory, "--mask", 0.5), 0.97)
-    promise("the same, mask known", _right(tiles, tiles, memory, "--mask", 0.5, "--known-mask"), 1)
+    known_mask = Restorer(memory, QuerySettings(damage=(parse("mask:0.5"),), known_mask=True, min_confidence=0))
+    alone = [tile for row, tile in zip(every, tiles, strict=True) if _unique(known_mask, tile, int(row))]
+    value = _right(alone, alone, memory, "--mask", 0.5, "--known-mask")
+    promise(f"the same, mask known, {len(alone)} whose rest is unique", value, 1)
     for side in ("left", "right"):
         torn, originals = [], []
         for row, tile in zip(every, tiles, strict=True):
@@ -158,10 +163,10 @@ def _without_half(tile: Path, side: str, folder: Path) -> Path:
 
 def _unique(restorer: Restorer, path: Path, row: int) -> bool:
     """Whether what is visible of a picture is there at all, and in no other pattern than `row`."""
-    with Image.open(path) as image:
-        if not np.asarray(image)[..., 3].any():
-            return False
-    query = restorer.prepare(path)
+    try:
+        query = restorer.prepare(path)
+    except ImageError:  # nothing is visible
+        return False
     patterns = restorer.memory.patterns.reshape(len(restorer.memory), -1)
     seen = np.ones(patterns.shape[1], bool) if query.visible is None else query.visible
     same = (patterns[:, seen] == patterns[row, seen]).all(axis=1)

@@ -4,10 +4,10 @@
     python tests/acceptance/confidence.py forecast --memories 5000
 
 `calibration` (the default): the mean difference between the confidence and the share of right answers, over ten bins of equal
-count, for fresh seeds of the self-test's corruptions and for corruptions that it does not hold; then pictures of the data set that
-were not stored and MNIST digits, clean and damaged, and true damaged copies, at the default --min-confidence. `forecast`: the
-self-test's table against fresh seeds. CIFAR-10 is looked for under --data-dir or UHOP_DATA_DIR; without it the script says so and
-stops.
+count, of as many damaged copies as pictures never stored, for fresh seeds of the self-test's corruptions and for others; then
+pictures of the data set that were not stored and MNIST digits, clean and damaged, and true damaged copies, at the default
+--min-confidence. `forecast`: the self-test's table against fresh seeds. CIFAR-10 is looked for under --data-dir or UHOP_DATA_DIR;
+without it the script says so and stops.
 """
 
 from __future__ import annotations
@@ -75,16 +75,22 @@ def promise(what: str, kept: bool) -> bool:
     return not kept
 
 
-def group(title: str, retriever: Retriever, rows: np.ndarray, labels: tuple[str, ...], seed: int, limit: float) -> bool:
-    """Calibration over a group of corruptions, right memory stored."""
+def group(
+    title: str, retriever: Retriever, rows: np.ndarray, outside: np.ndarray, labels: tuple[str, ...], seed: int, limit: float
+) -> bool:
+    """Calibration over a group of corruptions: as many damaged copies of memories as of pictures that were never stored."""
     memory = retriever.memory
-    confidences, rights = [], []
+    confidences, rights, stored = [], [], []
     for index, label in enumerate(labels):
         best, confidence = ask(retriever, damaged(memory.patterns[rows], label, memory.spec, seed + index))
-        confidences.append(confidence)
-        rights.append(best == rows)
-        print(f"  {label:<22} right {rights[-1].mean():.3f}  mean confidence {confidence.mean():.3f}", flush=True)
+        _, strange = ask(retriever, damaged(outside[: len(rows)], label, memory.spec, seed + index))
+        confidences += [confidence, strange]
+        rights += [best == rows, np.zeros(len(strange), np.bool_)]
+        stored.append(calibration_error(confidence, rights[-2], 1))
+        said = f"right {rights[-2].mean():.3f}, mean confidence {confidence.mean():.3f}"
+        print(f"  {label:<22} {said}; never stored: {strange.mean():.3f}", flush=True)
     error = calibration_error(np.concatenate(confidences), np.concatenate(rights))
+    print(f"  {title}, stored pictures alone: mean |confidence - right| of the corruptions {np.mean(stored):.4f}")
     return promise(f"{title}: calibration error {error:.4f}, promised {limit}", error < limit)
 
 
@@ -92,8 +98,9 @@ def calibration(memory: Memory, outside: dict[str, np.ndarray], queries: int, se
     """All figures of the confidence; true if a promise is missed."""
     retriever = Retriever(memory)
     rows = np.sort(np.random.default_rng(seed).choice(len(memory), min(queries, len(memory)), replace=False))
-    missed = group("the suite, fresh seeds", retriever, rows, tuple(item.label for item in SUITE), seed, 0.02)
-    missed |= group("other corruptions", retriever, rows, OTHERS, seed, 0.03)
+    strangers = outside["CIFAR-10"]
+    missed = group("the suite, fresh seeds", retriever, rows, strangers, tuple(item.label for item in SUITE), seed, 0.02)
+    missed |= group("other corruptions", retriever, rows, strangers, OTHERS, seed, 0.03)
     shares = []
     for name, pixels in outside.items():
         for index, label in enumerate(STRANGE):
@@ -154,9 +161,8 @@ def main() -> int:
     entries = Entries.build([b"%d" % i for i in range(count)], range(count), [bytes(32)] * count, [0] * count)
     started = time.perf_counter()
     memory, learned, _ = learn_memory(stored, PatternSpec(32, 32, 3), entries, StoreSettings())
-    print(
-        f"{len(memory)} memories, learned and tested in {time.perf_counter() - started:.1f} s (Stage I {learned.stage1['seconds']:.1f} s)"
-    )
+    seconds = time.perf_counter() - started
+    print(f"{len(memory)} memories, learned and tested in {seconds:.1f} s (Stage I {learned.stage1['seconds']:.1f} s)")
     if options.what == "forecast":
         return int(forecast(memory, options.queries, options.seed))
     return int(calibration(memory, outside, options.queries, options.seed))

@@ -108,6 +108,23 @@ def test_transparency_is_laid_on_the_background_where_the_stored_images_have_it_
         assert (result.kernel == "visible pixels") == (kernel == "visible pixels")
 
 
+def test_half_transparent_pixels_of_a_transparent_set_are_not_missing(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    shared = np.random.default_rng(0).integers(0, 256, (8, 8, 4), dtype=np.uint8)
+    for index in range(6):
+        rgba = shared.copy()
+        rgba[0, 0] = 40, 200, 90, 60 + 30 * index  # six pictures that differ in the transparency of one pixel
+        Image.fromarray(rgba).save(tmp_path / "images" / f"{index}.png")
+    report = store([tmp_path / "images"], tmp_path / "m.safetensors")
+    assert report.patterns > 3
+    torn = np.asarray(Image.open(tmp_path / "images" / "4.png")).copy()
+    torn[:, 4:, 3] = 0
+    Image.fromarray(torn).save(tmp_path / "torn.png")
+    result = Restorer(tmp_path / "m.safetensors", QuerySettings(alpha="missing", min_confidence=0)).restore(tmp_path / "torn.png")
+    assert result.kernel == "visible pixels"
+    assert "images/4.png" in result.matches[0].names
+
+
 def test_mask_file_says_what_is_missing(folder: Path, tmp_path: Path) -> None:
     damaged = pixels(folder, 3).copy()
     damaged[8:] = 255

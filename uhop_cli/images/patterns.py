@@ -183,6 +183,20 @@ def to_query(image: Image, spec: PatternSpec, alpha: Literal["missing", "blend"]
     return to_vectors(pattern[None])[0], None if every.all() else every
 
 
+def holes_only(image: Image, spec: PatternSpec) -> Image:
+    """`image` laid on the background wherever anything of it is there: only what is wholly transparent stays missing.
+
+    For a memory whose pictures are transparent themselves: half-transparent pixels were stored as they look on the background.
+    """
+    if image.alpha is None:
+        return image
+    cover = image.alpha[..., None] / 255
+    background = np.array(spec.background, np.float64)
+    behind = background if image.pixels.shape[2] == 3 else _channels(background[None, None], PatternSpec(1, 1, 1))[0, 0]
+    laid = _round(cover * image.pixels + (1 - cover) * behind)
+    return Image(laid, np.where(image.alpha > 0, 255, 0).astype(np.uint8))
+
+
 def with_mask(image: Image, mask: Image) -> Image:
     """`image` with the white parts of `mask` missing; the mask is stretched to the picture's size.
 

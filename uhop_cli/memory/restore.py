@@ -17,7 +17,7 @@ from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.images.corrupt import Corruption
 from uhop_cli.images.decode import Image, decode, read_bytes
 from uhop_cli.images.discover import escape
-from uhop_cli.images.patterns import to_pixels, to_query, with_mask
+from uhop_cli.images.patterns import holes_only, to_pixels, to_query, with_mask
 from uhop_cli.images.signatures import HEAD_BYTES, SUFFIXES, sniff
 from uhop_cli.memory.answer import Answer
 from uhop_cli.memory.file import load
@@ -219,7 +219,10 @@ class Restorer:
             image = self._open(source)
             if settings.mask_file is not None:
                 image = with_mask(image, self._open(settings.mask_file))
-            pattern, visible = to_query(image, spec, "missing" if settings.mask_file is not None else self._alpha())
+            alpha: Literal["missing", "blend"] = "missing" if settings.mask_file is not None else self._alpha()
+            if alpha == "missing" and self._transparent:
+                image = holes_only(image, spec)
+            pattern, visible = to_query(image, spec, alpha)
         except ImageError as error:
             raise ImageError(
                 error.message if error.message.startswith(shown) else f"{shown}: {error.message}", error.hint
@@ -334,7 +337,12 @@ class Restorer:
     def _alpha(self) -> Literal["missing", "blend"]:
         if self.settings.alpha != "auto":
             return self.settings.alpha
-        return "blend" if self.memory.record.get("transparent") else "missing"
+        return "blend" if self._transparent else "missing"
+
+    @property
+    def _transparent(self) -> bool:
+        """Whether stored pictures have transparent parts, which lie on the background in their patterns."""
+        return self.memory.record.get("transparent") is True
 
     def _truth(self) -> Float32:
         assert self.settings.truth is not None
