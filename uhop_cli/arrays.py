@@ -44,6 +44,14 @@ class Device:
         target = "cpu" if self.kind == "torch-cpu" else self.kind
         return torch.tensor(array, device=target)  # always a copy: what is mapped from a file may not be written to
 
+    def free_memory(self) -> int:
+        """Bytes that may still be taken where the arrays live."""
+        if self.kind.startswith("cuda"):
+            import torch
+
+            return int(torch.cuda.mem_get_info(self.kind)[0])
+        return available_memory()
+
 
 CPU = Device()
 

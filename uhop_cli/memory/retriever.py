@@ -151,11 +151,11 @@ class Retriever:
 
     @cached_property
     def shortlist(self) -> Shortlist | None:
-        """What finds the memories that are worth examining, where there are codes of them."""
+        """What finds the memories that are worth examining, where there are codes of them, on the CPU."""
         codes, directions = self.memory.compact, self.memory.compact_map
-        if codes is None or directions is None:
+        if codes is None or directions is None or not self.device.is_numpy:
             return None
-        return Shortlist(codes, Coder(directions, len(codes) - len(directions)), self.device)
+        return Shortlist(codes, Coder(directions, len(codes) - len(directions)))
 
     def _in_two_stages(self, queries: Float32, shortlists: NDArray[np.int64], trace: bool) -> Answer:
         """Each query's evidence on its shortlist (Q, S); all memories for those whose answer is not convincing then."""

@@ -18,6 +18,9 @@ from uhop_cli.arrays import CPU, Array, Device, chunks, float32, on_all_cores
 THIN = 32  # up to this many columns a product is bound by memory, not by arithmetic
 THIN_CHUNK_BYTES = 3 << 20  # float32 rows that stay in one core's cache while they are used
 WIDE_CHUNK_BYTES = 48 << 20
+SMALLEST_CHUNK = 64  # rows
+PAIRS = 1 << 21  # of query and memory at a time
+ARRAYS_PER_PAIR = 64  # float32 values that the choice by evidence has alive for each pair: those of all blocks, twice
 THREADS_WORTH = 8 << 20  # pixels below which a second thread costs more than it brings
 
 
@@ -82,17 +85,19 @@ class Bank:
         out *= np.float32(self.scale)
         return out
 
-    def each_chunk(self, work: Callable[[slice, Array], object], size: int = THIN_CHUNK_BYTES) -> None:
+    def each_chunk(self, work: Callable[[slice, Array], object], queries: int = 1) -> None:
         """Run `work(rows, pixels)` over all chunks; the pixels are float32, still to be multiplied by `scale`, and gone afterwards.
 
-        On the CPU on all cores when there is enough to do, one BLAS thread in each.
+        On the CPU a chunk stays in the cache, and all cores take part when there is enough to do, one BLAS thread in each. On a GPU
+        a chunk is as large as a quarter of the free memory allows.
 
         Args:
             work: called once for each chunk, in any order.
-            size: bytes of float32 pixels in a chunk.
+            queries: that a chunk is compared with; their results take room as well.
         """
-        step = max(1, size // (4 * self.dim))
+        step = max(1, min(THIN_CHUNK_BYTES // (4 * self.dim), max(SMALLEST_CHUNK, PAIRS // queries)))
         if not self.device.is_numpy:
+            step = self._device_step(ARRAYS_PER_PAIR * queries)
             for rows in chunks(self.count, step):
                 work(rows, float32(self.patterns[rows]))
             return
@@ -111,16 +116,20 @@ class Bank:
             for rows in chunks(self.count, step):
                 one(rows)
 
+    def _device_step(self, values: int = 0) -> int:
+        """Rows of a chunk on a GPU, for each of which that many values are computed."""
+        return max(1, self.device.free_memory() // 4 // (4 * (self.dim + values)))
+
     def _device_products(self, columns: Array, squared: bool) -> Array:
         import array_api_compat
 
         xp = array_api_compat.array_namespace(columns)
-        step = max(1, (256 << 20) // (4 * self.dim))
+        step = self._device_step(int(columns.shape[1]))
         power = 2 if squared else 1
         return xp.concat([float32(self.patterns[rows]) ** power @ columns for rows in chunks(self.count, step)], axis=0)
 
     def _device_read_out(self, weights: Array) -> Array:
         out: Array = 0.0
-        for rows in chunks(self.count, max(1, (256 << 20) // (4 * self.dim))):
+        for rows in chunks(self.count, self._device_step()):
             out = out + weights[:, rows] @ float32(self.patterns[rows])
         return out * self.scale

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import CPU, Array, Device, chunks, namespace, on_all_cores, to_numpy, topk, unit_rows
+from uhop_cli.arrays import chunks, on_all_cores, topk, unit_rows
 from uhop_cli.retrieval.blocks import BlockGrid
 
 Float32 = NDArray[np.float32]
@@ -81,17 +81,15 @@ class Coder:
 
 
 class Shortlist:
-    """The codes of M memories, on one device.
+    """The codes of M memories, on the CPU. (A GPU reads all memories in the time that a shortlist takes.)
 
     Args:
         codes: (B k + B, M), one memory a column: so the products with one query run at the speed of memory.
         coder: that made them.
-        device: where the products run.
     """
 
-    def __init__(self, codes: Float32, coder: Coder, device: Device = CPU) -> None:
-        self.coder, self.device = coder, device
-        self.codes: Array = device.put(codes)
+    def __init__(self, codes: Float32, coder: Coder) -> None:
+        self.codes, self.coder = codes, coder
         self.count = int(codes.shape[1])
 
     def __call__(self, queries: Float32, size: int = SHORTLIST) -> NDArray[np.int64]:
@@ -99,33 +97,27 @@ class Shortlist:
         size = min(size, self.count)
         return np.concatenate([self._some(queries[part], size) for part in chunks(len(queries), TOGETHER)])
 
-    def scores(self, queries: Float32) -> tuple[Array, Array]:
+    def scores(self, queries: Float32) -> tuple[Float32, Float32]:
         """Both scores of all memories, larger = closer: two arrays (Q, M)."""
-        unit, shares = (self.device.put(part) for part in self.coder.split(queries))
-        xp = namespace(unit)
+        unit, shares = self.coder.split(queries)
         count, blocks, size = unit.shape
-        quarters, whole = (xp.empty((count, self.count), dtype=xp.float32, device=unit.device) for _ in range(2))
+        quarters, whole = np.empty((2, count, self.count), np.float32)
 
         def work(memories: slice) -> None:
             codes = self.codes[:, memories]
-            cosines = xp.stack([unit[:, b] @ codes[b * size : (b + 1) * size] for b in range(blocks)], axis=1)  # (Q, B, m)
+            cosines = np.stack([unit[:, b] @ codes[b * size : (b + 1) * size] for b in range(blocks)], axis=1)  # (Q, B, m)
             whole[:, memories] = (shares[:, None, :] @ (cosines * codes[-blocks:]))[:, 0]
-            cosines = xp.clip(cosines, 0, None)
+            np.clip(cosines, 0, None, out=cosines)
             cosines *= cosines
-            quarters[:, memories] = -xp.prod(1 - cosines, axis=1)
+            np.negative(np.prod(1 - cosines, axis=1), out=quarters[:, memories])
 
-        step = max(1024, CHUNK_VALUES // (count * blocks))
-        if self.device.is_numpy:
-            on_all_cores(work, self.count, step)
-        else:
-            for part in chunks(self.count, step):
-                work(part)
+        on_all_cores(work, self.count, max(1024, CHUNK_VALUES // (count * blocks)))
         return quarters, whole
 
     def _some(self, queries: Float32, size: int) -> NDArray[np.int64]:
         result = np.empty((len(queries), size), np.int64)
         for place, scores in enumerate(zip(*self.scores(queries), strict=True)):
-            first, second = (to_numpy(topk(part, size)[1]) for part in scores)
+            first, second = (topk(part, size)[1] for part in scores)
             first = first[: -(-size // 2)]
             fresh = second[~np.isin(second, first)]  # the best by the other score fill up
             result[place] = np.sort(np.concatenate([first, fresh[: size - len(first)]]))

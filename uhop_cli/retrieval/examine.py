@@ -32,7 +32,6 @@ from uhop_cli.retrieval.residuals import ROUNDING, squared_distances
 from uhop_cli.retrieval.separation import Separation
 
 Probes = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
-BATCH_CHUNK_VALUES = 1 << 21  # pairs of query and memory treated at a time
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Examiner:
         def work(rows: slice, pixels: Array) -> None:
             scores[:, :, rows], cosines[:, rows] = log_likelihoods(scaled, pixels, self.statistics.rows(rows))
 
-        bank.each_chunk(work, min(3 << 20, 4 * bank.dim * max(64, BATCH_CHUNK_VALUES // count)))
+        bank.each_chunk(work, count)
         return scores, cosines
 
     def shortlist(self, query: Query, scores: Array, cosines: Array) -> Shortlist:

@@ -1,0 +1,204 @@
+"""What storing and asking cost as memories grow, and whether the right one of a million is still found.
+
+    python tests/benchmarks/make_blends.py blends.npy
+    python tests/benchmarks/growth.py store blends.npy 1000 10000 100000 1000000      # writes blends.<count>.safetensors
+    python tests/benchmarks/growth.py ask blends.1000000.safetensors                  # times and accuracy of one memory
+    python tests/benchmarks/growth.py draw                                            # docs/figures/growth.svg
+
+Figures go to docs/figures/growth.json. Memory is anonymous resident memory (RssAnon): pages of mapped files are the system's to
+take back. The query is asked as `uhop query` asks it, to a fixed point, beside the bare product over the codes in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from uhop_cli.arrays import chunks, unit_rows
+from uhop_cli.images.corrupt import parse
+from uhop_cli.memory.build import store
+from uhop_cli.memory.file import load
+from uhop_cli.memory.retriever import CONVINCING, Retriever
+from uhop_cli.memory.settings import Progress
+
+FIGURES = Path(__file__).resolve().parents[2] / "docs" / "figures"
+PROMISED = ("mask:0.5", "brightness:0.4", "noise-abs:0.5")
+TOGETHER = 8  # queries in a pass over all memories: more would take gigabytes
+OTHERS = ("values:0.9", "noise:1", "half:bottom", "corner:16", "scale:0.3", "blur:4", "block:0.4", "shift:2", "jpeg:10")
+
+
+def anonymous() -> float:
+    """Gigabytes of anonymous resident memory."""
+    found = re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text(encoding="ascii"))
+    assert found is not None, "this takes Linux"
+    return int(found[1]) / 1e6
+
+
+def watched(work: Callable[[], Any]) -> tuple[Any, float, float]:
+    """What `work` returns, its seconds, and the peak of anonymous memory meanwhile."""
+    peak, over = anonymous(), threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not over.wait(0.05):
+            peak = max(peak, anonymous())
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    started = time.perf_counter()
+    result = work()
+    seconds = time.perf_counter() - started
+    over.set()
+    watcher.join()
+    return result, seconds, peak
+
+
+def record(count: int, **figures: Any) -> None:
+    """Adds figures of a memory of `count` pictures to the JSON file."""
+    path = FIGURES / "growth.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    known[str(count)] = {**known.get(str(count), {}), **figures}
+    path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+    print(count, json.dumps(figures), flush=True)
+
+
+def store_some(array: Path, count: int) -> None:
+    """Stores the first `count` pictures of an array."""
+    some = array.with_suffix(f".{count}.npy")
+    np.save(some, np.load(array, mmap_mode="r")[:count])
+    target = array.with_suffix(f".{count}.safetensors")
+    stages: dict[str, float] = {}
+    report, seconds, peak = watched(
+        lambda: store([some], target, force=True, progress=lambda step: _note(stages, step, time.perf_counter()))
+    )
+    some.unlink()
+    record(count, store_seconds=round(seconds, 2), store_gigabytes=round(peak, 3), file_bytes=report.bytes, stages=_spans(stages))
+
+
+def _note(stages: dict[str, float], step: Progress, now: float) -> None:
+    stages.setdefault("start", now)
+    stages[step.stage] = now
+
+
+def _spans(ends: dict[str, float]) -> dict[str, float]:
+    """Seconds of each stage, from the times at which the stages were last heard of."""
+    names, times = list(ends)[1:], list(ends.values())
+    return {name: round(end - begin, 1) for name, begin, end in zip(names, times[:-1], times[1:], strict=True)}
+
+
+def ask(path: Path, queries: int, rounds: int) -> None:
+    """Times of one query, and the share of damaged copies that are found."""
+    memory = load(path)
+    retriever = Retriever(memory)
+    rng = np.random.default_rng(1)
+    rows = np.sort(rng.choice(len(memory), min(queries, len(memory)), replace=False))
+    truth = unit_rows(memory.patterns[rows])
+    one = parse("mask:0.5")(truth[:1], memory.spec, 0).patterns
+    _, _, peak = watched(lambda: retriever.retrieve(one))
+    times: dict[str, Callable[[], Any]] = {"query": lambda: retriever.retrieve(one).ranking(0, 1)}
+    if retriever.shortlist is not None:
+        codes, width = memory.compact, len(memory.compact)
+        column, shortlist = np.ones(width, np.float32), retriever.shortlist
+        listed = shortlist(one)
+        times |= {
+            "bare product over the codes": lambda: column @ codes,
+            "shortlist": lambda: shortlist(one),
+            "shortlist examined": lambda: retriever._among(one, listed[0], False),
+        }
+    best = dict.fromkeys(times, float("inf"))
+    for _ in range(rounds):
+        for name, work in times.items():
+            started = time.perf_counter()
+            work()
+            best[name] = min(best[name], time.perf_counter() - started)
+    figures: dict[str, Any] = {f"ms, {name}": round(1e3 * seconds, 2) for name, seconds in best.items()}
+    record(len(memory), **figures, query_gigabytes=round(peak, 3))
+    for label in (*PROMISED, *OTHERS) if retriever.shortlist is not None else ():
+        damaged = parse(label)(truth, memory.spec, 0).patterns
+        record(len(memory), **{label: accuracy(retriever, damaged, rows, to_the_end=label in PROMISED)})
+
+
+def accuracy(retriever: Retriever, damaged: np.ndarray, rows: np.ndarray, *, to_the_end: bool) -> dict[str, float]:
+    """Shares on the shortlist, convincing there, right there, wrong though convincing; and right in the end.
+
+    `to_the_end` also makes the pass over all memories, for every query whose answer is not convincing and, as a bound of what that
+    pass alone could reach, for those that are wrong.
+    """
+    assert retriever.shortlist is not None
+    lists = retriever.shortlist(damaged)
+    first = [retriever._among(query[None], listed, False) for query, listed in zip(damaged, lists, strict=True)]
+    right = np.array([answer.ranking(0, 1)[0] == row for answer, row in zip(first, rows, strict=True)])
+    sure = np.array([answer.confidence is not None and answer.confidence[0] >= CONVINCING for answer in first])
+    shares: dict[str, float] = {}
+    if to_the_end:
+        doubtful = np.flatnonzero(~(sure & right))
+        exhaustive = right.copy()
+        for part in chunks(len(doubtful), min(retriever.batch, TOGETHER)):
+            answer = retriever._answer(damaged[doubtful[part]], None, False)
+            exhaustive[doubtful[part]] = [answer.ranking(i, 1)[0] == rows[place] for i, place in enumerate(doubtful[part])]
+        shares = {
+            "right in the end": float(np.where(sure, right, exhaustive).mean()),
+            "exhaustive at most": float(exhaustive.mean()),
+        }
+    return {
+        "queries": len(rows),
+        "on the shortlist": float((lists == rows[:, None]).any(axis=1).mean()),
+        "convincing": float(sure.mean()),
+        "right on the shortlist": float(right.mean()),
+        "wrong though convincing": float((sure & ~right).mean()),
+        **shares,
+    }
+
+
+def draw() -> None:
+    """One plot of time and memory against the number of memories."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    import matplotlib.pyplot as plt
+
+    known = {int(count): figures for count, figures in json.loads((FIGURES / "growth.json").read_text()).items()}
+    counts = sorted(known)
+    settings = {"axes.spines.right": False, "axes.spines.top": False, "font.size": 9, "legend.frameon": False}
+    with plt.rc_context({**settings, "svg.fonttype": "none", "svg.hashsalt": "uhop"}):
+        figure, axes = plt.subplots(figsize=(6.4, 3.6))
+        for label, key, factor in (
+            ("store, seconds", "store_seconds", 1.0),
+            ("store, GB of memory", "store_gigabytes", 1.0),
+            ("one query, milliseconds", "ms, query", 1.0),
+        ):
+            points = [(count, known[count][key] * factor) for count in counts if key in known[count]]
+            axes.loglog(*zip(*points, strict=True), marker="o", markersize=3, label=label)
+        axes.set_xlabel("memories of 3,072 values")
+        axes.legend()
+        figure.tight_layout()
+        figure.savefig(FIGURES / "growth.svg", metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    storing = commands.add_parser("store")
+    storing.add_argument("array", type=Path)
+    storing.add_argument("counts", type=int, nargs="+")
+    asking = commands.add_parser("ask")
+    asking.add_argument("memory", type=Path)
+    asking.add_argument("--queries", type=int, default=100)
+    asking.add_argument("--rounds", type=int, default=15)
+    commands.add_parser("draw")
+    wanted = parser.parse_args()
+    if wanted.command == "store":
+        for number in wanted.counts:
+            store_some(wanted.array, number)
+    elif wanted.command == "ask":
+        ask(wanted.memory, wanted.queries, wanted.rounds)
+    else:
+        draw()
