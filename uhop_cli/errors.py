@@ -37,6 +37,10 @@ class OutputError(UhopError):
     """A result cannot be written, or would overwrite something that uhop did not write."""
 
 
+class ResourceError(UhopError):
+    """The work would take more memory than there is."""
+
+
 class DeviceError(UhopError):
     """The device that was asked for is not there."""
 

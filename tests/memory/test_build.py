@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uhop_cli.errors import ImageError, MemoryFileError, OutputError, SettingsError
+from uhop_cli.errors import ImageError, MemoryFileError, OutputError, ResourceError, SettingsError
 from uhop_cli.memory import build as build_module
+from uhop_cli.memory import needs
 from uhop_cli.memory.build import remove, store
 from uhop_cli.memory.file import load, verify
 from uhop_cli.memory.settings import Progress, StoreSettings
@@ -248,11 +249,11 @@ def test_dry_run_writes_nothing_and_forecasts(images: Path, tmp_path: Path) -> N
 
 
 def test_too_little_memory_or_disk_is_said_before_the_work(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from uhop_cli.memory import learn as learn_module
-
-    monkeypatch.setattr(learn_module, "available_memory", lambda: 1_000_000)
-    with pytest.raises(SettingsError, match="GB of memory"):
-        store([images], tmp_path / "m.safetensors")
+    with monkeypatch.context() as patch:
+        patch.setattr(needs, "available_memory", lambda: 1_000_000)
+        patch.setattr(build_module, "ingest", None)  # not reached
+        with pytest.raises(ResourceError, match="GB of memory"):
+            store([images], tmp_path / "m.safetensors")
     monkeypatch.setattr(
         build_module.shutil, "disk_usage", lambda path: os.statvfs_result((0,) * 10) and type("U", (), {"free": 10})()
     )

@@ -28,8 +28,9 @@ from uhop_cli.memory.atomic import lock
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.file import load
 from uhop_cli.memory.ingest import Distinct, Ingested, Skipped, ingest
-from uhop_cli.memory.learn import Learned, learn, loss_of, margins, memory_needed, separation_loss
+from uhop_cli.memory.learn import Learned, learn, loss_of, margins, separation_loss
 from uhop_cli.memory.memory import Memory, Originals
+from uhop_cli.memory.needs import check_memory, memory_needed
 from uhop_cli.memory.report import StoreReport
 from uhop_cli.memory.self_test import SelfTest, self_test
 from uhop_cli.memory.settings import OnProgress, StoreSettings
@@ -87,7 +88,10 @@ def store(
             writer = stack.enter_context(Writer(target))
             distinct = Distinct(writer, spec)
             originals = stack.enter_context(tempfile.TemporaryFile(dir=folder)) if settings.embed else None
-            _check_disk(folder, (len(sources) + (0 if kept is None else len(kept))) * spec.dim)
+            count = len(sources) + (0 if kept is None else len(kept))
+            _check_disk(folder, count * spec.dim)
+            if count and not (keep_kernel and kept is not None):
+                check_memory(count, spec.dim, settings)  # of all files, though some may turn out to be equal
             found = _take(kept, sources, distinct, originals, progress)
             skipped += found.skipped
             if settings.strict and skipped:

@@ -7,7 +7,6 @@ so that the memory taken does not grow with the number of images. Equal patterns
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from uhop_cli.errors import ImageError
 from uhop_cli.images.discover import escape
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.entries import Entries
+from uhop_cli.memory.needs import decoding_threads
 from uhop_cli.memory.settings import OnProgress, Progress
 from uhop_cli.memory.sources import Source, Sources
 from uhop_cli.memory.writer import Writer
@@ -140,7 +140,7 @@ def ingest(
     done = 0
     # With `--embed` the files' bytes, up to 256 MiB each, wait for their turn to be written: then few may be in flight.
     ahead = AHEAD if originals is None else 1
-    for group in _in_order(work, sources.groups(), threads or os.cpu_count() or 1, ahead):
+    for group in _in_order(work, sources.groups(), threads or decoding_threads(), ahead):
         for source, result in group:
             if isinstance(result, ImageError):
                 found.skipped.append(Skipped(escape(source.name), result.message))

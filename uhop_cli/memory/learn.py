@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import available_memory, resolve_device, to_numpy, unit_rows
+from uhop_cli.arrays import resolve_device, to_numpy, unit_rows
 from uhop_cli.errors import SettingsError
-from uhop_cli.kernel.closed_form import EXACT_LIMIT, RHO_GRID, decompose, whitening
+from uhop_cli.kernel.closed_form import RHO_GRID, decompose, whitening
 from uhop_cli.kernel.feature_map import Float32, KernelFamily, compress, initial_weight, normalise_rows
 from uhop_cli.kernel.gradient import GradientSettings, descend
 from uhop_cli.kernel.losses import LOSSES, SeparationLoss, TemperatureLoss
 from uhop_cli.memory.feature_dim import smallest_dim
+from uhop_cli.memory.needs import AUTO_FEATURE_DIM, check_memory
 from uhop_cli.memory.settings import OnProgress, Progress, StoreSettings
 from uhop_cli.retrieval.bank import Bank
 
 LOSS_SAMPLE = 1024  # memories whose mutual cosines give the reported loss; all of them up to this number
 MARGIN_SAMPLE = 256  # memories whose margin against all others is measured; all of them up to LOSS_SAMPLE
-AUTO_FEATURE_DIM = 1024  # the most that `--feature-dim auto` takes; how many of them, `feature_dim` finds out
 
 
 @dataclass(frozen=True)
@@ -45,31 +45,15 @@ def loss_of(settings: StoreSettings) -> SeparationLoss:
     return TemperatureLoss(start=1.0, tau=0.01) if kind is TemperatureLoss else kind(t=settings.t)  # type: ignore[call-arg]
 
 
-def memory_needed(count: int, dim: int, settings: StoreSettings) -> int:
-    """Bytes of memory that Stage I takes for M patterns of d values, roughly (the patterns themselves stay in the file)."""
-    smaller = min(count, dim)
-    if settings.solver == "gradient":
-        return 12 * smaller * smaller + 16 * dim * min(dim, 4096) + 300_000_000
-    if smaller > EXACT_LIMIT:
-        return 16 * dim * AUTO_FEATURE_DIM + 400_000_000
-    # The matrix, its eigenvectors and the workspace of the solver, in float64, and the basis in float32.
-    return 8 * 4 * smaller * smaller + 12 * smaller * dim + 300_000_000
-
-
 def learn(patterns: NDArray[np.uint8], settings: StoreSettings, progress: OnProgress | None = None) -> Learned:
     """Learn a kernel family on stored patterns (M, H, W, C).
 
     Raises:
-        SettingsError: it would take more memory than there is.
+        ResourceError: it would take more memory than there is.
     """
     settings = settings.resolved()
     count, dim = len(patterns), int(np.prod(patterns.shape[1:]))
-    needed, there = memory_needed(count, dim, settings), available_memory()
-    if needed > there:
-        raise SettingsError(
-            f"learning {count} patterns of {dim} values needs about {needed / 1e9:.1f} GB of memory; {there / 1e9:.1f} GB are free",
-            "choose a smaller --size, or close other programs",
-        )
+    check_memory(count, dim, settings)
     started = time.perf_counter()
     gradient = settings.solver == "gradient" and count > 1
     kernel, detail = _gradient(patterns, settings, progress) if gradient else _closed_form(patterns, settings, progress)

@@ -20,6 +20,7 @@ from uhop_cli.errors import ImageError
 from uhop_cli.images.decode import MAX_PIXELS, MAX_SIDE, Header, Image, decode, read_bytes, read_header
 from uhop_cli.images.discover import Skipped, discover, escape
 from uhop_cli.images.patterns import PatternSpec, to_pattern
+from uhop_cli.memory.needs import decoding_threads
 from uhop_cli.memory.settings import OnProgress, Progress
 
 UInt8 = NDArray[np.uint8]
@@ -144,7 +145,7 @@ def headers(sources: Sources, progress: OnProgress | None = None) -> list[Header
             return None
 
     found = dict.fromkeys(rows.header for rows in sources.arrays)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(decoding_threads()) as pool:
         for part in chunks(len(sources.files), LOOK_TOGETHER):
             found |= dict.fromkeys(header for header in pool.map(look, sources.files[part]) if header is not None)
             if progress:
