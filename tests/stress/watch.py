@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -15,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-HANG = 10.0  # seconds for one case
+HANG = 10.0  # seconds of processor time for one case
+BLOCKED = 12  # times that much by the clock, for a case that waits for something; a busy machine is no fault
 GROWTH = 1 << 30  # bytes by which a whole run may grow
 LONGEST = 600  # characters of a line that says why something is refused
 
@@ -38,7 +40,7 @@ class Watch:
     Args:
         name: of the run, for the summary.
         keep: folder for the inputs of cases that fail, None to keep none.
-        hang: seconds after which a case counts as hanging; the run ends there, with a traceback.
+        hang: seconds of processor time after which a case counts as hanging; the run ends there, with a traceback.
     """
 
     def __init__(self, name: str, keep: Path | None = None, hang: float = HANG) -> None:
@@ -51,6 +53,7 @@ class Watch:
         self._silence: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 -- it lives as long as the watch
         self._stderr = os.dup(2)
         self._console = os.fdopen(os.dup(2), "w")
+        faulthandler.register(signal.SIGPROF, file=self._console, chain=True)  # and then the signal ends the process, as it does
 
     @contextmanager
     def silence(self) -> Iterator[None]:
@@ -81,12 +84,15 @@ class Watch:
         self._silence.seek(0)
         noise = self._silence.read()
         self._silence.close()
+        faulthandler.unregister(signal.SIGPROF)
         self._console.close()
         if noise:
             self.failures.append(f"{len(noise)} bytes on standard error, beginning with {noise[:300]!r}")
         for name, count in sorted(self.counts.items()):
             print(f"  {count:7d}  {name}")
-        print(f"  slowest case {self.slowest[0]:.2f} s ({self.slowest[1]}); memory grew by {grown / 2**20:.0f} MiB")
+        print(
+            f"  slowest case {self.slowest[0]:.2f} s of processor time ({self.slowest[1]}); memory grew by {grown / 2**20:.0f} MiB"
+        )
         print(f"  {time.perf_counter() - self.started:.0f} s, {len(self.failures)} failures")
         for failure in self.failures[:40]:
             print(f"FAILED  {failure}")
@@ -99,15 +105,17 @@ class _Case:
         self.watch, self.label, self.data = watch, label, data
 
     def __enter__(self) -> None:
-        self.started = time.perf_counter()
-        faulthandler.dump_traceback_later(self.watch.hang, exit=True, file=self.watch._console)
+        self.started = time.process_time()
+        signal.setitimer(signal.ITIMER_PROF, self.watch.hang)
+        faulthandler.dump_traceback_later(BLOCKED * self.watch.hang, exit=True, file=self.watch._console)
         if self.watch.keep:  # where the run ends in a hang or a crash, this is what it was at
             (self.watch.keep / "current").write_bytes(self.data)
             (self.watch.keep / "current.txt").write_text(self.label)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
         faulthandler.cancel_dump_traceback_later()
-        self.watch.slowest = max(self.watch.slowest, (time.perf_counter() - self.started, self.label))
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        self.watch.slowest = max(self.watch.slowest, (time.process_time() - self.started, self.label))
         if error is None:
             return False
         if not isinstance(error, Exception):
