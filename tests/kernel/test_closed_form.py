@@ -31,7 +31,7 @@ def test_singular_values_and_kernels_follow_the_definition(count: int) -> None:
     family = whitening(spectrum, (1e-3, 1e-1), chosen=1)
     unit = 10 * np.sum(s**2) / min(x.shape)
     for member, rho in enumerate((1e-3, 1e-1)):
-        u, s, vt = np.linalg.svd(x, full_matrices=False)
+        _, s, vt = np.linalg.svd(x, full_matrices=False)
         naive = np.diag(s / (s**2 + rho * unit)) @ vt
         expected = x @ naive.T @ naive @ x.T
         features = family.features(x.astype(np.float32), member)
