@@ -84,3 +84,20 @@ def test_bytes_in_words(size: int, words: str) -> None:
 
 def test_a_missing_number_is_a_dash() -> None:
     assert (number(None), number(0.5, ".1%")) == ("-", "50.0%")
+
+
+def test_nothing_that_passes_through_reaches_the_terminal_as_an_escape(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "\x1b[2J\x07\u202e\udcff\nx"
+    output = Output()
+    output.line(name)
+    output.facts([("name", name)])
+    output.table(["head"], [[name]], left=[0])
+    output.note(name)
+    output.warn(name)
+    complain(name, name)
+    Output(quiet=True).essential(name)
+    Output(json=True).document({"name": name})
+    printed = capsys.readouterr()
+    for line in [*printed.out.splitlines(), *printed.err.splitlines()]:
+        assert line.isprintable()
+    assert printed.err.count("\\x1b[2J") == 4

@@ -45,6 +45,8 @@ SPOILED = {
         lambda m: kernel(m, gains=changed(m.kernel.gains, (2, 0), 2)),
         lambda m: kernel(m, gains=m.kernel.gains[:, 1:]),
         lambda m: kernel(m, rhos=m.kernel.rhos[:1]),
+        lambda m: kernel(m, gains=np.ones((65, 4), np.float32), rhos=(0.1,) * 65),
+        lambda m: kernel(m, weight=changed(m.kernel.weight, (0, 0), 1e30)),
     ],
     "rho": [lambda m: kernel(m, rhos=(0.1, -0.1, 0.0)), lambda m: kernel(m, rhos=(0.1, float("nan"), 0.0))],
     "chosen": [lambda m: kernel(m, chosen=3), lambda m: kernel(m, chosen=-1)],
@@ -53,6 +55,7 @@ SPOILED = {
         lambda m: replace(m, norms=m.norms[1:]),
         lambda m: replace(m, norms=-m.norms),
         lambda m: replace(m, norms=changed(m.norms, (0, 1), np.nan)),
+        lambda m: replace(m, norms=changed(m.norms, (0, 1), 1e30)),
     ],
     "compact": [
         lambda m: replace(m, compact=np.zeros((129, 5), np.float32)),

@@ -90,3 +90,10 @@ def test_only_own_pictures_are_replaced(tmp_path: Path, make_memory: Any) -> Non
     assert export(memory, tmp_path, force=True) == first
     with pytest.raises(OutputError, match="cannot be written"):
         export(memory, tmp_path / "a.png")
+
+
+def test_many_equal_names_are_numbered_in_one_pass() -> None:
+    from uhop_cli.memory.export import _stems
+
+    names = [b"%d/cat.png" % index for index in range(20_000)]
+    assert _stems([*names, b"cat-2.png"])[-2:] == ["cat-20000", "cat-2-2"]

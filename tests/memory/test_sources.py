@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -42,3 +43,20 @@ def test_other_arrays_are_refused(shape: tuple[int, ...], tmp_path: Path) -> Non
     np.save(tmp_path / "x.npy", np.zeros(shape, np.uint8))
     with pytest.raises(ImageError, match="shape"):
         collect([tmp_path / "x.npy"], tmp_path)
+
+
+def test_what_is_no_array_is_told_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npy")
+    (tmp_path / "zero.npy").symlink_to("/dev/zero")
+    (tmp_path / "none.npy").write_bytes(b"\x93NUMPY\x01\x00\x10\x00{'descr': [[[[[")
+    (tmp_path / "folder.npy").mkdir()
+    np.save(tmp_path / "objects.npy", np.array([{}, []], object), allow_pickle=True)
+    with (tmp_path / "archive.npy").open("wb") as file:
+        np.savez(file, a=np.zeros((2, 4, 4)))
+    with (tmp_path / "wide.npy").open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (1, 1, 70_000)}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(bytes(70_000))
+    for path in sorted(tmp_path.iterdir()):
+        with pytest.raises(ImageError, match=path.name):
+            collect([path], tmp_path)

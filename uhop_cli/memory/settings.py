@@ -18,6 +18,10 @@ _KINDS: dict[str, Any] = {
     "background": str,
     "embed": bool,
     "strict": bool,
+    "solver": str,
+    "loss": str,
+    "init": str,
+    "protocol": str | None,
     "iterations": int | None,
     "learning_rate": str | int | float,
     "t": int | float,
@@ -96,7 +100,7 @@ class StoreSettings:
     def __post_init__(self) -> None:
         self._check_types()
         if self.solver not in ("auto", "closed-form", "gradient"):
-            raise SettingsError(f"unknown solver '{self.solver}'", "use auto, closed-form or gradient")
+            raise SettingsError(f"unknown solver {_shown(self.solver)}", "use auto, closed-form or gradient")
         if self.iterations is not None and not 0 <= self.iterations <= MAX_ITERATIONS:
             raise SettingsError(f"the number of iterations must not be negative, nor above {MAX_ITERATIONS}")
         if self.seed < 0:
@@ -112,7 +116,7 @@ class StoreSettings:
         if self.batch_size is not None and self.batch_size < 2:
             raise SettingsError("a mini-batch needs at least 2 memories")
         if self.protocol not in (None, "paper"):
-            raise SettingsError(f"unknown protocol '{self.protocol}'", "use --protocol paper, or leave it out")
+            raise SettingsError(f"unknown protocol {_shown(self.protocol)}", "use --protocol paper, or leave it out")
 
     def _check_types(self) -> None:
         """Settings may come from a memory file, where they are somebody's claim."""

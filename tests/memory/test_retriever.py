@@ -1,0 +1,49 @@
+"""Retrieval from memories whose numbers and claims are not what they should be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from uhop_cli.errors import MemoryFileError
+from uhop_cli.images.patterns import PatternSpec, to_vectors
+from uhop_cli.memory.memory import Memory, Statistics
+from uhop_cli.memory.retriever import RetrievalSettings, Retriever
+
+
+@pytest.fixture
+def memory(make_memory: Any) -> Memory:
+    """Five patterns without statistics."""
+    memory: Memory = make_memory(spec=PatternSpec(8, 8, 3))
+    return memory
+
+
+def queries(memory: Memory) -> np.ndarray:
+    return to_vectors(memory.patterns[:2])
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [None, [], "x", {"evidence": []}, {"evidence": {}}, {"evidence": {"center": "x", "scale": [1], "weights": [1], "bias": 0}},
+     {"evidence": {"center": [0, 0], "scale": [1, 1], "weights": [1, 1], "bias": 0}}],
+)  # fmt: skip
+def test_a_calibration_that_is_none_is_left_out(memory: Memory, calibration: Any) -> None:
+    odd = replace(memory, record={"calibration": calibration})
+    answer = Retriever(odd).retrieve(queries(odd))
+    assert answer.confidence is None
+    assert answer.weights.argmax(axis=1).tolist() == [0, 1]
+
+
+def test_statistics_of_another_form_are_made_anew(memory: Memory) -> None:
+    expected = Retriever(memory).retrieve(queries(memory)).weights
+    odd = replace(memory, statistics=Statistics(*(np.zeros((len(memory), width), np.float32) for width in (3, 3, 9))))
+    np.testing.assert_array_equal(Retriever(odd).retrieve(queries(odd)).weights, expected)
+
+
+def test_numbers_that_overflow_are_told(memory: Memory) -> None:
+    wild = replace(memory, kernel=replace(memory.kernel, weight=memory.kernel.weight * np.float32(3e37)))
+    with pytest.raises(MemoryFileError, match="out of range"):
+        Retriever(wild, RetrievalSettings(similarity="kernel")).retrieve(queries(wild))
