@@ -28,7 +28,7 @@ from uhop_cli.retrieval.temperature import auto_beta
 from uhop_cli.retrieval.visible import visible_features, visible_log_likelihood
 
 WORK = 4e9  # values of memories that may be looked at for each corruption; it sets how many queries there are
-QUERIES = (8, 20)  # fewest and most for each corruption
+QUERIES = (8, 12)  # fewest and most for each corruption
 SHORTLISTED = 64  # queries for each corruption that are asked for their shortlist alone, which costs little
 NORMAL_95 = 1.959964
 MASKS = tuple(corruption for corruption in SUITE if corruption.kind in ("mask", "half", "corner"))
