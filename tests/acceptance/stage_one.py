@@ -12,10 +12,8 @@ them are skipped by name. Every figure that has a promise is printed with it, an
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import os
-import pickle
 import resource
 import sys
 import time
@@ -26,6 +24,8 @@ from typing import Any
 import numpy as np
 
 from uhop_cli.arrays import logsumexp
+from uhop_cli.errors import DatasetError
+from uhop_cli.experiments.datasets import load
 from uhop_cli.kernel.closed_form import centred, decompose, whitening
 from uhop_cli.kernel.feature_map import initial_weight, normalise_rows
 from uhop_cli.kernel.gradient import Descent, GradientSettings, descend
@@ -45,20 +45,13 @@ def promise(name: str, value: float, kept: bool, what: str) -> None:
 
 
 def data(name: str) -> np.ndarray | None:
-    """Training images as rows of pixels, uint8, or None with a line that says what is skipped."""
-    root = Path(os.environ.get("UHOP_DATA_DIR", ""))
-    path = root / ("mnist/train-images-idx3-ubyte.gz" if name == "mnist" else "cifar-10-batches-py/data_batch_1")
-    if "UHOP_DATA_DIR" not in os.environ or not path.is_file():
+    """Training images as rows of pixels, channel by channel, uint8, or None with a line that says what is skipped."""
+    try:
+        pixels = load(name, Path(os.environ["UHOP_DATA_DIR"])).pixels
+    except (KeyError, DatasetError):
         print(f"skipped: {name} is not under UHOP_DATA_DIR")
         return None
-    if name == "mnist":
-        with gzip.open(path) as stream:
-            return np.frombuffer(stream.read(), np.uint8, offset=16).reshape(-1, 784)
-    parts = []
-    for k in range(1, 6):
-        with open(path.with_name(f"data_batch_{k}"), "rb") as stream:
-            parts.append(pickle.load(stream, encoding="latin1")["data"])
-    return np.concatenate(parts)
+    return pixels.transpose(0, 3, 1, 2).reshape(len(pixels), -1)
 
 
 def draw(images: np.ndarray, memories: int, rng: np.random.Generator) -> np.ndarray:

@@ -13,9 +13,7 @@ name. The exit status is 1 if a promise is missed.
 from __future__ import annotations
 
 import argparse
-import gzip
 import os
-import pickle
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +23,8 @@ from typing import Any
 import numpy as np
 
 from uhop_cli.diagnostics import Certified, guarantees
+from uhop_cli.errors import DatasetError
+from uhop_cli.experiments.datasets import load
 from uhop_cli.kernel.closed_form import decompose, whitening
 from uhop_cli.retrieval.entmax import entmax
 from uhop_cli.retrieval.linear import LinearMemory, RandomFeatureMemory
@@ -46,17 +46,14 @@ def promise(name: str, value: float, kept: bool, what: str) -> None:
 
 
 def images(name: str) -> np.ndarray | None:
-    """Training images as rows of pixels, uint8, or None with a line that says what is skipped."""
-    root = Path(os.environ.get("UHOP_DATA_DIR", ""))
-    path = root / ("mnist/train-images-idx3-ubyte.gz" if name == "mnist" else "cifar-10-batches-py/data_batch_1")
-    if "UHOP_DATA_DIR" not in os.environ or not path.is_file():
+    """Training images (10,000 of CIFAR-10) as rows of pixels, uint8, or None with a line that says what is skipped."""
+    try:
+        pixels = load(name, Path(os.environ["UHOP_DATA_DIR"])).pixels
+    except (KeyError, DatasetError):
         print(f"skipped: {name} is not under UHOP_DATA_DIR")
         return None
-    if name == "mnist":
-        with gzip.open(path) as file:
-            return np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 784)
-    with path.open("rb") as file:
-        return np.asarray(pickle.load(file, encoding="latin1")["data"])
+    pixels = pixels[:10_000] if name == "cifar10" else pixels
+    return pixels.transpose(0, 3, 1, 2).reshape(len(pixels), -1)
 
 
 # ----------------------------------------------------------------------------------------------------------------- models
