@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays as array_strategy
 
+from uhop_cli import arrays
 from uhop_cli.arrays import Device, available_memory, chunks, logsumexp, namespace, resolve_device, to_numpy, topk, unit_rows
 from uhop_cli.errors import DeviceError
 
@@ -93,3 +94,13 @@ def test_topk_of_a_long_row_is_the_head_of_a_sort(kind: str) -> None:
         np.testing.assert_array_equal(values, np.take_along_axis(x, indices, axis=-1))
         assert all(len(set(row)) == k for row in indices.tolist())
         assert ((np.diff(values) < 0) | (np.diff(indices) > 0)).all()
+
+
+@pytest.mark.parametrize("columns", [1, 5, 64])
+def test_a_product_on_all_cores_is_the_product(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrays, "WORTH_THREADS", 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    rng = np.random.default_rng(0)
+    left, right = rng.random((4, 7), dtype=np.float32), rng.random((7, columns), dtype=np.float32)
+    np.testing.assert_allclose(arrays.product_on_all_cores(left, right), left @ right, rtol=1e-6)
+    np.testing.assert_allclose(arrays.product_on_all_cores(left, np.asfortranarray(right)), left @ right, rtol=1e-6)

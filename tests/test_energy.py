@@ -17,7 +17,7 @@ from PIL import Image
 from uhop_cli import energy as module
 from uhop_cli.energy import conjugate, energy, entropy, evidence, evidence_energy, evidence_slope, evidence_step, polynomial_energy
 from uhop_cli.errors import SettingsError
-from uhop_cli.retrieval.entmax import entmax
+from uhop_cli.retrieval.entmax import entmax, softmax
 from uhop_cli.retrieval.separation import polynomial
 
 Array = NDArray[np.float64]
@@ -252,3 +252,10 @@ def test_numpy_and_torch_agree() -> None:
     for name, call in calls.items():
         found = call(*(torch.from_numpy(x) for x in (z, c, f)))
         np.testing.assert_allclose(found.numpy(), call(z, c, f), rtol=2e-5, atol=1e-5, err_msg=name)
+
+
+def test_the_conjugate_of_softmax_from_its_weights() -> None:
+    scores = np.random.default_rng(0).normal(size=(5, 40))
+    for beta in (0.1, 3.0, 1e4):
+        expected = conjugate(scores, beta, 1.0)
+        np.testing.assert_allclose(conjugate(scores, beta, 1.0, softmax(beta * scores)), expected, rtol=1e-12)

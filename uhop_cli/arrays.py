@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,6 +22,7 @@ from uhop_cli.errors import DeviceError
 Array = Any  # an array of the namespace in use: numpy.ndarray or torch.Tensor
 
 TOPK_BLOCK = 64
+WORTH_THREADS = 1 << 20  # values from which a second core is worth its start
 GPU_WORTH_FLOP = 2e12  # below this, starting CUDA (2 to 5 s) costs more than the CPU needs for the whole work
 
 
@@ -204,9 +206,27 @@ def chunks(total: int, size: int) -> Iterator[slice]:
         yield slice(start, min(start + size, total))
 
 
+def cores() -> int:
+    """How many threads share the work: one a core, 16 at most, as memory does not feed more."""
+    return min(os.cpu_count() or 1, 16)
+
+
+def product_on_all_cores(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    """left @ right for few rows and many columns, at full speed within `one_blas_thread`."""
+    if right.size < WORTH_THREADS:
+        return np.asarray(left @ right)
+    out = np.empty((len(left), right.shape[1]), np.float32)
+
+    def work(columns: slice) -> None:
+        np.matmul(left, right[:, columns], out=out[:, columns])
+
+    on_all_cores(work, right.shape[1], -(-right.shape[1] // cores()))
+    return out
+
+
 def on_all_cores(work: Callable[[slice], object], total: int, step: int) -> None:
     """Run `work` on slices of at most `step` that cover range(total): on all cores, one BLAS thread in each."""
-    threads = min(os.cpu_count() or 1, 16)
+    threads = cores()
 
     def strip(part: slice) -> None:
         for rows in chunks(part.stop - part.start, step):
@@ -215,8 +235,15 @@ def on_all_cores(work: Callable[[slice], object], total: int, step: int) -> None
     if threads == 1 or total <= step:
         strip(slice(0, total))
         return
-    with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
         list(pool.map(strip, chunks(total, -(-total // threads))))
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """BLAS without threads of its own. After a product they go on turning for some hundredths of a second, in the way of others: so
+    work of that length that has threads itself lets BLAS have none from its beginning to its end."""
+    context: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
+    return context
 
 
 @cache

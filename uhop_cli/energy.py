@@ -78,7 +78,10 @@ def conjugate(scores: Array, beta: float, alpha: float, weights: Array | None = 
         raise SettingsError(f"an energy needs a beta above 0 and finite, not {beta:g}")
     xp = namespace(scores)
     if alpha == SOFTMAX_ALPHA:
-        return logsumexp(beta * scores) / beta
+        if weights is None:
+            return logsumexp(beta * scores) / beta
+        # ln p = beta z - logsumexp(beta z), at the largest weight, which is at least 1 / M: no second pass of exponentials.
+        return xp.max(scores, axis=-1) - xp.log(xp.max(weights, axis=-1)) / beta
     weights = entmax(beta * scores, alpha) if weights is None else weights
     top = xp.max(scores, axis=-1, keepdims=True)  # Psi* of z - top, plus top: the large common part stays out of the sum
     gaps = xp.where(weights > 0, scores - top, 0)

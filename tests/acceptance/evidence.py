@@ -105,8 +105,8 @@ def measure(
         answer = retriever.retrieve(part)
         right += [answer.ranking(place, 1)[0] == row for place, row in enumerate(truth)]
         models.update(answer.kernels)
-        cosines = np.asarray(retriever.bank.products(part.T)) / np.maximum(lengths, 1e-9)[:, None]
-        plain += list(cosines.argmax(axis=0) == truth)
+        cosines = np.asarray(retriever.bank.products(part)) / np.maximum(lengths, 1e-9)
+        plain += list(cosines.argmax(axis=1) == truth)
     return float(np.mean(right)), float(np.mean(plain)), models
 
 

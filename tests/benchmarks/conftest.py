@@ -23,6 +23,7 @@ from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.settings import StoreSettings
 from uhop_cli.memory.statistics import encode
 
+REST = 0.1  # seconds; BLAS threads go on turning for a while after a product, in the way of whoever comes next
 Contest = Callable[..., dict[str, float]]
 
 
@@ -36,6 +37,7 @@ def race() -> Contest:
         best = dict.fromkeys(contestants, float("inf"))
         for turn in range(rounds + 1):  # the first turn warms up
             for name, work in contestants.items():
+                time.sleep(REST)
                 started = time.perf_counter()
                 work()
                 best[name] = min(best[name], time.perf_counter() - started) if turn else best[name]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from uhop_cli.api import learn
 from uhop_cli.errors import MemoryFileError
 from uhop_cli.images.patterns import PatternSpec, to_vectors
 from uhop_cli.memory.memory import Memory, Statistics
@@ -47,3 +48,23 @@ def test_numbers_that_overflow_are_told(memory: Memory) -> None:
     wild = replace(memory, kernel=replace(memory.kernel, weight=memory.kernel.weight * np.float32(3e37)))
     with pytest.raises(MemoryFileError, match="out of range"):
         Retriever(wild, RetrievalSettings(similarity="kernel")).retrieve(queries(wild))
+
+
+@pytest.mark.parametrize("record", [{}, {"retrieval": "paper"}])
+def test_features_at_hand_give_the_same_answers(record: dict[str, str]) -> None:
+    rng = np.random.default_rng(0)
+    memory = replace(learn(rng.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)), record=record)
+    small = replace(memory.kernel, weight=memory.kernel.weight[:20], gains=memory.kernel.gains[:, :20], spectrum=None)
+    norms = np.linalg.norm(to_vectors(memory.patterns) @ small.weight.T, axis=1)[:, None].repeat(memory.norms.shape[1], axis=1)
+    memory = replace(memory, kernel=small, norms=norms.astype(np.float32))
+    asked = to_vectors(memory.patterns) + rng.normal(0, 0.05, (40, 192)).astype(np.float32)
+    retriever = Retriever(memory, RetrievalSettings(similarity="kernel", beta=20.0, steps=3))
+    first = retriever.retrieve(asked[:10])
+    assert "_features" not in vars(retriever)
+    later = retriever.retrieve(asked)
+    assert retriever._features.shape == (40, 20)
+    np.testing.assert_allclose(later.weights[:10], first.weights, atol=1e-4)
+    np.testing.assert_allclose(later.pictures[:, :10], first.pictures, atol=1e-4)
+    assert first.energies is not None
+    assert later.energies is not None
+    np.testing.assert_allclose(later.energies[:, :10], first.energies, rtol=1e-4, atol=1e-5)

@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import pytest
 
 from uhop_cli.retrieval.agreement import STEPS, TAUS, agreement, value_density
 
@@ -26,7 +25,7 @@ def test_it_is_the_equation() -> None:
     queries = memories[:, 0] + np.where(rng.random((2, 50)) < 0.5, 0.01 * rng.standard_normal((2, 50)), rng.random((2, 50)))
     queries[:, ::7] = 0
     queries, memories = queries.astype(np.float32), memories.astype(np.float32)
-    scores, kept = agreement(queries, (memories - queries[:, None]) ** 2)
+    scores, kept = agreement(value_density(queries)[:, None], (memories - queries[:, None]) ** 2)
     for q in range(2):
         for s in range(3):
             expected, share = _plainly(queries[q].astype(float), memories[q, s].astype(float))
@@ -51,19 +50,8 @@ def test_it_knows_which_values_were_kept() -> None:
     rng = np.random.default_rng(2)
     memories = rng.random((1, 20, 1000), dtype=np.float32)
     query = np.where(rng.random(1000) < 0.1, memories[0, 4], 0.0).astype(np.float32)[None]  # 90% zeroed
-    scores, kept = agreement(query, (memories - query[:, None]) ** 2)
+    scores, kept = agreement(value_density(query)[:, None], (memories - query[:, None]) ** 2)
     assert scores[0].argmax() == 4
     assert scores[0, 4] - np.sort(scores[0])[-2] > 100
     assert 0.05 < kept[0, 4] < 0.2
     assert kept[0, 5] < 0.02
-
-
-def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(5)
-    queries = rng.random((5, 30)).astype(np.float32)
-    squares = np.square(rng.normal(0, 0.1, (5, 4, 30))).astype(np.float32)
-    alone = agreement(queries, squares.copy())
-    monkeypatch.setattr("uhop_cli.retrieval.agreement.WORTH_THREADS", 1)
-    monkeypatch.setattr("os.cpu_count", lambda: 3)
-    for ours, theirs in zip(agreement(queries, squares.copy()), alone, strict=True):
-        np.testing.assert_array_equal(ours, theirs)

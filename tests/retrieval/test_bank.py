@@ -29,13 +29,21 @@ def test_products_equal_float_products(device: Device, columns: int, threads: bo
     if threads:
         monkeypatch.setattr(bank_module, "THREADS_WORTH", 1)
     stored = pixels()
-    y = np.random.default_rng(1).normal(size=(60, columns)).astype(np.float32)
+    y = np.random.default_rng(1).normal(size=(columns, 60)).astype(np.float32)
     result = to_numpy(Bank(stored, device).products(device.put(y)))
-    np.testing.assert_allclose(result, stored.reshape(23, -1) / 255 @ y, rtol=1e-4, atol=1e-5)
+    factors = np.linspace(0, 2, 23, dtype=np.float32)
+    squares = to_numpy(Bank(stored, device).products(device.put(y), device.put(factors), squared=True))
+    np.testing.assert_allclose(squares, y @ np.square(stored.reshape(23, -1) / 255).T * factors, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(result, y @ (stored.reshape(23, -1) / 255).T, rtol=1e-4, atol=1e-5)
 
 
-def test_read_out_is_the_weighted_sum_and_skips_what_rounding_hides(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("shared", [0, 100])
+def test_read_out_is_the_weighted_sum_and_skips_what_rounding_hides(
+    device: Device, shared: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bank_module, "WIDE_CHUNK_BYTES", 4 * 60 * 3)
+    monkeypatch.setattr(bank_module, "READ_CHUNK_BYTES", 4 * 60 * 3)
+    monkeypatch.setattr(bank_module, "SHARED", shared)
     stored = pixels()
     x = stored.reshape(23, -1) / 255
     rng = np.random.default_rng(2)
@@ -48,8 +56,8 @@ def test_rows_and_float_patterns(device: Device) -> None:
     stored = pixels()
     np.testing.assert_allclose(to_numpy(Bank(stored, device).rows([2, 5])), stored.reshape(23, -1)[[2, 5]] / 255, rtol=1e-6)
     floats = np.random.default_rng(3).random((4, 6)).astype(np.float32)
-    y = np.ones((6, 2), np.float32)
-    np.testing.assert_allclose(to_numpy(Bank(floats, device).products(device.put(y))), floats @ y, rtol=1e-6)
+    y = np.ones((2, 6), np.float32)
+    np.testing.assert_allclose(to_numpy(Bank(floats, device).products(device.put(y))), y @ floats.T, rtol=1e-6)
 
 
 def test_memory_mapped_patterns_are_used_in_place(tmp_path) -> None:
@@ -58,5 +66,5 @@ def test_memory_mapped_patterns_are_used_in_place(tmp_path) -> None:
     mapped = np.load(tmp_path / "stored.npy", mmap_mode="r")
     bank = Bank(mapped)
     assert np.shares_memory(bank.patterns, mapped)
-    y = np.ones((60, 1), np.float32)
-    np.testing.assert_allclose(bank.products(y)[:, 0], stored.reshape(23, -1).sum(axis=1) / 255, rtol=1e-5)
+    y = np.ones((1, 60), np.float32)
+    np.testing.assert_allclose(bank.products(y)[0], stored.reshape(23, -1).sum(axis=1) / 255, rtol=1e-5)

@@ -45,3 +45,18 @@ def test_coarser_levels_are_sums_of_the_finest() -> None:
     np.testing.assert_allclose((sums @ grid.pooling(2))[0], [part.sum() for part in quadrants], rtol=1e-5)
     np.testing.assert_allclose((sums @ grid.pooling(1))[0], [picture.sum()], rtol=1e-5)
     assert grid.levels == (1, 2, 4)
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 3), (18, 21, 1), (6, 6, 3)])
+@pytest.mark.parametrize("wholes", [0, 2])
+def test_the_products_of_a_few_queries_in_one_call(shape: tuple[int, int, int], wholes: int) -> None:
+    rng = np.random.default_rng(2)
+    grid = BlockGrid.of(shape)
+    patterns, asked, whole = (rng.random((count, int(np.prod(shape))), dtype=np.float32) for count in (11, 3, wholes))
+    probes = grid.probes(asked)
+    slabs = grid.slabs(probes, whole)
+    out = np.empty((grid.side, slabs[0].shape[-2], 11), np.float32)
+    grid.slab_products(patterns, slabs, out)
+    blocks, others = grid.of_slabs(out, 3)
+    np.testing.assert_allclose(blocks, grid.products(patterns, probes), rtol=1e-5)
+    np.testing.assert_allclose(others, whole @ patterns.T, rtol=1e-5)

@@ -125,3 +125,13 @@ def test_one_memory_takes_all() -> None:
 def test_alpha_below_one_is_refused() -> None:
     with pytest.raises(SettingsError):
         entmax(np.zeros(3), 0.5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_below_the_normal_numbers_are_zero(dtype: type) -> None:
+    least = float(np.log(np.finfo(dtype).tiny))
+    weights = softmax(np.array([0.0, -1.0, least + 2, least - 2, -np.inf], dtype))
+    assert weights.dtype == dtype
+    np.testing.assert_allclose(weights[:2], np.exp([0, -1]) / (1 + np.exp(-1)), rtol=1e-6)
+    assert weights[2] > 0
+    assert (weights[3:] == 0).all()

@@ -10,6 +10,8 @@ from uhop_cli.arrays import Device, to_numpy
 from uhop_cli.dynamics import run
 from uhop_cli.memory.retriever import Retriever
 from uhop_cli.retrieval import bank as bank_module
+from uhop_cli.retrieval import choice as choice_module
+from uhop_cli.retrieval import examine as examine_module
 from uhop_cli.retrieval.choice import choose
 from uhop_cli.retrieval.evidence import log_likelihoods
 from uhop_cli.retrieval.examine import EvidenceModel
@@ -28,7 +30,7 @@ def retriever(request: pytest.FixtureRequest) -> Retriever:
     return Retriever(MEMORY, device=Device(request.param))
 
 
-@pytest.mark.parametrize("queries", [1, 20])
+@pytest.mark.parametrize("queries", [1, 5, 20])
 def test_chunks_and_threads_change_nothing(queries: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = X[:queries] + RNG.normal(0, 0.1, (queries, X.shape[1])).astype(np.float32)
     examiner = Retriever(MEMORY).examiner
@@ -36,9 +38,30 @@ def test_chunks_and_threads_change_nothing(queries: int, monkeypatch: pytest.Mon
     whole, cosine = log_likelihoods(query, X, examiner.statistics)
     monkeypatch.setattr(bank_module, "THIN_CHUNK_BYTES", 4 * X.shape[1] * 7)
     monkeypatch.setattr(bank_module, "THREADS_WORTH", 1)
+    monkeypatch.setattr(examine_module, "WEIGHED_TOGETHER", 17)
     scores, cosines = examiner.scan(query)
     np.testing.assert_allclose(scores, whole, rtol=1e-3, atol=0.05)
     np.testing.assert_allclose(cosines, cosine, atol=1e-5)
+
+
+def test_a_shortlist_in_parts_and_queries_one_by_one_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    examiner = Retriever(MEMORY).examiner
+    rows = X[:6] + RNG.normal(0, 0.1, (6, X.shape[1])).astype(np.float32)
+    query = examiner.prepare(rows)
+    scores, cosines = examiner.scan(query)
+    whole = examiner.shortlist(query, scores, cosines)
+    choice = choose(query, scores, cosines, whole)
+    monkeypatch.setattr(choice_module, "LOOKED_AT", 3 * X.shape[1])
+    listed = examiner.shortlist(query, scores, cosines)
+    np.testing.assert_allclose(listed.agreed, whole.agreed, rtol=1e-5)
+    np.testing.assert_allclose(listed.exact, whole.exact, rtol=1e-6)
+    for place in range(6):
+        alone = choose(
+            query.part(slice(place, place + 1)), scores[:, [place]], cosines[[place]], listed.part(slice(place, place + 1))
+        )
+        np.testing.assert_allclose(alone.features[0], choice.features[place], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(alone.scores[0], choice.scores[place], rtol=1e-4, atol=1e-3)
+        assert alone.model[0] == choice.model[place]
 
 
 def test_a_memory_left_out_is_never_the_answer(retriever: Retriever) -> None:

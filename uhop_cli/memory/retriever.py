@@ -9,6 +9,7 @@ memories only where the shortlist's answer is not convincing.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -16,7 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import CPU, Array, Device, available_memory, chunks, namespace, to_numpy, unit_rows
+from uhop_cli.arrays import CPU, Array, Device, available_memory, chunks, namespace, one_blas_thread, to_numpy, unit_rows
 from uhop_cli.diagnostics import guarantees
 from uhop_cli.dynamics import run
 from uhop_cli.errors import MemoryFileError, SettingsError
@@ -42,6 +43,7 @@ VISIBLE_PIXELS = "visible pixels"
 BETA_SAMPLE = 64
 CONVINCING = 0.9  # confidence from which on a shortlist's answer stands
 CERTIFY_FLOP = 2e11  # some seconds
+MOST_QUERIES = {"evidence": 256, "plain": 512}  # at a time: more bring no speed
 ARRAYS_PER_QUERY = 24  # arrays of M float32 values alive at a time for one query: scores of all members, weights, ranks
 
 
@@ -90,11 +92,13 @@ class Retriever:
         self.separation = Separation.parse(self.settings.separation)
         self.bank = Bank(memory.patterns, device)
         self.steps = None if self.settings.steps == "auto" else self.settings.steps
+        self._asked = 0  # queries of the plain kernel
 
     @property
     def batch(self) -> int:
         """How many queries to answer at a time, so that their scores fit into a quarter of the memory there is."""
-        return int(np.clip(available_memory() // 4 // (4 * ARRAYS_PER_QUERY * len(self.memory)), 1, 256))
+        most = MOST_QUERIES["evidence" if self.settings.similarity == "auto" else "plain"]
+        return int(np.clip(available_memory() // 4 // (4 * ARRAYS_PER_QUERY * len(self.memory)), 1, most))
 
     def retrieve(self, queries: Float32, visible: NDArray[np.bool_] | None = None, *, trace: bool = False) -> Answer:
         """Answer queries (Q, d); `visible` (Q, d) says which values are known, None: nothing is known to be missing.
@@ -105,13 +109,13 @@ class Retriever:
         Raises:
             MemoryFileError: the numbers of the memory, which are somebody's claim, lead to none that are finite.
         """
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), one_blas_thread() if self.device.is_numpy else nullcontext():
             plain = self.settings.similarity != "auto" or self.memory.record.get("retrieval") == "paper"
             if plain or visible is not None or self.shortlist is None:
                 answer = self._answer(queries, visible, trace)
             else:
                 answer = self._in_two_stages(queries, self.shortlist(queries), trace)
-        if not (np.isfinite(answer.weights).all() and np.isfinite(answer.pictures).all()):
+        if not (np.isfinite(answer.weights.sum(axis=-1)).all() and np.isfinite(answer.pictures).all()):
             raise MemoryFileError(
                 "no answer can be computed, as the memory has numbers out of range", "`uhop info --verify` looks for damage"
             )
@@ -209,9 +213,11 @@ class Retriever:
         if name in ("auto", "kernel"):
             kernel = self.memory.kernel
             raw = name == "auto"  # a memory made by the paper's protocol: features are not normalised
+            self._asked += len(queries)
             arguments = {
                 "weight": put(kernel.weight),
                 "norms": None if raw else put(self.memory.norms[:, kernel.chosen]),
+                "features": self._features if self._features_pay else None,
                 "name": "raw kernel" if raw else "kernel",
             }
             beta = self.memory.beta if self.settings.beta == "auto" else self.settings.beta
@@ -228,11 +234,32 @@ class Retriever:
             return LinearModel(self.bank, self.separation, beta, bias=-(self.lengths**2), scale=2.0, name=name)
         return LinearModel(self.bank, self.separation, beta, norms=self.lengths if name == "cosine" else None, name=name)
 
+    @property
+    def _features_pay(self) -> bool:
+        """Whether the queries so far have cost more than the features of all memories do.
+
+        A query costs d M products, or D M with the features at hand, which cost D d M: after d D / (d - D) queries more than half
+        of the work could have been saved, and whoever has asked so many goes on asking.
+        """
+        kernel, count = self.memory.kernel, len(self.memory)
+        dim, size = kernel.pattern_dim, kernel.feature_dim
+        few = 2 * size > dim or not self.device.is_numpy or 4 * size * count > available_memory() // 4
+        return "_features" in self.__dict__ or (not few and self._asked * (dim - size) > dim * size)
+
+    @cached_property
+    def _features(self) -> Float32:
+        """W xi of all memories, (M, D), divided by their lengths unless the protocol is the paper's."""
+        features = self.bank.products(self.memory.kernel.weight).T
+        if self.memory.record.get("retrieval") == "paper":
+            return np.ascontiguousarray(features)
+        norms = self.memory.norms[:, self.memory.kernel.chosen]
+        return np.ascontiguousarray(features * np.where(norms > 0, 1 / np.where(norms > 0, norms, 1), 0)[:, None])
+
     @cached_property
     def lengths(self) -> Array:
         """||xi_mu||, shape (M,)."""
-        ones = self.device.put(np.ones((self.bank.dim, 1), np.float32))
-        return namespace(ones).sqrt(self.bank.products(ones, squared=True)[:, 0])
+        ones = self.device.put(np.ones((1, self.bank.dim), np.float32))
+        return namespace(ones).sqrt(self.bank.products(ones, squared=True)[0])
 
     @cached_property
     def _auto_beta(self) -> float:

@@ -11,19 +11,16 @@ pi is found by expectation-maximisation. It is no function of inner products, an
 from __future__ import annotations
 
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import Array, like, namespace, to_numpy
+from uhop_cli.arrays import Array, namespace
 
 # Each tau is a third of the one before, so that its densities are ninth powers and one exponential serves all.
 TAUS = (0.054, 0.018, 0.006)  # of a kept value: 14, 5 and 1.5 grey levels of 255, for compression, resampling and rounding
 STEPS = 3  # of expectation-maximisation
 BINS = 64  # of the histogram
-WORTH_THREADS = 1 << 20  # values from which a second core is worth its start
 LEVEL = 1 / 255  # one grey level: the width over which a heap of equal values counts as spread
 
 
@@ -49,27 +46,17 @@ def value_density(queries: NDArray[np.float32]) -> NDArray[np.float32]:
     return density
 
 
-def agreement(queries: Array, squares: Array) -> tuple[Array, Array]:
-    """Lambda of shortlisted memories and the fraction of values that agree.
+def agreement(density: Array, squares: Array) -> tuple[Array, Array]:
+    """Lambda of memories and the fraction of values that agree.
 
     Args:
-        queries: x, shape (Q, d).
-        squares: (x - xi)^2 of the shortlist, shape (Q, S, d); it is overwritten.
+        density: h at each value of the query, shape (..., d).
+        squares: (x - xi)^2, shape (..., d); it is overwritten.
 
     Returns:
-        Lambda and pi, both (Q, S). Lambda is 0 for a memory with which nothing agrees.
+        Lambda and pi, both of the shape (...). Lambda is 0 for a memory with which nothing agrees.
     """
-    threads = min(os.cpu_count() or 1, len(queries))
-    if not isinstance(queries, np.ndarray) or squares.size < WORTH_THREADS or threads < 2:
-        return _agreement(queries, squares)
-    with ThreadPoolExecutor(threads) as pool:  # NumPy lets go of the interpreter while it works through an array
-        parts = list(pool.map(_agreement, np.array_split(queries, threads), np.array_split(squares, threads)))
-    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-
-
-def _agreement(queries: Array, squares: Array) -> tuple[Array, Array]:
-    xp = namespace(queries, squares)
-    density = like(queries, value_density(to_numpy(queries)))[:, None, :]
+    xp = namespace(density, squares)
     squares *= -0.5 / TAUS[0] ** 2
     power = xp.exp(squares)
     ratio = power / TAUS[0]

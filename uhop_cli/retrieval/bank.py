@@ -1,6 +1,6 @@
 """The memories as Stage II reads them: in place, chunk by chunk, straight from the stored pixels.
 
-A bank answers three questions: the products of all memories with a few columns (scores), the weighted sum of memories (read-out)
+A bank answers three questions: the products of all memories with queries (scores), the weighted sum of memories (read-out)
 and single rows. Pixels stay uint8; a chunk becomes float32 only while it is in the cache, so that a product moves a quarter of the
 bytes that float32 patterns would. Half precision and integer products are not used on the CPU: NumPy has no fast form of either.
 """
@@ -13,14 +13,16 @@ from threading import local
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import CPU, Array, Device, chunks, float32, on_all_cores
+from uhop_cli.arrays import CPU, WORTH_THREADS, Array, Device, chunks, cores, float32, on_all_cores, product_on_all_cores
 
-THIN = 32  # up to this many columns a product is bound by memory, not by arithmetic
-THIN_CHUNK_BYTES = 3 << 20  # float32 rows that stay in one core's cache while they are used
-WIDE_CHUNK_BYTES = 48 << 20
+THIN = 32  # up to this many queries a product is bound by memory, not by arithmetic
+THIN_CHUNK_BYTES = 3 << 19  # float32 rows that stay in one core's cache while they are used
+WIDE_CHUNK_BYTES = 6 << 20  # long enough for a matrix product to run at full speed
+READ_CHUNK_BYTES = 48 << 20
 SMALLEST_CHUNK = 64  # rows
 PAIRS = 1 << 21  # of query and memory at a time
 ARRAYS_PER_PAIR = 64  # float32 values that the choice by evidence has alive for each pair: those of all blocks, twice
+SHARED = 4  # queries that use a memory, on average, from which on one product for all of them reads it out faster
 THREADS_WORTH = 8 << 20  # pixels below which a second thread costs more than it brings
 
 
@@ -39,26 +41,30 @@ class Bank:
         self.scale = 1 / 255 if flat.dtype == np.uint8 else 1.0
         self.patterns: Array = device.put(flat)
 
-    def products(self, columns: Array, *, squared: bool = False) -> Array:
-        """X @ columns, or X^2 @ columns (value by value) with `squared`: shape (M, K) for columns (d, K), float32."""
-        scaled = float32(columns) * (self.scale**2 if squared else self.scale)
+    def products(self, queries: Array, factors: Array = None, *, squared: bool = False) -> Array:
+        """<q, xi>, or <q, xi^2> (value by value) with `squared`: (Q, M) for queries (Q, d), float32.
+
+        Args:
+            queries: on the bank's device.
+            factors: (M,) each memory's products are multiplied by.
+            squared: see above.
+        """
+        scaled = float32(queries) * (self.scale**2 if squared else self.scale)
         if not self.device.is_numpy:
-            return self._device_products(scaled, squared)
-        out = np.empty((self.count, scaled.shape[1]), np.float32)
+            return self._device_products(scaled, factors, squared)
+        out = np.empty((len(scaled), self.count), np.float32)
+        wide = len(scaled) > THIN
 
         def product(rows: slice, part: NDArray[np.float32]) -> None:
             if squared:
                 np.square(part, out=part)
-            np.matmul(part, scaled, out=out[rows])
+            np.matmul(scaled, part.T, out=out[:, rows])
+            if wide and factors is not None:
+                out[:, rows] *= factors[rows]
 
-        if scaled.shape[1] <= THIN:
-            self.each_chunk(product)
-        else:
-            buffer = np.empty((max(1, WIDE_CHUNK_BYTES // (4 * self.dim)), self.dim), np.float32)
-            for rows in chunks(self.count, len(buffer)):
-                part = buffer[: rows.stop - rows.start]
-                np.copyto(part, self.patterns[rows], casting="unsafe")
-                product(rows, part)
+        self.each_chunk(product, len(scaled))
+        if not wide and factors is not None:  # not in the chunks, which are over so soon that threads wait for each other
+            out *= factors
         return out
 
     def rows(self, indices: Array) -> Array:
@@ -72,18 +78,45 @@ class Bank:
         """
         if not self.device.is_numpy:
             return self._device_read_out(weights)
-        kept = weights > 2.0**-24 / self.count
-        needed = np.flatnonzero(kept.any(axis=0))
+        least = np.float32(2.0**-24 / self.count)
         out = np.zeros((len(weights), self.dim), np.float32)
-        for part in chunks(len(needed), max(1, WIDE_CHUNK_BYTES // (4 * self.dim))):
-            rows = needed[part]
-            if len(rows) == rows[-1] - rows[0] + 1:  # neighbours: a slice, not a gather
-                pixels = self.patterns[rows[0] : rows[-1] + 1].astype(np.float32)
-                out += weights[:, rows[0] : rows[-1] + 1] @ pixels
-            else:
-                out += weights[:, rows] @ self.patterns[rows].astype(np.float32)
+        chosen: list[NDArray[np.int64]] = [np.empty(0, np.int64)] * len(weights)
+        used = np.zeros(self.count, np.bool_)
+
+        def choose(queries: slice) -> None:
+            for query in range(queries.start, queries.stop):
+                chosen[query] = np.flatnonzero(weights[query] > least)
+                used[chosen[query]] = True
+
+        self._over_queries(choose, weights)
+        needed = np.flatnonzero(used)
+        if sum(map(len, chosen)) <= SHARED * len(needed):  # few queries share a memory: each reads its own
+            self._over_queries(lambda queries: self._read_each(weights, chosen, queries, out), weights)
+        else:
+            for part in chunks(len(needed), max(1, READ_CHUNK_BYTES // (4 * self.dim))):
+                rows = needed[part]
+                if len(rows) == rows[-1] - rows[0] + 1:  # neighbours: a slice, not a gather
+                    rows = slice(rows[0], rows[-1] + 1)
+                # What is too small to count is set to 0: numbers below 1e-38 multiply a hundred times slower on some processors.
+                counting = np.where(weights[:, rows] > least, weights[:, rows], np.float32(0))
+                out += product_on_all_cores(counting, self.patterns[rows].astype(np.float32))
         out *= np.float32(self.scale)
         return out
+
+    def _over_queries(self, work: Callable[[slice], object], weights: NDArray[np.float32]) -> None:
+        """Run `work` on parts of the queries, on all cores if there is enough to do."""
+        count = len(weights)
+        on_all_cores(work, count, count if weights.size < WORTH_THREADS else max(1, count // (4 * cores())))
+
+    def _read_each(
+        self, weights: NDArray[np.float32], chosen: list[NDArray[np.int64]], queries: slice, out: NDArray[np.float32]
+    ) -> None:
+        """out[q] = sum over the chosen memories of query q of p_mu xi_mu, for a slice of the queries; pixels as they are stored."""
+        step = max(1, WIDE_CHUNK_BYTES // (4 * self.dim))
+        for query in range(queries.start, queries.stop):
+            for part in chunks(len(chosen[query]), step):
+                rows = chosen[query][part]
+                out[query] += weights[query, rows] @ self.patterns[rows].astype(np.float32)
 
     def each_chunk(self, work: Callable[[slice, Array], object], queries: int = 1) -> None:
         """Run `work(rows, pixels)` over all chunks; the pixels are float32, still to be multiplied by `scale`, and gone afterwards.
@@ -95,7 +128,7 @@ class Bank:
             work: called once for each chunk, in any order.
             queries: that a chunk is compared with; their results take room as well.
         """
-        step = max(1, min(THIN_CHUNK_BYTES // (4 * self.dim), max(SMALLEST_CHUNK, PAIRS // queries)))
+        step = self.chunk_rows(queries)
         if not self.device.is_numpy:
             step = self._device_step(ARRAYS_PER_PAIR * queries)
             for rows in chunks(self.count, step):
@@ -116,17 +149,22 @@ class Bank:
             for rows in chunks(self.count, step):
                 one(rows)
 
+    def chunk_rows(self, queries: int = 1) -> int:
+        """Rows of a chunk on the CPU."""
+        size = THIN_CHUNK_BYTES if queries <= THIN else WIDE_CHUNK_BYTES
+        return max(1, min(size // (4 * self.dim), max(SMALLEST_CHUNK, PAIRS // queries)))
+
     def _device_step(self, values: int = 0) -> int:
         """Rows of a chunk on a GPU, for each of which that many values are computed."""
         return max(1, self.device.free_memory() // 4 // (4 * (self.dim + values)))
 
-    def _device_products(self, columns: Array, squared: bool) -> Array:
+    def _device_products(self, queries: Array, factors: Array, squared: bool) -> Array:
         import array_api_compat
 
-        xp = array_api_compat.array_namespace(columns)
-        step = self._device_step(int(columns.shape[1]))
-        power = 2 if squared else 1
-        return xp.concat([float32(self.patterns[rows]) ** power @ columns for rows in chunks(self.count, step)], axis=0)
+        xp = array_api_compat.array_namespace(queries)
+        step, power = self._device_step(int(queries.shape[0])), 2 if squared else 1
+        out = xp.concat([queries @ (float32(self.patterns[rows]) ** power).T for rows in chunks(self.count, step)], axis=1)
+        return out if factors is None else out * factors
 
     def _device_read_out(self, weights: Array) -> Array:
         out: Array = 0.0

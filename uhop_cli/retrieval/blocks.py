@@ -17,7 +17,7 @@ from uhop_cli.arrays import Array, namespace
 Float32 = NDArray[np.float32]
 SMALLEST_SIDE = 4  # pixels: a smaller block has too few values for a gain, an offset and a noise level of its own
 FINEST = 4  # blocks a side
-FEW_QUERIES = 8  # from here on, copying the blocks out of the patterns costs less than multiplying by the zeros between them
+FEW_QUERIES = 8  # with more, copying the blocks out of the patterns costs less than multiplying by the zeros between them
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class BlockGrid:
         For a few queries, one matrix for each row of blocks, which is contiguous in a pattern: the query's blocks one below the
         other with zeros between them, (Q * side, values of the row). For many, the B blocks, (Q, n_b).
         """
-        if queries.shape[0] >= FEW_QUERIES:
+        if queries.shape[0] > FEW_QUERIES:
             return tuple(self.cut(queries))
         xp = namespace(queries)
         count, (height, width, channels) = queries.shape[0], self.shape
@@ -100,6 +100,39 @@ class BlockGrid:
                 spread[:, j, :, columns[j] : columns[j + 1]] = band[:, :, columns[j] : columns[j + 1]]
             results.append(spread.reshape(count * self.side, -1))
         return tuple(results)
+
+    def slabs(self, probes: tuple[Float32, ...], whole: Float32) -> list[Float32]:
+        """The probes of a few queries, and below them what is multiplied with the whole pattern, cut alike: (Q * side + R, n)
+        matrices, one for each row of blocks; a single (side, Q * side + R, n) where all rows are equally high.
+
+        Args:
+            probes: as laid out by `probes` for a few queries.
+            whole: (R, d).
+        """
+        ends = np.cumsum([probe.shape[1] for probe in probes])
+        parts = np.split(whole, ends[:-1], axis=1)
+        joined = [np.concatenate(pair) for pair in zip(probes, parts, strict=True)]
+        return [np.stack(joined)] if len({len(part.T) for part in joined}) == 1 else joined
+
+    def slab_products(self, patterns: Float32, slabs: list[Float32], out: Float32) -> None:
+        """The products of patterns (m, d) with `slabs`, into (side, Q * side + R, m).
+
+        One call where that is possible: between short calls, threads wait for each other longer than they work.
+        """
+        if slabs[0].ndim == 3:
+            np.matmul(slabs[0], patterns.reshape(len(patterns), self.side, -1).transpose(1, 2, 0), out=out)
+            return
+        start = 0
+        for slab, part in zip(slabs, out, strict=True):
+            stop = start + slab.shape[1]
+            np.matmul(slab, patterns[:, start:stop].T, out=part)
+            start = stop
+
+    def of_slabs(self, products: Float32, queries: int) -> tuple[Float32, Float32]:
+        """What `slab_products` wrote: the products with the blocks, (Q, B, m) as from `products`, and with the wholes, (R, m)."""
+        side, size = self.side, products.shape[2]
+        blocks = products[:, : queries * side].reshape(side, queries, side, size).swapaxes(0, 1)
+        return blocks.reshape(queries, side * side, size), products[:, queries * side :].sum(axis=0)
 
     def products(self, patterns: Array, probes: tuple[Array, ...]) -> Array:
         """p_b = <xi_b, x_b> of patterns (M, d) and queries laid out by `probes`: shape (Q, B, M), the long axis last."""

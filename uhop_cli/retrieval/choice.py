@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from uhop_cli.arrays import Array, like, logsumexp, namespace, topk
-from uhop_cli.retrieval.agreement import agreement
+from uhop_cli.arrays import Array, like, logsumexp, namespace, on_all_cores, to_numpy, topk
+from uhop_cli.retrieval.agreement import agreement, value_density
 from uhop_cli.retrieval.evidence import ROUNDING, Query, unrelated
 
+LOOKED_AT = 1 << 16  # pixels at a time: all that is computed of them stays in the cache
 PROPOSALS = 12  # memories that each model puts on the shortlist
 
 
@@ -56,6 +57,10 @@ class Shortlist:
     agreed: Array
     kept: Array
 
+    def part(self, queries: slice) -> Shortlist:
+        """That of some of the queries."""
+        return Shortlist(*(getattr(self, field.name)[queries] for field in fields(self)))
+
 
 def shortlist(query: Query, scores: Array, cosine: Array, gather: Callable[[Array], Array]) -> Shortlist:
     """The `PROPOSALS` best memories of every model and of the plain cosine, looked at pixel by pixel.
@@ -64,16 +69,38 @@ def shortlist(query: Query, scores: Array, cosine: Array, gather: Callable[[Arra
         query: from `prepare`.
         scores: `log_likelihoods` of all memories, (K, Q, M).
         cosine: plain cosines, (Q, M).
-        gather: rows (Q, S) -> their pixels in [0, 1], (Q, S, d), float32.
+        gather: rows (n,) -> their pixels in [0, 1], (n, d), float32, to be written to.
     """
     xp = namespace(scores)
     proposals = [topk(scores[k], PROPOSALS)[1] for k in range(scores.shape[0])] + [topk(cosine, PROPOSALS)[1]]
     rows, repeated = _distinct(xp.concat(proposals, axis=1))
-    squares = gather(rows) - query.pictures[:, None, :]
-    squares *= squares
-    size = squares.shape[2]
-    exact = (-size / 2) * xp.log(xp.sum(squares, axis=2) / size + ROUNDING)
-    return Shortlist(rows, repeated, exact, *agreement(query.pictures, squares))
+    return Shortlist(rows, repeated, *_looked_at(query.pictures, rows, gather))
+
+
+def _looked_at(pictures: Array, rows: Array, gather: Callable[[Array], Array]) -> tuple[Array, Array, Array]:
+    """`Shortlist.exact`, `agreed` and `kept` of the memories `rows` (Q, S), a few at a time, so that they stay in the cache."""
+    xp = namespace(pictures)
+    queries, length = rows.shape
+    flat = rows.reshape(-1)
+    density = like(pictures, value_density(to_numpy(pictures)))
+    results = [xp.empty(queries * length, dtype=pictures.dtype, device=pictures.device) for _ in range(3)]
+    size = pictures.shape[1]
+
+    def work(pairs: slice) -> None:
+        asked = xp.arange(pairs.start, pairs.stop, device=rows.device) // length
+        squares = gather(flat[pairs])
+        squares -= pictures[asked]
+        squares *= squares
+        results[0][pairs] = (-size / 2) * xp.log(xp.sum(squares, axis=1) / size + ROUNDING)
+        results[1][pairs], results[2][pairs] = agreement(density[asked], squares)
+
+    if isinstance(pictures, np.ndarray):
+        on_all_cores(work, queries * length, max(1, LOOKED_AT // size))
+    else:
+        for query in range(queries):
+            work(slice(query * length, (query + 1) * length))
+    exact, agreed, kept = (result.reshape(queries, length) for result in results)
+    return exact, agreed, kept
 
 
 def choose(query: Query, scores: Array, cosine: Array, listed: Shortlist) -> Choice:
@@ -85,6 +112,21 @@ def choose(query: Query, scores: Array, cosine: Array, listed: Shortlist) -> Cho
         cosine: plain cosines, (Q, M); minus infinity there too.
         listed: the shortlist; those of its memories that are left out do not count.
     """
+    count = int(query.pictures.shape[0])
+    if not isinstance(scores, np.ndarray) or count == 1:
+        return _choose(query, scores, cosine, listed)
+    parts: list[Choice | None] = [None] * count
+
+    def work(rows: slice) -> None:
+        parts[rows.start] = _choose(query.part(rows), scores[:, rows], cosine[rows], listed.part(rows))
+
+    on_all_cores(work, count, 1)
+    found = [part for part in parts if part is not None]
+    return Choice(*(np.concatenate([getattr(part, field.name) for part in found]) for field in fields(Choice)))
+
+
+def _choose(query: Query, scores: Array, cosine: Array, listed: Shortlist) -> Choice:
+    """`choose` for queries whose scores fit into memory several times."""
     xp = namespace(scores)
     null = unrelated(query)  # (K, Q)
     ratios = scores - null[..., None]

@@ -99,6 +99,11 @@ class Query:
     probes: Array  # (R, Q, d): <xi, probe> / norm is the cosine of the centred features
     dims: tuple[float, ...]  # (R,)
 
+    def part(self, queries: slice) -> Query:
+        """Some of the queries."""
+        sums, squares = self.sums[queries], self.squares[queries]
+        return Query(self.grid, self.pictures[queries], sums, squares, self.probes[:, queries], self.dims)
+
     @cached_property
     def levels(self) -> tuple[Level, ...]:
         """The blocks at every level, from the whole picture to the finest."""
@@ -169,6 +174,13 @@ def _inverse(norms: Array) -> Array:
     return xp.where(norms > 0, 1 / xp.where(norms > 0, norms, xp.ones_like(norms)), xp.zeros_like(norms))
 
 
+def inner_products(query: Query, patterns: Array) -> tuple[Array, Array]:
+    """All that the models need of a chunk of pixels (m, d): <x_b, xi_b> of the finest blocks, (Q, B, m), and <probe, xi>, (R, Q, m)."""
+    kernels, count = query.probes.shape[:2]
+    probes = query.probes.reshape(kernels * count, patterns.shape[1])
+    return query.grid.products(patterns, query.blocks), (probes @ patterns.T).reshape(kernels, count, patterns.shape[0])
+
+
 def log_likelihoods(query: Query, patterns: Array, memory: MemoryStatistics) -> tuple[Array, Array]:
     """L_k of a chunk of memories under every model but agreement.
 
@@ -180,22 +192,27 @@ def log_likelihoods(query: Query, patterns: Array, memory: MemoryStatistics) -> 
     Returns:
         (K, Q, m) in the order of `Query.models`, and the plain cosine (Q, m), which only proposes.
     """
-    xp = namespace(patterns)
-    products = query.grid.products(patterns, query.blocks)  # (Q, B, m)
+    return likelihoods_of_products(query, *inner_products(query, patterns), memory)
+
+
+def likelihoods_of_products(query: Query, products: Array, projections: Array, memory: MemoryStatistics) -> tuple[Array, Array]:
+    """`log_likelihoods` from the `inner_products` of the chunk."""
+    xp = namespace(products)
     total = xp.sum(products, axis=1)
-    size = patterns.shape[1]
+    size = query.pictures.shape[1]
     own = xp.sum(query.squares, axis=1)[:, None]
     residual = xp.clip(own - 2 * total + memory.totals, 0, None)
     results = [(-size / 2) * xp.log(residual / size + ROUNDING)]
     for level, sums, scale in zip(query.levels, memory.sums, memory.scales, strict=True):
-        covariance = level.pool @ products - sums * level.means[..., None]
+        finest = len(level.sizes) == products.shape[1]
+        covariance = (products if finest else level.pool @ products) - sums * level.means[..., None]
         covariance = xp.clip(covariance, 0, None)  # a negative gain is no damage
         covariance *= covariance
         covariance *= scale
         unexplained = xp.clip(level.variances[..., None] - covariance, ROUNDING / 2, None)
         results.append((-level.sizes / 2) @ xp.log(unexplained))
-    for probe, dim, inverse in zip(query.probes, query.dims, memory.inverses, strict=True):
-        cosine = xp.clip((probe @ patterns.T) * inverse, 0, 1)
+    for projection, dim, inverse in zip(projections, query.dims, memory.inverses, strict=True):
+        cosine = xp.clip(projection * inverse, 0, 1)
         results.append((-dim / 2) * xp.log(1 - cosine * cosine + query.floor[:, None]))
     length = xp.clip(memory.totals * own, ROUNDING, None)
     return xp.stack(results, axis=0), total / length**0.5

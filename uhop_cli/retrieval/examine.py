@@ -22,15 +22,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import Array, logsumexp, namespace
+from uhop_cli.arrays import Array, chunks, logsumexp, namespace, on_all_cores
 from uhop_cli.retrieval.bank import Bank
-from uhop_cli.retrieval.blocks import BlockGrid
+from uhop_cli.retrieval.blocks import FEW_QUERIES, BlockGrid
 from uhop_cli.retrieval.choice import Shortlist, choose, shortlist
-from uhop_cli.retrieval.evidence import MemoryStatistics, Query, centred, log_likelihoods, prepare
-from uhop_cli.retrieval.models import Evaluation
+from uhop_cli.retrieval.evidence import (
+    MemoryStatistics,
+    Query,
+    centred,
+    inner_products,
+    likelihoods_of_products,
+    prepare,
+)
+from uhop_cli.retrieval.models import Evaluation, separated
 from uhop_cli.retrieval.residuals import ROUNDING, squared_distances
 from uhop_cli.retrieval.separation import Separation
 
+WEIGHED_TOGETHER = 1 << 13  # pairs of query and memory: the products of their blocks stay in the cache
 Probes = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
@@ -68,10 +76,32 @@ class Examiner:
         # Pixels come as stored; the query carries their scale, so that no chunk has to be multiplied by it.
         scaled = replace(query, pictures=query.pictures * bank.scale, probes=query.probes * bank.scale)
 
-        def work(rows: slice, pixels: Array) -> None:
-            scores[:, :, rows], cosines[:, rows] = log_likelihoods(scaled, pixels, self.statistics.rows(rows))
+        if count > FEW_QUERIES or not bank.device.is_numpy:
+            step = max(1, WEIGHED_TOGETHER // bank.chunk_rows(count)) if bank.device.is_numpy else count
+            parts = [(part, query.part(part)) for part in chunks(count, step)]
 
-        bank.each_chunk(work, count)
+            def work(rows: slice, pixels: Array) -> None:
+                products, projections = inner_products(scaled, pixels)
+                statistics = self.statistics.rows(rows)
+                for part, some in parts:
+                    found = likelihoods_of_products(some, products[part], projections[:, part], statistics)
+                    scores[:, part, rows], cosines[part, rows] = found
+
+            bank.each_chunk(work, count)
+            return scores, cosines
+        # A chunk of pixels that fits into the cache has few rows, and work on few numbers is mostly overhead.
+        grid = self.grid
+        slabs = grid.slabs(scaled.blocks, scaled.probes.reshape(-1, bank.dim))
+        products = np.empty((grid.side, slabs[0].shape[-2], bank.count), np.float32)
+
+        def weigh(rows: slice) -> None:
+            blocks, projections = grid.of_slabs(products[:, :, rows], count)
+            projections = projections.reshape(len(query.dims), count, rows.stop - rows.start)
+            parts = likelihoods_of_products(query, blocks, projections, self.statistics.rows(rows))
+            scores[:, :, rows], cosines[:, rows] = parts
+
+        bank.each_chunk(lambda rows, pixels: grid.slab_products(pixels, slabs, products[:, :, rows]), count)
+        on_all_cores(weigh, bank.count, WEIGHED_TOGETHER // count)
         return scores, cosines
 
     def shortlist(self, query: Query, scores: Array, cosines: Array) -> Shortlist:
@@ -109,7 +139,7 @@ class EvidenceModel:
         identity = self._first if state is None else self._identity(state)
         energy = -logsumexp(identity)
         if state is None:
-            return Evaluation(self.separation(self.beta * self.choice.scores), self.choice.scores, energy)
+            return Evaluation(separated(self.separation, self.choice.scores, self.beta)[0], self.choice.scores, energy)
         xp = namespace(identity)
         residual = xp.exp(-2 / self.examiner.bank.dim * identity)  # |x - xi|^2 / d + q
         pull = self.separation(self.beta * identity) / residual

@@ -16,11 +16,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from uhop_cli.arrays import Array, namespace
-from uhop_cli.energy import energy
+import numpy as np
+
+from uhop_cli.arrays import WORTH_THREADS, Array, namespace, on_all_cores, product_on_all_cores
+from uhop_cli.energy import conjugate
 from uhop_cli.retrieval.bank import Bank
 from uhop_cli.retrieval.separation import Separation
 
+ROWS_BYTES = 1 << 20  # of scores that are separated together
 CLAMP_ITERATIONS = 50  # of conjugate gradients; each lowers the tangent, so that the energy falls however many there are
 
 
@@ -31,6 +34,27 @@ class Evaluation:
     weights: Array
     scores: Array
     energy: Array | None
+
+
+def separated(separation: Separation, scores: Array, beta: float) -> tuple[Array, Array | None]:
+    """p = Sep(beta * scores), (Q, M), and Psi*(beta, scores), (Q,), None where it is not defined.
+
+    On the CPU a few rows at a time, which stay in the cache, and on all cores.
+    """
+    alpha = separation.alpha
+    if alpha is None:  # some of these have to know which row of the batch they are at
+        return separation(beta * scores), None
+    if not isinstance(scores, np.ndarray) or scores.size < WORTH_THREADS or len(scores) == 1:
+        weights = separation(beta * scores)
+        return weights, conjugate(scores, beta, alpha, weights)
+    weights, potential = np.empty_like(scores), np.empty(len(scores), scores.dtype)
+
+    def work(rows: slice) -> None:
+        weights[rows] = separation(beta * scores[rows])
+        potential[rows] = conjugate(scores[rows], beta, alpha, weights[rows])
+
+    on_all_cores(work, len(scores), max(1, ROWS_BYTES // scores[0].nbytes))
+    return weights, potential
 
 
 class Model(Protocol):
@@ -63,6 +87,7 @@ class LinearModel:
         norms: (M,) the length that each memory's feature is divided by; None divides by nothing, and the query is not normalised.
         bias: (M,) added to the scores.
         scale: factor of the linear part.
+        features: F = W X^T / norms, (M, D), where it is at hand: then nothing but F is read, which has fewer values than X.
         name: of the map, for the result.
     """
 
@@ -76,10 +101,11 @@ class LinearModel:
         norms: Array = None,
         bias: Array = None,
         scale: float = 1.0,
+        features: Array = None,
         name: str = "kernel",
     ) -> None:
         self.bank, self.separation, self.beta = bank, separation, beta
-        self.weight, self.bias, self.scale, self.name = weight, bias, scale, name
+        self.weight, self.bias, self.scale, self.features, self.name = weight, bias, scale, features, name
         self.inverse: Array = None
         if norms is not None:
             xp = namespace(norms)
@@ -99,16 +125,17 @@ class LinearModel:
     def evaluate(self, state: Array) -> Evaluation:
         """p = Sep(beta F z) and E(z) = scale ||z||^2 / 2 - Psi*(beta, F z)."""
         xp = namespace(state)
-        probes = state if self.weight is None else state @ self.weight
-        scores = self.bank.products(probes.T).T * self.scale
-        scores = scores if self.inverse is None else scores * self.inverse
-        scores = scores if self.bias is None else scores + self.bias
-        weights = self.separation(self.beta * scores)
-        alpha = self.separation.alpha
-        if alpha is None:
+        if self.features is not None:
+            scores = product_on_all_cores(state, self.features.T)
+        else:
+            probes = state if self.weight is None else state @ self.weight
+            scores = self.bank.products(probes if self.scale == 1 else probes * self.scale, self.inverse)
+        if self.bias is not None:
+            scores += self.bias
+        weights, potential = separated(self.separation, scores, self.beta)
+        if potential is None:
             return Evaluation(weights, scores, None)
-        quadratic = 0.5 * self.scale * xp.sum(state * state, axis=-1)
-        return Evaluation(weights, scores, energy(quadratic, scores, self.beta, alpha, weights))
+        return Evaluation(weights, scores, 0.5 * self.scale * xp.sum(state * state, axis=-1) - potential)
 
     def advance(self, state: Array, weights: Array, picture: Array) -> Array:
         """z <- F^T p."""
@@ -186,9 +213,8 @@ class FixedModel:
 
     def evaluate(self, state: Array) -> Evaluation:
         """p = Sep(beta * scores); the energy is -Psi*(beta, scores), constant."""
-        weights = self.separation(self.beta * self.scores)
-        alpha = self.separation.alpha
-        return Evaluation(weights, self.scores, None if alpha is None else energy(0.0, self.scores, self.beta, alpha, weights))
+        weights, potential = separated(self.separation, self.scores, self.beta)
+        return Evaluation(weights, self.scores, None if potential is None else -potential)
 
     def advance(self, state: Array, weights: Array, picture: Array) -> Array:
         """Nowhere."""

@@ -28,10 +28,10 @@ def squared_distances(bank: Bank, queries: Array, visible: Array | None = None, 
     if visible is None and totals is not None:
         own = totals
     elif visible is None:
-        own = bank.products(mask[:1].T, squared=True).T
+        own = bank.products(mask[:1], squared=True)
     else:
-        own = bank.products(mask.T, squared=True).T
-    squares = own - 2 * bank.products(seen.T).T + xp.sum(seen * seen, axis=-1, keepdims=True)
+        own = bank.products(mask, squared=True)
+    squares = own - 2 * bank.products(seen) + xp.sum(seen * seen, axis=-1, keepdims=True)
     squares = xp.clip(squares, 0, None)
     _, closest = topk(-squares, EXACT)
     for index in range(queries.shape[0]):
