@@ -15,6 +15,7 @@ from uhop_cli.memory.retriever import RetrievalSettings, Retriever
 
 faiss = pytest.importorskip("faiss")
 BATCH = 1000
+INDEX = "faiss: IndexFlatIP on raw pixels, index made"
 FIRST, LATER = "uhop: fixed kernel, first batch", "uhop: fixed kernel, later batches"
 
 
@@ -56,13 +57,11 @@ def test_batch(race: Any, memory: Memory) -> None:
     index.add(raw)
     contestants = {
         "NumPy: bare float32 matrix product": lambda: queries @ raw.T,
-        "faiss: IndexFlatIP on raw pixels, index made": lambda: index.search(queries, 1),
+        INDEX: lambda: index.search(queries, 1),
         FIRST: lambda: answering(memory, queries, similarity="kernel")(),
         LATER: answering(memory, queries, similarity="kernel"),
         "uhop: chosen by evidence": answering(memory, queries),
     }
     contestants[LATER]()  # after 1,024 queries the features of all memories are worth their while, as an index is
     times = race(f"{BATCH} queries, 50,000 memories of 3,072 values", contestants, {FIRST: 2}, rounds=3)
-    print(
-        f"  the later {BATCH} take {times[LATER] / times['faiss: IndexFlatIP on raw pixels, index made']:.2f} times faiss (limit 1)"
-    )
+    print(f"  the later {BATCH} take {times[LATER] / times[INDEX]:.2f} times faiss (limit 1)")

@@ -58,7 +58,8 @@ def test_features_at_hand_give_the_same_answers(record: dict[str, str]) -> None:
     norms = np.linalg.norm(to_vectors(memory.patterns) @ small.weight.T, axis=1)[:, None].repeat(memory.norms.shape[1], axis=1)
     memory = replace(memory, kernel=small, norms=norms.astype(np.float32))
     asked = to_vectors(memory.patterns) + rng.normal(0, 0.05, (40, 192)).astype(np.float32)
-    retriever = Retriever(memory, RetrievalSettings(similarity="kernel", beta=20.0, steps=3))
+    beta = 20.0 / float(np.mean(norms**2)) if record else 20.0
+    retriever = Retriever(memory, RetrievalSettings(similarity="kernel", beta=beta, steps=3))
     first = retriever.retrieve(asked[:10])
     assert "_features" not in vars(retriever)
     later = retriever.retrieve(asked)

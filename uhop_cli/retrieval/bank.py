@@ -94,9 +94,10 @@ class Bank:
             self._over_queries(lambda queries: self._read_each(weights, chosen, queries, out), weights)
         else:
             for part in chunks(len(needed), max(1, READ_CHUNK_BYTES // (4 * self.dim))):
-                rows = needed[part]
-                if len(rows) == rows[-1] - rows[0] + 1:  # neighbours: a slice, not a gather
-                    rows = slice(rows[0], rows[-1] + 1)
+                rows: NDArray[np.int64] | slice = needed[part]
+                first, last = needed[part.start], needed[part.stop - 1]
+                if part.stop - part.start == last - first + 1:  # neighbours: a slice, not a gather
+                    rows = slice(first, last + 1)
                 # What is too small to count is set to 0: numbers below 1e-38 multiply a hundred times slower on some processors.
                 counting = np.where(weights[:, rows] > least, weights[:, rows], np.float32(0))
                 out += product_on_all_cores(counting, self.patterns[rows].astype(np.float32))

@@ -175,7 +175,11 @@ def _inverse(norms: Array) -> Array:
 
 
 def inner_products(query: Query, patterns: Array) -> tuple[Array, Array]:
-    """All that the models need of a chunk of pixels (m, d): <x_b, xi_b> of the finest blocks, (Q, B, m), and <probe, xi>, (R, Q, m)."""
+    """All that the models need of a chunk of pixels (m, d).
+
+    Returns:
+        <x_b, xi_b> of the finest blocks, (Q, B, m), and <probe, xi>, (R, Q, m).
+    """
     kernels, count = query.probes.shape[:2]
     probes = query.probes.reshape(kernels * count, patterns.shape[1])
     return query.grid.products(patterns, query.blocks), (probes @ patterns.T).reshape(kernels, count, patterns.shape[0])
