@@ -50,16 +50,15 @@ def test_numbers_that_overflow_are_told(memory: Memory) -> None:
         Retriever(wild, RetrievalSettings(similarity="kernel")).retrieve(queries(wild))
 
 
-@pytest.mark.parametrize("record", [{}, {"retrieval": "paper"}])
-def test_features_at_hand_give_the_same_answers(record: dict[str, str]) -> None:
+@pytest.mark.parametrize(("similarity", "beta"), [("kernel", 20.0), ("auto", "auto")])
+def test_features_at_hand_give_the_same_answers(similarity: str, beta: Any) -> None:
     rng = np.random.default_rng(0)
-    memory = replace(learn(rng.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)), record=record)
+    memory = replace(learn(rng.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)), record={"retrieval": "paper"}, beta=60.0)
     small = replace(memory.kernel, weight=memory.kernel.weight[:20], gains=memory.kernel.gains[:, :20], spectrum=None)
     norms = np.linalg.norm(to_vectors(memory.patterns) @ small.weight.T, axis=1)[:, None].repeat(memory.norms.shape[1], axis=1)
     memory = replace(memory, kernel=small, norms=norms.astype(np.float32))
     asked = to_vectors(memory.patterns) + rng.normal(0, 0.05, (40, 192)).astype(np.float32)
-    beta = 20.0 / float(np.mean(norms**2)) if record else 20.0
-    retriever = Retriever(memory, RetrievalSettings(similarity="kernel", beta=beta, steps=3))
+    retriever = Retriever(memory, RetrievalSettings(similarity=similarity, beta=beta, steps=3))
     first = retriever.retrieve(asked[:10])
     assert "_features" not in vars(retriever)
     later = retriever.retrieve(asked)

@@ -248,9 +248,9 @@ class Retriever:
 
     @cached_property
     def _features(self) -> Float32:
-        """W xi of all memories, (M, D), divided by their lengths unless the protocol is the paper's."""
+        """W xi of all memories, (M, D), divided by their lengths unless the kernel is the raw one of the paper's protocol."""
         features = self.bank.products(self.memory.kernel.weight).T
-        if self.memory.record.get("retrieval") == "paper":
+        if self.settings.similarity == "auto":
             return np.ascontiguousarray(features)
         norms = self.memory.norms[:, self.memory.kernel.chosen]
         return np.ascontiguousarray(features * np.where(norms > 0, 1 / np.where(norms > 0, norms, 1), 0)[:, None])
