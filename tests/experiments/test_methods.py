@@ -10,9 +10,10 @@ from uhop_cli.experiments.datasets import Dataset
 from uhop_cli.experiments.learners import learn, start
 from uhop_cli.experiments.methods import METHODS, Method, everything, select
 from uhop_cli.experiments.retrieve import Answer, ProtocolName, Settings, separate
-from uhop_cli.experiments.rules import Linear, RandomFeatures, random_directions, unit
+from uhop_cli.experiments.rules import Kept, Linear, RandomFeatures, random_directions, unit
 from uhop_cli.experiments.task import Memories, Task
 from uhop_cli.images.corrupt import SUITE, Corruption, parse
+from uhop_cli.retrieval.agreement import agreement, value_density
 from uhop_cli.retrieval.linear import LinearMemory, RandomFeatureMemory
 
 SIZE = 20
@@ -152,7 +153,7 @@ def test_the_fixed_size_models_are_those_of_the_engine(dataset: Dataset) -> None
 
 def test_methods_are_chosen_by_name_and_by_protocol() -> None:
     names = [method.name for method in select((), "paper")]
-    assert "uhop-visible" not in names
+    assert not {"uhop-visible", "uhop-agreement"} & set(names)
     assert not any(name.startswith("published") for name in names)
     assert {"query", "mean-image", "l2-squared", "cosine", "untrained", "ceiling"} <= set(names)
     assert all(method.role == "published" for method in select(("published",), "paper"))
@@ -167,3 +168,17 @@ def test_every_method_says_what_it_is_in_one_line() -> None:
     for method in everything():
         assert 10 < len(method.description) < 130
         assert "\n" not in method.description
+
+
+def test_kept_values_decide_among_what_the_kernels_propose(dataset: Dataset) -> None:
+    task = make_task(dataset)
+    exact, coarse = (Kept(proposals=SIZE).scores(task, None, sharpness) for sharpness in (9.0, 1.0))
+    assert (exact.argmax(axis=1) == np.arange(SIZE)).all()
+    assert not np.allclose(exact, coarse)
+    density = value_density(task.queries[:1])[0]
+    expected = [agreement(density, np.square(row - task.queries[0]), 9.0)[0] for row in task.memories.patterns]
+    np.testing.assert_allclose(exact[0], expected, rtol=1e-4, atol=1e-4)
+    few = Kept(proposals=1).scores(task, None, 9.0)
+    assert (np.sort(few, axis=1)[:, -1] == exact.max(axis=1)).all()
+    assert (few.argmax(axis=1) == exact.argmax(axis=1)).all()
+    assert Kept().options(tuned=False) == (1.0,)

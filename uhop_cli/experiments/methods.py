@@ -17,7 +17,7 @@ from uhop_cli.errors import SettingsError
 from uhop_cli.experiments.ceiling import log_likelihood
 from uhop_cli.experiments.learners import Learner
 from uhop_cli.experiments.retrieve import Answer, ProtocolName, Retrieval, Tuner
-from uhop_cli.experiments.rules import ClosedForm, Kernel, Linear, Plain, RandomFeatures, Rule, Visible
+from uhop_cli.experiments.rules import ClosedForm, Kept, Kernel, Linear, Plain, RandomFeatures, Rule, Visible
 from uhop_cli.experiments.task import Task
 from uhop_cli.retrieval.entmax import softmax
 
@@ -141,6 +141,13 @@ register(
         "uhop",
         Retrieval(Kernel(TUNED, "unit")),
         tuned_learners=(TUNED,),
+        protocols=("tuned",),
+    ),
+    Method(
+        "uhop-agreement",
+        "kernels propose, agreement decides: each value is kept or replaced, which of them is not told",
+        "uhop",
+        Retrieval(Kept()),
         protocols=("tuned",),
     ),
     Method(

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from uhop_cli.experiments.learners import Learner
 from uhop_cli.experiments.task import Task
 from uhop_cli.kernel.closed_form import RHO_GRID
+from uhop_cli.retrieval.agreement import agreement, value_density
+from uhop_cli.retrieval.choice import PROPOSALS
+from uhop_cli.retrieval.evidence import RHOS
 
 Float32 = NDArray[np.float32]
 Option = Any
@@ -124,6 +127,34 @@ class Visible:
             near = -np.einsum("md,md->m", difference, difference)
             result[query] = near.min() + scores[query] - scores[query, rows].max()
             result[query, rows] = near
+        return result
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The kernels of the closed form propose, agreement decides: each value is kept or replaced, and nobody says which.
+
+    Options are how exactly kept values are kept (`sharpness`), which corruptions differ in.
+    """
+
+    proposals: int = PROPOSALS
+
+    def options(self, tuned: bool) -> tuple[Option, ...]:
+        """Up to 14, 5 and 1.5 grey levels off, thirds of that and ninths."""
+        return (1.0, 3.0, 9.0) if tuned else (1.0,)
+
+    def scores(self, task: Task, states: Float32 | None, option: Option) -> Float32:
+        """Lambda of the memories that were proposed, below that in the order of the last kernel for the others."""
+        pictures = task.queries if states is None else states
+        found = [ClosedForm().scores(task, states, rho) for rho in RHOS]
+        count = min(self.proposals, len(task.memories))
+        chosen = np.concatenate([np.argpartition(-scores, count - 1, axis=1)[:, :count] for scores in found], axis=1)
+        result = np.empty_like(found[-1])
+        for query, (picture, density) in enumerate(zip(pictures, value_density(pictures), strict=True)):
+            rows = np.unique(chosen[query])
+            agreed, _ = agreement(density, np.square(task.memories.patterns[rows] - picture), option)
+            result[query] = agreed.min() + found[-1][query] - found[-1][query].max()
+            result[query, rows] = agreed
         return result
 
 

@@ -46,21 +46,23 @@ def value_density(queries: NDArray[np.float32]) -> NDArray[np.float32]:
     return density
 
 
-def agreement(density: Array, squares: Array) -> tuple[Array, Array]:
+def agreement(density: Array, squares: Array, sharpness: float = 1.0) -> tuple[Array, Array]:
     """Lambda of memories and the fraction of values that agree.
 
     Args:
         density: h at each value of the query, shape (..., d).
         squares: (x - xi)^2, shape (..., d); it is overwritten.
+        sharpness: every tau is divided by it; above 1 where kept values are known to be exact.
 
     Returns:
         Lambda and pi, both of the shape (...). Lambda is 0 for a memory with which nothing agrees.
     """
     xp = namespace(density, squares)
-    squares *= -0.5 / TAUS[0] ** 2
+    first, *finer = (tau / sharpness for tau in TAUS)
+    squares *= -0.5 / first**2
     power = xp.exp(squares)
-    ratio = power / TAUS[0]
-    for tau in TAUS[1:]:
+    ratio = power / first
+    for tau in finer:
         eighth = power * power
         eighth = eighth * eighth
         power = eighth * eighth * power  # the ninth power: tau falls to a third
