@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.images.decode import Header, Image
-from uhop_cli.images.resample import resample
+from uhop_cli.images.resample import resize
 
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
@@ -248,8 +248,7 @@ def _channels(values: Float64, spec: PatternSpec) -> Float64:
 
 def _resize(values: NDArray[Any], spec: PatternSpec) -> Float64:
     """(h, w, c) of unsigned integers -> (H, W, c): each axis brought to the pattern's size."""
-    across = resample(values, spec.height).swapaxes(0, 1)
-    return resample(across, spec.width).swapaxes(0, 1)
+    return resize(values, spec.height, spec.width)
 
 
 def _nearest(size: int, target: int) -> NDArray[np.intp]:
