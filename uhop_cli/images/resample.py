@@ -59,10 +59,10 @@ def _down_columns(values: NDArray[Any], target: int) -> NDArray[Any]:
     sums = np.empty((target, *values.shape[1:]), rows.dtype)
     for cell, (first, last) in enumerate(pairwise(edges)):
         np.add.reduce(rows[first:last], axis=0, dtype=rows.dtype, out=sums[cell])
-    result = sums.astype(wide)
+    result: NDArray[Any] = sums.astype(wide)
     result *= target
     if parts.any():
-        cut = values[np.minimum(edges, size - 1)].astype(wide)
+        cut: NDArray[Any] = values[np.minimum(edges, size - 1)].astype(wide)
         cut *= parts.astype(wide).reshape(-1, *[1] * (values.ndim - 1))
         result -= cut[:-1]
         result += cut[1:]
