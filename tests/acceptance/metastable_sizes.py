@@ -1,6 +1,6 @@
 """Prints the sizes of the metastable states on MNIST by the protocol of U-Hop+ (arXiv 2410.23126), with every size in the table.
 
-    UHOP_DATA_DIR=... python tests/acceptance/metastable_sizes.py [--queries 1000] [--json FILE]
+    UHOP_DATA_DIR=... python tests/acceptance/metastable_sizes.py [--queries 1000] [--seed N] [--maps raw,untrained] [--json FILE]
 
 Memories are the 60,000 training images, queries test images, pixels in [-1, 1]; T = 5 steps of x <- X^T entmax_alpha(beta
 <Phi(xi), Phi(x)>) with four maps Phi: raw pixels; V x + b, 784 -> 200, untrained; the same after one epoch of Adam on the
@@ -76,6 +76,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--queries", type=int, default=1000, help="test images; 10000 is all of them")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--maps", help="only these, with commas between: raw, untrained, learned, learned (matched scale)")
     parser.add_argument("--json", type=Path, help="also write the table here")
     options = parser.parse_args()
     root = Path(os.environ.get("UHOP_DATA_DIR", ""))
@@ -85,11 +86,11 @@ def main() -> int:
     memories, queries = pixels(root, "train"), pixels(root, "t10k")[: options.queries]
     untrained, trained = train(memories, options.seed)
     scale = np.sqrt(np.mean(np.sum(memories**2, 1)) / np.mean(np.sum((memories @ trained[:, :-1].T + trained[:, -1]) ** 2, 1)))
-    maps = {"untrained": untrained, "learned": trained, "learned, matched scale": (trained * scale).astype(np.float32)}
+    maps = {"untrained": untrained, "learned": trained, "learned (matched scale)": (trained * scale).astype(np.float32)}
     rows = []
     print(f"{len(memories)} memories, {len(queries)} queries, T = {STEPS}; percent of the states by size")
     print(f"{'map':<24}{'|Phi|^2':>10}{'beta':>6}{'alpha':>6} |" + "".join(f"{size:>6}" for size in [*range(11), ">10"]))
-    for name in ("raw", *maps):
+    for name in options.maps.split(",") if options.maps else ("raw", *maps):
         v = maps.get(name)
         features = memories if v is None else memories @ v[:, :-1].T + v[:, -1]
         starts = queries if v is None else queries @ v[:, :-1].T + v[:, -1]

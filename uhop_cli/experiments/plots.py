@@ -13,7 +13,10 @@ from uhop_cli.experiments.statistics import Summary, role, summarise
 # Okabe and Ito's palette, which people with any colour vision tell apart; markers tell what is left.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D00")
 GREYS = ("#000000", "#555555", "#888888")
-MARKERS = "osD^vP*X<>"
+MARKERS = "osD^vPX<>"
+CONTROL_MARKERS = "x+1234|_"  # of lines only, so that no control looks like a method
+CEILING_MARKER = "*"
+ROOM = 0.06  # of the height, above the largest error and below 0, so that no marker is cut
 STYLES = {
     "uhop": ("-", 2.0),
     "baseline": ("-", 0.8),
@@ -77,11 +80,16 @@ def _curves(axes: Any, table: Summary, experiment: Experiment) -> None:
         kind = role(method)
         index = drawn[kind] = drawn.get(kind, -1) + 1
         palette = GREYS if kind in ("control", "ceiling") else COLOURS
-        colour, marker = palette[index % len(palette)], MARKERS[(index + 3 * (kind == "baseline")) % len(MARKERS)]
+        colour, marker = palette[index % len(palette)], _marker(kind, index)
         style, width = STYLES[kind]
         xs, means = [x for x, _ in found], [cell.mean for _, cell in found]
-        line = "none" if words else style
-        axes.plot(xs, means, color=colour, marker=marker, markersize=3.5, linestyle=line, linewidth=width, label=method)
+        look = {"color": colour, "marker": marker, "linewidth": width, "markersize": 4, "clip_on": False, "zorder": 3}
+        if kind in ("baseline", "published", "quirk"):
+            look["markerfacecolor"] = "none"  # the learned kernels alone are solid
+        axes.plot(xs, means, linestyle="none" if words else style, label=method, **look)
+        for part in _series(table.columns) if words else ():  # one line for each memory size
+            line = [(x, mean) for x, mean in zip(xs, means, strict=True) if x in part]
+            axes.plot([x for x, _ in line], [y for _, y in line], color=colour, linestyle=style, linewidth=width, label="_line")
         if not words and (len(table.methods) <= FEW or kind == "uhop"):
             low = [max(0.0, cell.mean - cell.deviation) for _, cell in found]
             axes.fill_between(xs, low, [cell.mean + cell.deviation for _, cell in found], color=colour, alpha=0.12, linewidth=0)
@@ -93,7 +101,26 @@ def _curves(axes: Any, table: Summary, experiment: Experiment) -> None:
         axes.minorticks_off()
     # Errors span from exact retrieval to nothing at all; below 1 the scale is linear, so that 0 can be shown.
     axes.set_yscale("symlog", linthresh=1.0)
-    axes.set_ylim(bottom=0)
+    top = max((cell.mean for cell in table.cells.values()), default=1.0)
+    axes.set_ylim(bottom=-ROOM, top=max(1.0, top) ** (1 + ROOM) * (1 + ROOM))
+
+
+def _marker(kind: str, index: int) -> str:
+    """Markers of controls are lines, the ceiling's is a star, all others are shapes."""
+    if kind == "ceiling":
+        return CEILING_MARKER
+    if kind == "control":
+        return CONTROL_MARKERS[index % len(CONTROL_MARKERS)]
+    return MARKERS[(index + 3 * (kind == "baseline")) % len(MARKERS)]
+
+
+def _series(columns: Sequence[Any]) -> list[range]:
+    """The places of columns 'M=.. N=..' that have one M; nothing where columns are no such series."""
+    sizes = [str(column).partition(" N=") for column in columns]
+    if not all(separator for _, separator, _ in sizes):
+        return []
+    starts = [place for place, (size, _, _) in enumerate(sizes) if place == 0 or size != sizes[place - 1][0]]
+    return [range(start, stop) for start, stop in zip(starts, [*starts[1:], len(columns)], strict=True)]
 
 
 def _scatter(axes: Any, rows: Sequence[Row]) -> None:
@@ -104,4 +131,4 @@ def _scatter(axes: Any, rows: Sequence[Row]) -> None:
         for some, marker, note in ((rising, "o", "rate above 0"), (falling, "x", "rate below 0: the loss rises")):
             xs, ys = [row["loss"] for row in some], [row["sse"] for row in some]
             axes.scatter(xs, ys, s=12, marker=marker, color=COLOURS[index], label=f"{method}, {note}", linewidths=0.8)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(bottom=0, top=(1 + ROOM) * max(row["sse"] for row in rows))
