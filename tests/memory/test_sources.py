@@ -21,7 +21,8 @@ def test_files_come_before_rows_and_an_array_has_one_header(tmp_path: Path) -> N
     np.save(tmp_path / "c.npy", np.zeros((ROWS_TOGETHER + 1, 8, 7), np.uint8))
     sources, _ = collect([tmp_path / "c.npy", tmp_path / "a.png", tmp_path / "b.png"], tmp_path)
     assert len(sources) == ROWS_TOGETHER + 3
-    assert [len(group) for group in sources.groups()] == [1, 1, ROWS_TOGETHER, 1]
+    assert [len(group) for group in sources.groups()] == [2, ROWS_TOGETHER, 1]
+    assert [len(group) for group in sources.groups(1)] == [1] * len(sources)
     names = [source.name for source in sources]
     assert names[:3] == [b"a.png", b"b.png", b"c.npy[0]"]
     assert names[-1] == b"c.npy[%d]" % ROWS_TOGETHER

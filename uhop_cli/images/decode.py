@@ -12,7 +12,7 @@ import stat
 import threading
 from dataclasses import dataclass
 from importlib import import_module
-from io import BytesIO
+from io import BytesIO, FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,23 +102,31 @@ def read_bytes(path: str | Path) -> bytes:
     Raises:
         ImageError: it is missing, unreadable, too large, or no regular file.
     """
-    shown = escape(path)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # asked before opening: to open a device may do something
-            raise ImageError(f"{shown}: not a regular file")
+            raise ImageError(f"{escape(path)}: not a regular file")
         # and asked again of what was opened, which cannot be swapped any more; O_NONBLOCK so that a pipe cannot hold us
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with open(descriptor, "rb") as file:
+        with open(descriptor, "rb", buffering=0) as file:
             info = os.fstat(descriptor)
             if not stat.S_ISREG(info.st_mode):
-                raise ImageError(f"{shown}: not a regular file")
-            data = file.read(MAX_FILE_BYTES + 1) if info.st_size <= MAX_FILE_BYTES else None
+                raise ImageError(f"{escape(path)}: not a regular file")
+            data = _all_of(file, info.st_size) if info.st_size <= MAX_FILE_BYTES else None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "no valid path"
-        raise ImageError(f"{shown}: {reason[:1].lower()}{reason[1:]}") from None
+        raise ImageError(f"{escape(path)}: {reason[:1].lower()}{reason[1:]}") from None
     if data is None or len(data) > MAX_FILE_BYTES:
-        raise ImageError(f"{shown}: larger than {MAX_FILE_BYTES >> 20} MiB", "save it as a smaller JPEG or PNG")
+        raise ImageError(f"{escape(path)}: larger than {MAX_FILE_BYTES >> 20} MiB", "save it as a smaller JPEG or PNG")
     return data
+
+
+def _all_of(file: FileIO, size: int) -> bytes:
+    """What a file holds that is said to hold `size` bytes; at most one more than `MAX_FILE_BYTES` should it have grown."""
+    parts, total, step = [], 0, max(size, 1 << 16) + 1
+    while total <= MAX_FILE_BYTES and (part := file.read(min(step, MAX_FILE_BYTES + 1 - total))):
+        parts.append(part)
+        total += len(part)
+    return b"".join(parts)
 
 
 def read_header(data: bytes) -> Header:

@@ -29,9 +29,10 @@ _SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706
 def check_structure(data: bytes, kind: Format) -> None:
     """Refuses files whose metadata alone would take long, from their bytes."""
     blocks = {"PNG": _png_chunks, "JPEG": _jpeg_segments, "GIF": _gif_blocks}.get(kind)
-    if blocks and next(islice(blocks(data), MAX_BLOCKS, None), None) is not None:
+    parts = list(islice(blocks(data), MAX_BLOCKS + 1)) if blocks else []
+    if len(parts) > MAX_BLOCKS:
         raise ImageError(f"a {kind} of an absurd number of parts")
-    if kind == "JPEG" and data.count(b"Exif\x00\x00") > MAX_EXIF_PARTS:
+    if kind == "JPEG" and sum(data.startswith(b"Exif\x00\x00", at + 4) for at in parts) > MAX_EXIF_PARTS:
         raise ImageError("a JPEG with an absurd number of metadata blocks")
     if kind == "WEBP" and _webp_pixels(data) > WEBP_PIXELS:  # its decoder allocates when it is opened
         raise ImageError(f"too large: WebP is read up to {WEBP_PIXELS // 10**6} megapixels", "save it as JPEG or PNG first")

@@ -43,6 +43,8 @@ def to_arrays(image: PILImage, reduce: int = 1) -> tuple[UInt8, UInt8 | None]:
     wide = image.mode[0] in "IF"
     bounds = _bounds(image) if wide else (0.0, 0.0)
     shape = -(-image.height // reduce), -(-image.width // reduce)
+    if image.mode in ("L", "RGB") and reduce == 1 and not image.has_transparency_data:
+        return np.asarray(image).reshape(*shape, -1), None
     pixels = np.empty((*shape, 1 if gray else 3), np.uint8)
     alpha = np.empty(shape, np.uint8) if image.has_transparency_data else None
     top = 0

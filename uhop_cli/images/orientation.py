@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 UInt8 = NDArray[np.uint8]
 
 _ORIENTATION = 0x0112
+_WHERE = frozenset(("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"))  # where Pillow looks for it
 
 
 def orientation(file: ImageFile, kind: Format, data: bytes) -> int:
@@ -32,6 +33,8 @@ def orientation(file: ImageFile, kind: Format, data: bytes) -> int:
             late = _png_chunk(data, b"eXIf")
             if late is not None:
                 file.info["exif"] = b"Exif\x00\x00" + late
+        if not _WHERE & file.info.keys():
+            return 1
         # the method of the class above: that of PNG files would decode the picture to look for what comes after the pixels
         value: Any = Image.getexif(file).get(_ORIENTATION, 1)
     except Exception:  # damaged metadata raises nearly anything; the pixels may be sound

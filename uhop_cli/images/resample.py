@@ -1,24 +1,33 @@
 """Bringing an array of pixels to another size: area means along an axis that shrinks, linear interpolation along one that grows.
 
-Sums of integers, not a product of matrices: exact, the same on every machine, and free of the threads that a matrix library would
-start under each of ours.
+A mean over cells is a product with a matrix of whole numbers, divided at the end. Both products are exact in their floating-point
+type, so that the result is the same on every machine and in any order of summation; and they are few calls on much data, during
+which other threads of Python can work.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
+import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from uhop_cli.arrays import chunks
+
+Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+EXACT_IN_FLOAT32 = 1 << 24  # whole numbers up to here
+TOGETHER = 1 << 21  # pixels, which bounds the memory
 
 
 def resize(values: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     """(h, w, c) of unsigned integers -> (height, width, c), float64 unless it fits as it is; each axis on its own."""
     if values.shape[0] > height and values.shape[1] > width:
-        means: Float64 = _along_rows(_down_columns(values, height), width) / (values.shape[0] * values.shape[1])
+        sums = _down_columns(values, height).astype(np.float64)
+        means: Float64 = np.matmul(sums.swapaxes(1, 2), _across(values.shape[1], width)).swapaxes(1, 2)
+        means /= values.shape[0] * values.shape[1]
         return means
     return _resample(_resample(values, height).swapaxes(0, 1), width).swapaxes(0, 1)
 
@@ -28,15 +37,8 @@ def _resample(values: NDArray[Any], target: int) -> NDArray[Any]:
     size = len(values)
     if size == target:
         return values
-    if size > target and values.dtype.kind == "u":
-        means: Float64 = _down_columns(values, target) / size
-        return means
     if size > target:
-        edges, parts = _cells(size, target)
-        sums = np.stack([np.add.reduce(values[i:j], axis=0) for i, j in pairwise(edges)])
-        cut = values[np.minimum(edges, size - 1)] * (parts / target).reshape(-1, *[1] * (values.ndim - 1))
-        means = (sums - cut[:-1] + cut[1:]) * (target / size)
-        return means
+        return _down_columns(values, target).astype(np.float64) / size
     centres = np.clip((np.arange(target) + 0.5) * (size / target) - 0.5, 0, size - 1)
     left = centres.astype(np.intp)
     share = (centres - left).reshape(-1, *[1] * (values.ndim - 1))
@@ -44,38 +46,41 @@ def _resample(values: NDArray[Any], target: int) -> NDArray[Any]:
     return mixed
 
 
-def _cells(size: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Cell i of `target` spans the pixels from edges[i] + parts[i] / target to edges[i + 1] + parts[i + 1] / target."""
-    return np.divmod(np.arange(target + 1) * size, target)
+def _cells(size: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """The pixels that each of `target` cells may touch, and `target` times the share of each that lies in the cell: (target, n)."""
+    first = np.arange(target) * size // target
+    last = -(-np.arange(1, target + 1) * size // target)
+    pixels = first[:, None] + np.arange((last - first).max())
+    begin = size * np.arange(target)[:, None]
+    overlap = np.minimum((pixels + 1) * target, begin + size) - np.maximum(pixels * target, begin)
+    return np.minimum(pixels, size - 1), np.clip(overlap, 0, None)
+
+
+@lru_cache(maxsize=64)
+def _weights(size: int, target: int, kind: type[np.floating[Any]]) -> tuple[NDArray[np.intp], NDArray[Any]]:
+    """`_cells` with the shares as weights of products, (target, 1, n), of the type `kind`."""
+    pixels, shares = _cells(size, target)
+    return pixels, shares[:, None].astype(kind)
+
+
+@lru_cache(maxsize=64)
+def _across(size: int, target: int) -> Float64:
+    """The same as a matrix, (size, target)."""
+    matrix = np.zeros((size, target))
+    pixels, shares = _cells(size, target)
+    np.add.at(matrix, (pixels, np.arange(target)[:, None]), shares)
+    return matrix
 
 
 def _down_columns(values: NDArray[Any], target: int) -> NDArray[Any]:
-    """Sums over the cells of the first axis, times `target`: integers, of a type that holds them."""
-    size, wide = len(values), np.int32 if values.dtype == np.uint8 else np.int64
-    edges, parts = _cells(size, target)
-    # The smallest type that holds a sum: casting first, then adding rows as they lie, is several times as fast as adding bytes.
-    small = values.dtype == np.uint8 and np.diff(edges).max() <= 257
-    rows = values.astype(np.uint16 if small else np.uint32)
-    sums = np.empty((target, *values.shape[1:]), rows.dtype)
-    for cell, (first, last) in enumerate(pairwise(edges)):
-        np.add.reduce(rows[first:last], axis=0, dtype=rows.dtype, out=sums[cell])
-    result: NDArray[Any] = sums.astype(wide)
-    result *= target
-    if parts.any():
-        cut: NDArray[Any] = values[np.minimum(edges, size - 1)].astype(wide)
-        cut *= parts.astype(wide).reshape(-1, *[1] * (values.ndim - 1))
-        result -= cut[:-1]
-        result += cut[1:]
-    return result
-
-
-def _along_rows(values: NDArray[Any], target: int) -> NDArray[np.int64]:
-    """Sums over the cells of the second axis of (h, w, c), times `target`: differences of running sums, which are few calls."""
-    size = values.shape[1]
-    edges, parts = _cells(size, target)
-    running = np.zeros((len(values), size + 1, *values.shape[2:]), np.int64)
-    np.cumsum(values, axis=1, out=running[:, 1:])
-    at_edges = running[:, edges]
-    part = values[:, np.minimum(edges, size - 1)] * parts[:, None]
-    result: NDArray[np.int64] = target * np.diff(at_edges, axis=1) + np.diff(part, axis=1)
-    return result
+    """Sums over the cells of the first axis, times `target`: whole numbers, exact in the floating-point type that they come in."""
+    size = len(values)
+    largest = {"uint8": 255, "uint16": 65535}.get(values.dtype.name, math.inf)
+    kind = np.float32 if largest * size < EXACT_IN_FLOAT32 else np.float64
+    pixels, weights = _weights(size, target, kind)
+    flat = values.reshape(size, -1)
+    sums = np.empty((target, flat.shape[1]), kind)
+    for columns in chunks(flat.shape[1], TOGETHER // size):
+        rows = np.take(flat[:, columns], pixels, axis=0).astype(kind)  # (target, n, columns)
+        np.matmul(weights, rows, out=sums[:, None, columns])  # one small product a cell
+    return sums.reshape(target, *values.shape[1:])

@@ -47,6 +47,10 @@ class Answer:
     def best(self, query: int, top: int) -> list[tuple[int, float, float]]:
         """Row, weight and score of the best memories for a query: by weight, and where weights are equal (most are 0) by score."""
         weights, scores = self.weights[query], self.scores[query]
+        first = int(weights.argmax())
+        if top == 1 and weights[first] > 0.5:  # no other one can have as much
+            row = first if self.rows is None else int(self.rows[query, first])
+            return [(row, float(weights[first]), float(scores[first]))]
         candidates = topk(scores, max(top, RANKED))[1]
         places = candidates[np.lexsort((-scores[candidates], -weights[candidates]))][:top]
         rows = places if self.rows is None else self.rows[query, places]

@@ -27,7 +27,8 @@ from uhop_cli.memory.writer import Writer
 UInt8 = NDArray[np.uint8]
 WRITE_TOGETHER = 256  # patterns
 FILES_TOGETHER = 4096  # that become columns at a time
-AHEAD = 8  # files in flight for each thread: enough to keep all busy; of one that is done only the pattern is kept
+AHEAD = 4  # groups in flight for each thread: enough to keep all busy
+IN_FLIGHT = 64 << 20  # bytes of patterns; of a file that is done nothing else is kept
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,9 @@ def ingest(
 
     done = 0
     # With `--embed` the files' bytes, up to 256 MiB each, wait for their turn to be written: then few may be in flight.
-    ahead = AHEAD if originals is None else 1
-    for group in _in_order(work, sources.groups(), threads or decoding_threads(), ahead):
+    threads = threads or decoding_threads()
+    ahead, most = (AHEAD, IN_FLIGHT // (threads * AHEAD * distinct.spec.dim)) if originals is None else (1, 1)
+    for group in _in_order(work, sources.groups(max(1, most)), threads, ahead):
         for source, result in group:
             if isinstance(result, ImageError):
                 found.skipped.append(Skipped(escape(source.name), result.message))

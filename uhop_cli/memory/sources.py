@@ -24,6 +24,7 @@ from uhop_cli.memory.needs import decoding_threads
 from uhop_cli.memory.settings import OnProgress, Progress
 
 UInt8 = NDArray[np.uint8]
+FILES_TOGETHER = 4  # handing work to a thread and taking the result holds up all threads for a moment
 ROWS_TOGETHER = 256  # of an array: handing work to a thread costs as much as reading a few rows
 LOOK_TOGETHER = 1024  # files whose headers are looked at between two reports
 
@@ -105,13 +106,13 @@ class Sources:
         for group in self.groups():
             yield from group
 
-    def groups(self) -> Iterator[list[Source]]:
-        """All sources in order, in groups that are worth a thread's while: one file, or many rows."""
-        for source in self.files:
-            yield [source]
+    def groups(self, most: int = ROWS_TOGETHER) -> Iterator[list[Source]]:
+        """All sources in order, in groups that are worth a thread's while: a few files, or many rows; at most `most`."""
+        for part in chunks(len(self.files), min(most, FILES_TOGETHER)):
+            yield list(self.files[part])
         for rows in self.arrays:
-            for start in range(0, len(rows), ROWS_TOGETHER):
-                yield [rows.source(index) for index in range(start, min(start + ROWS_TOGETHER, len(rows)))]
+            for part in chunks(len(rows), min(most, ROWS_TOGETHER)):
+                yield [rows.source(index) for index in range(part.start, part.stop)]
 
 
 def collect(paths: Sequence[str | Path], folder: Path) -> tuple[Sources, list[tuple[str, str]]]:
