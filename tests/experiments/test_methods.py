@@ -10,7 +10,7 @@ from uhop_cli.experiments.datasets import Dataset
 from uhop_cli.experiments.learners import learn, start
 from uhop_cli.experiments.methods import METHODS, Method, everything, select
 from uhop_cli.experiments.retrieve import Answer, ProtocolName, Settings, separate
-from uhop_cli.experiments.rules import Kept, Linear, RandomFeatures, random_directions, unit
+from uhop_cli.experiments.rules import ClosedForm, Either, Kept, Linear, RandomFeatures, Visible, named, random_directions, unit
 from uhop_cli.experiments.task import Memories, Task
 from uhop_cli.images.corrupt import SUITE, Corruption, parse
 from uhop_cli.retrieval.agreement import agreement, value_density
@@ -134,6 +134,32 @@ def test_the_tabulated_likelihood_is_the_exact_one(dataset: Dataset) -> None:
         assert found is not None
         difference = found - exact
         assert np.abs(difference - difference.mean(axis=1, keepdims=True)).max() < 0.05
+
+
+def test_tuning_takes_the_rule_that_suits_the_damage(dataset: Dataset) -> None:
+    both, kernel = METHODS["uhop"], METHODS["uhop-kernel"]
+    for label, setting in (("values:0.7", "sharpness"), ("noise:0.5", "rho")):
+        task, found = answer(dataset, both, "tuned", label)
+        assert list(found.options) == [setting]
+        _, alone = answer(dataset, kernel, "tuned", label)
+        assert list(alone.options) == ["rho"]
+        assert found.weights is not None
+        if setting == "rho":
+            np.testing.assert_array_equal(found.weights, alone.weights)
+        else:
+            rule = Kept()
+            expected = separate("softmax")(np.float32(found.beta) * rule.scores(task, None, found.options[setting]), task)
+            np.testing.assert_array_equal(found.weights, expected)
+
+
+def test_what_a_rule_was_set_to_is_named() -> None:
+    assert named(ClosedForm(), 0.1) == {"rho": 0.1}
+    assert named(Visible(ClosedForm()), 0.1) == {"rho": 0.1}
+    assert named(Either((ClosedForm(), Kept())), (Kept(), 3.0)) == {"sharpness": 3.0}
+    assert named(Linear(), None) == {}
+    both = Either((ClosedForm(), Kept()))
+    assert both.options(True) == tuple((rule, option) for rule in both.rules for option in rule.options(True))
+    assert [rule for rule, _ in both.options(False)] == [ClosedForm()]
 
 
 def test_the_fixed_size_models_are_those_of_the_engine(dataset: Dataset) -> None:

@@ -27,7 +27,8 @@ def measure(task: Task, answer: Answer, learners: tuple[Learner, ...]) -> dict[s
     (t = 2) and the smallest 1 - cos of the learned features, with the bounds of spherical codes of that many memories and
     dimensions. sizes: shares of queries that settled in 0, 1, ..., 10 and more memories, for queries that are not stored.
     """
-    row: dict[str, Any] = {"beta": _rounded(answer.beta), "rho": _rounded(answer.rho), "sse": None, "accuracy": None}
+    options = {name: _rounded(answer.options.get(name)) for name in ("rho", "sharpness")}
+    row: dict[str, Any] = {"beta": _rounded(answer.beta), **options, "sse": None, "accuracy": None}
     weights = answer.weights
     if not task.held_out and (weights is not None or answer.pictures is not None):
         errors = task.error_of_weights(weights) if weights is not None else task.error_of_pictures(_pictures(answer))

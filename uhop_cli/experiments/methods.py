@@ -17,7 +17,7 @@ from uhop_cli.errors import SettingsError
 from uhop_cli.experiments.ceiling import log_likelihood
 from uhop_cli.experiments.learners import Learner
 from uhop_cli.experiments.retrieve import Answer, ProtocolName, Retrieval, Tuner
-from uhop_cli.experiments.rules import ClosedForm, Kept, Kernel, Linear, Plain, RandomFeatures, Rule, Visible
+from uhop_cli.experiments.rules import ClosedForm, Either, Kept, Kernel, Linear, Plain, RandomFeatures, Rule, Visible
 from uhop_cli.experiments.task import Task
 from uhop_cli.retrieval.entmax import softmax
 
@@ -132,8 +132,21 @@ def register(*methods: Method) -> None:
 
 
 register(
-    Method("uhop", "learned kernel; paper: Algorithm 1, tuned: closed form, unit features", "uhop", _uhop("softmax"), (PAPER,)),
-    Method("uhop-sparse", "the same with sparsemax", "uhop", _uhop("sparsemax"), (PAPER,)),
+    Method(
+        "uhop",
+        "learned kernel; paper: Algorithm 1; tuned: closed form, alone or proposing to agreement (values are kept or replaced)",
+        "uhop",
+        ByProtocol(Retrieval(Kernel(PAPER)), Retrieval(Either((ClosedForm(), Kept())))),
+        (PAPER,),
+    ),
+    Method(
+        "uhop-kernel",
+        "the kernel in closed form alone, unit features",
+        "uhop",
+        Retrieval(ClosedForm()),
+        protocols=("tuned",),
+    ),
+    Method("uhop-sparse", "kernel and sparsemax; paper: Algorithm 1, tuned: closed form", "uhop", _uhop("sparsemax"), (PAPER,)),
     Method("uhop-entmax", "the same with 1.5-entmax", "uhop", _uhop("entmax:1.5"), (PAPER,)),
     Method(
         "uhop-gradient",
@@ -144,15 +157,8 @@ register(
         protocols=("tuned",),
     ),
     Method(
-        "uhop-agreement",
-        "kernels propose, agreement decides: each value is kept or replaced, which of them is not told",
-        "uhop",
-        Retrieval(Kept()),
-        protocols=("tuned",),
-    ),
-    Method(
         "uhop-visible",
-        "uhop, told which values are missing: it proposes 64, the visible values decide",
+        "the kernel, told which values are missing: it proposes 64, the visible values decide",
         "uhop",
         Retrieval(Visible(ClosedForm())),
         protocols=("tuned",),

@@ -8,14 +8,14 @@ that has a beta; so no method, learned or not, is compared at a beta that does n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.experiments.rules import Option, Rule
+from uhop_cli.experiments.rules import Option, Rule, named
 from uhop_cli.experiments.task import Task
 from uhop_cli.retrieval.separation import Separation, random_mask, top_k
 
@@ -37,12 +37,12 @@ class Setting(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a method answers: weights (Q, M) on the simplex, or pictures (Q, d); and settings that it used."""
+    """What a method answers: weights (Q, M) on the simplex, or pictures (Q, d); and settings that it used (`rules.named`)."""
 
     weights: Float32 | None
     pictures: Float32 | None = None
     beta: float | None = None
-    rho: float | None = None
+    options: Mapping[str, float] = {}
 
 
 class Tuner(Protocol):
@@ -73,7 +73,7 @@ class Retrieval:
         for _ in range(task.steps - 1):
             states = weights @ task.memories.patterns
             weights = separate(self.separation)(np.float32(beta) * self.rule.scores(task, states, option), task)
-        return Answer(weights, beta=beta, rho=option if isinstance(option, float) else None)
+        return Answer(weights, beta=beta, options=named(self.rule, option))
 
 
 def separate(name: str) -> Separate:

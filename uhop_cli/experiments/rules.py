@@ -159,6 +159,32 @@ class Kept:
 
 
 @dataclass(frozen=True)
+class Either:
+    """Whichever of some rules suits the damage: the options are those of all of them, each with its rule."""
+
+    rules: tuple[Rule, ...]
+
+    def options(self, tuned: bool) -> tuple[Option, ...]:
+        """Pairs of a rule and its option; those of the first rule alone where nothing is tuned."""
+        return tuple((rule, option) for rule in (self.rules if tuned else self.rules[:1]) for option in rule.options(tuned))
+
+    def scores(self, task: Task, states: Float32 | None, option: Option) -> Float32:
+        """Those of the rule."""
+        rule, its_option = option
+        return np.asarray(rule.scores(task, states, its_option))
+
+
+def named(rule: Rule, option: Option) -> dict[str, float]:
+    """What a rule's option sets, by name."""
+    if isinstance(rule, Either):
+        return named(*option)
+    if isinstance(rule, Visible):
+        return named(rule.rule, option)
+    names = {ClosedForm: "rho", Kept: "sharpness"}
+    return {names[type(rule)]: option} if type(rule) in names else {}
+
+
+@dataclass(frozen=True)
 class Linear(_Fixed):
     """<psi(x), psi(xi)>, psi = elu + 1: the weights of the linear model, which keeps only sums over the memories."""
 

@@ -48,7 +48,7 @@ BETA_EXPERIMENT = Experiment(
     "the inverse temperature, for kernels with unit features and without learning",
     "beta",
     _betas,
-    ("uhop", "uhop-sparse", "uhop-entmax", "untrained", "mhn", "l2-squared", "cosine", "mean-image", "ceiling"),
+    ("uhop-kernel", "uhop-sparse", "uhop-entmax", "untrained", "mhn", "l2-squared", "cosine", "mean-image", "ceiling"),
     log=True,
 )
 METASTABLE = Experiment(

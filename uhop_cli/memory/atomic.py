@@ -87,6 +87,12 @@ class AtomicFile:
         if durable:
             _sync_folder(self.path.parent)
 
+    @property
+    def name(self) -> str:
+        """Name of the temporary file, in the folder of `path`; only within the block."""
+        assert self._temporary is not None
+        return self._temporary.name
+
     def discard(self) -> None:
         """Removes the temporary file, if it is still one, and closes it."""
         if self._temporary is not None:
@@ -168,12 +174,7 @@ def lock(path: str | Path) -> Iterator[None]:
 
 def clean(folder: Path) -> None:
     """Removes temporary and lock files that killed runs left in `folder`: those of our name whose lock nobody holds."""
-    try:
-        named = [entry for entry in os.scandir(folder) if _OURS.fullmatch(entry.name)]
-        litter = [entry.path for entry in named if entry.is_file(follow_symlinks=False)]
-    except OSError:
-        return
-    for path in litter:
+    for path in temporary_files(folder):
         with suppress(OSError):
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
@@ -182,6 +183,15 @@ def clean(folder: Path) -> None:
                     os.unlink(path)
             finally:
                 os.close(descriptor)
+
+
+def temporary_files(folder: Path) -> list[Path]:
+    """The temporary and lock files in `folder`, by their names: those of running writers, and those that killed ones left."""
+    try:
+        named = [entry for entry in os.scandir(folder) if _OURS.fullmatch(entry.name)]
+        return sorted(Path(entry.path) for entry in named if entry.is_file(follow_symlinks=False))
+    except OSError:
+        return []
 
 
 def _busy(path: str | Path) -> OutputError:

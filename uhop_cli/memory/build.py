@@ -11,7 +11,7 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +31,7 @@ from uhop_cli.memory.ingest import Distinct, Ingested, Skipped, ingest
 from uhop_cli.memory.learn import Learned, learn, loss_of, margins, separation_loss
 from uhop_cli.memory.memory import Memory, Originals
 from uhop_cli.memory.needs import check_memory, memory_needed
+from uhop_cli.memory.partial import Records, recover
 from uhop_cli.memory.report import StoreReport
 from uhop_cli.memory.self_test import SelfTest, self_test
 from uhop_cli.memory.settings import OnProgress, StoreSettings
@@ -85,14 +86,16 @@ def store(
         if unchanged:
             sources = Sources([source for source in sources if source.name not in unchanged])
         with ExitStack() as stack:
+            recovered = stack.enter_context(recover(target, spec))
             writer = stack.enter_context(Writer(target))
             distinct = Distinct(writer, spec)
+            distinct.records = stack.enter_context(Records(target, spec, *writer.place))
             originals = stack.enter_context(tempfile.TemporaryFile(dir=folder)) if settings.embed else None
             count = len(sources) + (0 if kept is None else len(kept))
             _check_disk(folder, count * spec.dim)
             if count and not (keep_kernel and kept is not None):
                 check_memory(count, spec.dim, settings)  # of all files, though some may turn out to be equal
-            found = _take(kept, sources, distinct, originals, progress)
+            found = _take(kept, sources, distinct, originals, progress, recovered)
             skipped += found.skipped
             if settings.strict and skipped:
                 raise ImageError(
@@ -109,7 +112,7 @@ def store(
         return _report(
             target, memory, learned, test, size, started, settings,
             added=len(entries) - (0 if kept is None else len(kept.entries)) - changed,
-            changed=changed, unchanged=len(unchanged), removed=removed, skipped=tuple(skipped),
+            changed=changed, unchanged=len(unchanged), removed=removed, skipped=tuple(skipped), taken_over=recovered.used,
         )  # fmt: skip
 
 
@@ -229,9 +232,15 @@ def _tested(
 
 
 def _take(
-    kept: Memory | None, sources: Sources, distinct: Distinct, originals: IO[bytes] | None, progress: OnProgress | None
+    kept: Memory | None,
+    sources: Sources,
+    distinct: Distinct,
+    originals: IO[bytes] | None,
+    progress: OnProgress | None,
+    decoded: Callable[[bytes], tuple[NDArray[np.uint8], bool] | None] = lambda digest: None,
 ) -> Ingested:
-    """What was kept, then the new sources, in that order. A file whose content is stored already is not decoded again."""
+    """What was kept, then the new sources, in that order. A file whose content is stored already is not decoded again, nor is one
+    that a killed run had `decoded`."""
     found = Ingested()
     rows_of: dict[bytes, int] = {}
     if kept is not None:
@@ -247,7 +256,7 @@ def _take(
                     "store all files again with --force --embed",
                 )
             originals.write(kept.originals.data.tobytes())
-    ingest(sources, distinct, found, originals=originals, known=rows_of.get, progress=progress)
+    ingest(sources, distinct, found, originals=originals, known=rows_of.get, decoded=decoded, progress=progress)
     return found
 
 
@@ -383,6 +392,8 @@ def _report(
     size: int,
     started: float,
     settings: StoreSettings,
+    *,
+    taken_over: int = 0,
     **counts: Any,
 ) -> StoreReport:
     entries = memory.entries
@@ -394,6 +405,8 @@ def _report(
     flat = memory.patterns.reshape(len(memory), -1)
     constant = sum(int((part == part[:, :1]).all(axis=1).sum()) for part in (flat[i : i + 4096] for i in range(0, len(flat), 4096)))
     notes = []
+    if taken_over:
+        notes.append(f"{taken_over} images had been decoded by a run that was killed, and were not decoded again")
     if len(memory) == 1:
         notes.append("only one pattern is stored: whatever is asked, it is the answer")
     if constant > 1:

@@ -20,6 +20,7 @@ from uhop_cli.images.discover import escape
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.needs import decoding_threads
+from uhop_cli.memory.partial import Records, pattern_key
 from uhop_cli.memory.settings import OnProgress, Progress
 from uhop_cli.memory.sources import Source, Sources
 from uhop_cli.memory.writer import Writer
@@ -75,17 +76,18 @@ class Distinct:
     Args:
         writer: takes the patterns.
         spec: their size.
+        records: what is noted of them in case the run is killed.
     """
 
-    def __init__(self, writer: Writer, spec: PatternSpec) -> None:
-        self.writer, self.spec, self.count = writer, spec, 0
+    def __init__(self, writer: Writer, spec: PatternSpec, records: Records | None = None) -> None:
+        self.writer, self.spec, self.records, self.count = writer, spec, records, 0
         self._rows: dict[bytes, int] = {}
         self._pending: list[UInt8] = []
         writer.begin(spec)
 
-    def add(self, pattern: UInt8) -> int:
-        """The row of a pattern."""
-        key = hashlib.blake2b(pattern.tobytes(), digest_size=16).digest()
+    def add(self, pattern: UInt8, key: bytes | None = None) -> int:
+        """The row of a pattern; `key`: its `pattern_key`, where it is known."""
+        key = key or pattern_key(pattern)
         row = self._rows.setdefault(key, self.count)
         if row == self.count:
             self.count += 1
@@ -104,6 +106,8 @@ class Distinct:
         if self._pending:
             self.writer.append(np.stack(self._pending))
             self._pending = []
+            if self.records is not None:
+                self.records.flush()
 
 
 def ingest(
@@ -113,6 +117,7 @@ def ingest(
     *,
     originals: IO[bytes] | None = None,
     known: Callable[[bytes], int | None] = lambda digest: None,
+    decoded: Callable[[bytes], tuple[UInt8, bool] | None] = lambda digest: None,
     progress: OnProgress | None = None,
     threads: int | None = None,
 ) -> None:
@@ -124,16 +129,19 @@ def ingest(
         found: takes the files.
         originals: takes the stored files' bytes, one after the other (`--embed`).
         known: the row of a file whose sha256 is already stored, or None; such a file is not decoded.
+        decoded: the pattern of a file with that sha256 and whether the picture is transparent, where a killed run has left it.
         progress: told after every file, or every group of rows.
         threads: that decode; by default one for each core.
     """
 
-    def work(source: Source) -> tuple[bytes, int, bytes, tuple[UInt8, bool] | int] | ImageError:
+    def work(source: Source) -> tuple[bytes, int, bytes, tuple[UInt8, bool, bytes] | int] | ImageError:
         try:
             data = source.read()
             digest = hashlib.sha256(data).digest()
-            row = known(digest)
-            encoded = source.encode(data, distinct.spec) if row is None else row
+            encoded: tuple[UInt8, bool, bytes] | int | None = known(digest)
+            if encoded is None:
+                pattern, transparent = (decoded(digest) if source.costly else None) or source.encode(data, distinct.spec)
+                encoded = pattern, transparent, pattern_key(pattern)
         except ImageError as error:
             return error
         return b"" if originals is None else data, len(data), digest, encoded
@@ -151,8 +159,11 @@ def ingest(
             if isinstance(encoded, int):
                 row = encoded
             else:
-                row = distinct.add(encoded[0])
-                found.transparent |= encoded[1]
+                pattern, transparent, key = encoded
+                row = distinct.add(pattern, key)
+                found.transparent |= transparent
+                if distinct.records is not None and source.costly:
+                    distinct.records.add(digest, key, row, transparent)
             found.add(source.name, row, digest, size)
             if originals is not None:
                 originals.write(data)

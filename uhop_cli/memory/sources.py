@@ -38,12 +38,14 @@ class Source:
         read: returns the bytes that are hashed and, with `--embed`, kept.
         header: what the header says, from these bytes.
         image: the picture, decoded from these bytes for patterns of the given size.
+        costly: whether that takes so much longer than reading that it should not be done twice.
     """
 
     name: bytes
     read: Callable[[], bytes]
     header: Callable[[bytes], Header]
     image: Callable[[bytes, tuple[int, int]], Image]
+    costly: bool = False
 
     def encode(self, data: bytes, spec: PatternSpec) -> tuple[UInt8, bool]:
         """The pattern of the picture in `data`, and whether the picture has transparent parts."""
@@ -164,6 +166,7 @@ def _file(path: Path, folder: Path) -> Source:
         lambda: read_bytes(path),
         read_header,
         lambda data, size: decode(data, draft=size),
+        costly=True,
     )
 
 

@@ -64,6 +64,11 @@ class Writer:
         self._size = 0  # bytes of the tensors so far
         self._hash = hashlib.sha256()
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """Where the patterns are while the file is in the making: the name of a temporary file beside it, and the first byte."""
+        return self._file.name, self._room
+
     def append(self, patterns: Bytes) -> None:
         """Adds patterns, uint8 (n, H, W, C)."""
         if patterns.dtype != np.uint8 or patterns.shape[1:] != self._spec.shape:
