@@ -23,7 +23,7 @@ from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.settings import StoreSettings
 from uhop_cli.memory.statistics import encode
 
-REST = 0.1  # seconds; BLAS threads go on turning for a while after a product, in the way of whoever comes next
+REST = 0.3  # seconds; BLAS and OpenMP threads go on turning for a while after a product, in the way of whoever comes next
 Contest = Callable[..., dict[str, float]]
 
 

@@ -43,8 +43,8 @@ VISIBLE_PIXELS = "visible pixels"
 BETA_SAMPLE = 64
 CONVINCING = 0.9  # confidence from which on a shortlist's answer stands
 CERTIFY_FLOP = 2e11  # some seconds
-MOST_QUERIES = {"evidence": 256, "plain": 512}  # at a time: more bring no speed
-ARRAYS_PER_QUERY = 24  # arrays of M float32 values alive at a time for one query: scores of all members, weights, ranks
+MOST_QUERIES = {"evidence": 256, "plain": 1024}  # at a time: more bring no speed
+ARRAYS_PER_QUERY = {"evidence": 24, "plain": 6}  # of M float32 values alive at a time: scores of all members, weights, ranks
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,9 @@ class Retriever:
     @property
     def batch(self) -> int:
         """How many queries to answer at a time, so that their scores fit into a quarter of the memory there is."""
-        most = MOST_QUERIES["evidence" if self.settings.similarity == "auto" else "plain"]
-        return int(np.clip(available_memory() // 4 // (4 * ARRAYS_PER_QUERY * len(self.memory)), 1, most))
+        kind = "evidence" if self.settings.similarity == "auto" else "plain"
+        room = available_memory() // 4 // (4 * ARRAYS_PER_QUERY[kind] * len(self.memory))
+        return int(np.clip(room, 1, MOST_QUERIES[kind]))
 
     def retrieve(self, queries: Float32, visible: NDArray[np.bool_] | None = None, *, trace: bool = False) -> Answer:
         """Answer queries (Q, d); `visible` (Q, d) says which values are known, None: nothing is known to be missing.

@@ -13,6 +13,8 @@ from uhop_cli.retrieval.agreement import agreement, value_density
 from uhop_cli.retrieval.evidence import ROUNDING, Query, unrelated
 
 LOOKED_AT = 1 << 16  # pixels at a time: all that is computed of them stays in the cache
+PAIRS = 1 << 20  # of query and memory that are chosen among together: short calls of many threads stand in each other's way
+MOST_TOGETHER = 16  # queries
 PROPOSALS = 12  # memories that each model puts on the shortlist
 
 
@@ -120,7 +122,7 @@ def choose(query: Query, scores: Array, cosine: Array, listed: Shortlist) -> Cho
     def work(rows: slice) -> None:
         parts[rows.start] = _choose(query.part(rows), scores[:, rows], cosine[rows], listed.part(rows))
 
-    on_all_cores(work, count, 1)
+    on_all_cores(work, count, int(np.clip(PAIRS // scores.shape[2], 1, MOST_TOGETHER)))
     found = [part for part in parts if part is not None]
     return Choice(*(np.concatenate([getattr(part, field.name) for part in found]) for field in fields(Choice)))
 

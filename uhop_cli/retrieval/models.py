@@ -57,6 +57,11 @@ def separated(separation: Separation, scores: Array, beta: float) -> tuple[Array
     return weights, potential
 
 
+def _product(left: Array, right: Array) -> Array:
+    """left @ right, on all cores."""
+    return product_on_all_cores(left, right) if isinstance(left, np.ndarray) else left @ right
+
+
 class Model(Protocol):
     """See the head of this file."""
 
@@ -115,7 +120,7 @@ class LinearModel:
 
     def start(self, queries: Array) -> Array:
         """z = Phi(x), divided by its length where the memories' features are."""
-        features = queries if self.weight is None else queries @ self.weight.T
+        features = queries if self.weight is None else _product(queries, self.weight.T)
         if self.inverse is None:
             return features
         xp = namespace(features)
@@ -128,7 +133,7 @@ class LinearModel:
         if self.features is not None:
             scores = product_on_all_cores(state, self.features.T)
         else:
-            probes = state if self.weight is None else state @ self.weight
+            probes = state if self.weight is None else _product(state, self.weight)
             scores = self.bank.products(probes if self.scale == 1 else probes * self.scale, self.inverse)
         if self.bias is not None:
             scores += self.bias
