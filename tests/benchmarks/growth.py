@@ -3,7 +3,7 @@
     python tests/benchmarks/make_blends.py blends.npy
     python tests/benchmarks/growth.py store blends.npy 1000 10000 100000 1000000      # writes blends.<count>.safetensors
     python tests/benchmarks/growth.py ask blends.1000000.safetensors                  # times and accuracy of one memory
-    python tests/benchmarks/growth.py draw                                            # docs/figures/growth.svg
+    python tests/benchmarks/growth.py draw                                            # docs/figures/growth.svg, and the table
 
 Figures go to docs/figures/growth.json. Memory is anonymous resident memory (RssAnon): pages of mapped files are the system's to
 take back. The query is asked as `uhop query` asks it, to a fixed point, beside the bare product over the codes in the same run.
@@ -31,6 +31,16 @@ from uhop_cli.memory.settings import Progress
 
 FIGURES = Path(__file__).resolve().parents[2] / "docs" / "figures"
 PROMISED = ("mask:0.5", "brightness:0.4", "noise-abs:0.5")
+COSTS = {
+    "store, seconds": "store_seconds",
+    "store, GB of anonymous memory": "store_gigabytes",
+    "file, bytes": "file_bytes",
+    "one query, ms": "ms, query",
+    "query, GB of anonymous memory": "query_gigabytes",
+    "bare product over the codes, ms": "ms, bare product over the codes",
+    "finding the shortlist, ms": "ms, shortlist",
+    "examining it, ms": "ms, shortlist examined",
+}
 TOGETHER = 8  # queries in a pass over all memories: more would take gigabytes
 OTHERS = ("values:0.9", "noise:1", "half:bottom", "corner:16", "scale:0.3", "blur:4", "block:0.4", "shift:2", "jpeg:10")
 
@@ -183,6 +193,23 @@ def draw() -> None:
         figure.savefig(FIGURES / "growth.svg", metadata={"Date": None})
 
 
+def table() -> None:
+    """Prints the costs, and what the memories with a shortlist find, as Markdown."""
+    known = {int(count): figures for count, figures in json.loads((FIGURES / "growth.json").read_text()).items()}
+    counts = sorted(known)
+    print("| memories | " + " | ".join(f"{count:,}" for count in counts) + " |\n|---|" + "--:|" * len(counts))
+    for label, key in COSTS.items():
+        print(f"| {label} | " + " | ".join(f"{known[count][key]:g}" if key in known[count] else "-" for count in counts) + " |")
+    kinds = ("on the shortlist", "right on the shortlist", "convincing", "right in the end", "exhaustive at most")
+    for count in counts:
+        rows = [(label, known[count][label]) for label in (*PROMISED, *OTHERS) if label in known[count]]
+        if rows:
+            print(f"\n{count:,} memories\n\n| damage | queries | " + " | ".join(kinds) + " |\n|---|--:|" + "--:|" * len(kinds))
+        for label, found in rows:
+            shares = " | ".join(f"{found[kind]:.3f}" if kind in found else "-" for kind in kinds)
+            print(f"| {label} | {found['queries']} | {shares} |")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
@@ -191,7 +218,7 @@ if __name__ == "__main__":
     storing.add_argument("counts", type=int, nargs="+")
     asking = commands.add_parser("ask")
     asking.add_argument("memory", type=Path)
-    asking.add_argument("--queries", type=int, default=100)
+    asking.add_argument("--queries", type=int, default=200)
     asking.add_argument("--rounds", type=int, default=15)
     commands.add_parser("draw")
     wanted = parser.parse_args()
@@ -202,3 +229,4 @@ if __name__ == "__main__":
         ask(wanted.memory, wanted.queries, wanted.rounds)
     else:
         draw()
+        table()

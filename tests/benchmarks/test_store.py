@@ -17,6 +17,7 @@ from uhop_cli.memory.sources import collect
 from uhop_cli.memory.writer import Writer
 
 SIDE = 32
+LARGE = (4000, 3000)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,19 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def test_photographs(race: Any, photos: list[Path], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def large(photos: list[Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Some of them at the size that a camera gives."""
+    folder = tmp_path_factory.mktemp("large")
+    for index, path in enumerate(photos[:40]):
+        with Image.open(path) as image:
+            image.convert("RGB").resize(LARGE, Image.Resampling.BICUBIC).save(folder / f"{index:02}.jpg", quality=90)
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize("size", ["photos", "large"])
+def test_photographs(race: Any, size: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    photos: list[Path] = request.getfixturevalue(size)
     cores = os.cpu_count() or 1
 
     def decode(path: Path, draft: bool, how: Image.Resampling) -> np.ndarray:
@@ -60,5 +73,5 @@ def test_photographs(race: Any, photos: list[Path], tmp_path: Path) -> None:
         "Pillow: decode and resize (bicubic, its default)": lambda: alone(False, Image.Resampling.BICUBIC),
         name: ours,
     }
-    times = race(f"{len(photos)} photographs, {cores} cores", contestants, {name: 1.25}, 9)
+    times = race(f"{len(photos)} photographs ({size}), {cores} cores", contestants, {name: 1.25}, 9)
     print(f"  {len(photos) / times[name]:.0f} photographs a second")

@@ -31,7 +31,7 @@ WORTH = 2e8  # values of all memories together, from which on the exhaustive pas
 SAMPLE = 8192  # memories that the directions are found from
 SHORTLIST = 2048  # memories that are examined
 TOGETHER = 16  # queries in one pass over the codes
-CHUNK_VALUES = 1 << 16  # cosines at a time: they stay in the cache
+CHUNK_VALUES = 1 << 17  # cosines at a time: they stay in the cache
 
 
 @dataclass(frozen=True)
@@ -101,15 +101,19 @@ class Shortlist:
         """Both scores of all memories, larger = closer: two arrays (Q, M)."""
         unit, shares = self.coder.split(queries)
         count, blocks, size = unit.shape
+        probes, gains = unit.swapaxes(0, 1), shares.T[:, :, None]  # (B, Q, k), (B, Q, 1)
         quarters, whole = np.empty((2, count, self.count), np.float32)
 
         def work(memories: slice) -> None:
             codes = self.codes[:, memories]
-            cosines = np.stack([unit[:, b] @ codes[b * size : (b + 1) * size] for b in range(blocks)], axis=1)  # (Q, B, m)
-            whole[:, memories] = (shares[:, None, :] @ (cosines * codes[-blocks:]))[:, 0]
-            np.clip(cosines, 0, None, out=cosines)
+            cosines = np.matmul(probes, codes[: blocks * size].reshape(blocks, size, -1))  # (B, Q, m)
+            weighed = cosines * codes[blocks * size :, None]
+            weighed *= gains
+            np.sum(weighed, axis=0, out=whole[:, memories])
+            np.maximum(cosines, 0, out=cosines)
             cosines *= cosines
-            np.negative(np.prod(1 - cosines, axis=1), out=quarters[:, memories])
+            np.subtract(1, cosines, out=cosines)
+            np.negative(np.prod(cosines, axis=0), out=quarters[:, memories])
 
         on_all_cores(work, self.count, max(1024, CHUNK_VALUES // (count * blocks)))
         return quarters, whole
@@ -117,8 +121,7 @@ class Shortlist:
     def _some(self, queries: Float32, size: int) -> NDArray[np.int64]:
         result = np.empty((len(queries), size), np.int64)
         for place, scores in enumerate(zip(*self.scores(queries), strict=True)):
-            first, second = (topk(part, size)[1] for part in scores)
-            first = first[: -(-size // 2)]
+            first, second = (topk(part, many)[1] for part, many in zip(scores, (-(-size // 2), size), strict=True))
             fresh = second[~np.isin(second, first)]  # the best by the other score fill up
             result[place] = np.sort(np.concatenate([first, fresh[: size - len(first)]]))
         return result
