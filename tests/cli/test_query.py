@@ -282,3 +282,35 @@ def test_a_bytes_reader_sees_a_png(uhop: Any, stored: Path, damaged: Path, tmp_p
     ran = uhop("query", damaged, "-m", moved, "-o", "-")
     with Image.open(io.BytesIO(ran.out.encode("latin-1"))) as image:
         assert image.size == (16, 16)
+
+
+def test_answers_of_one_run_do_not_overwrite_each_other(uhop: Any, memory: Path, stored: Path, tmp_path: Path) -> None:
+    """Queries of one name from several folders, and of several kinds in one."""
+    for index, place in enumerate(("a/x.png", "b/x.png", "b/x.bmp", "c/x-2.png")):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        with Image.open(stored / "images" / f"picture{index}.png") as image:
+            image.save(tmp_path / place)
+    for _ in range(2):  # the same command works twice, and gives the same names
+        ran = uhop("query", *(tmp_path / name for name in "abc"), "-m", memory, "-o", tmp_path / "out", "--json")
+        assert ran.code == 0, ran.err
+        results = json.loads(ran.out)["results"]
+        assert [Path(result["query"]).parent.name for result in results] == ["a", "b", "b", "c"]
+        outputs = [Path(result["output"]) for result in results]
+        assert [path.name for path in outputs] == [f"x{number}.retrieved.png" for number in ("", "-2", "-3", "-2-2")]
+        assert sorted(os.listdir(tmp_path / "out")) == sorted(path.name for path in outputs)
+        for result, path in zip(results, outputs, strict=True):
+            assert path.read_bytes() == (stored / "images" / Path(result["match"]["name"]).name).read_bytes()
+
+
+def test_what_cannot_be_written_is_named_and_the_rest_is_done(uhop: Any, memory: Path, stored: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "picture2.retrieved.png").write_bytes(b"precious")
+    ran = uhop("query", stored / "images", "-m", memory, "-o", out, "--json")
+    assert ran.code == 1
+    document = json.loads(ran.out)
+    assert [Path(item["path"]).name for item in document["skipped"]] == ["picture2.png"]
+    assert len(document["results"]) == 8
+    assert [result["output"] is None for result in document["results"]] == [index == 2 for index in range(8)]
+    assert (out / "picture2.retrieved.png").read_bytes() == b"precious"
+    assert len(os.listdir(out)) == 8

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,8 +23,10 @@ from uhop_cli.images.discover import Found, Skipped, discover, escape
 from uhop_cli.memory.header import read_header
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from uhop_cli.images.corrupt import Corruption
-    from uhop_cli.memory.restore import Restoration, Restorer
+    from uhop_cli.memory.restore import Query, Restoration, Restorer
 
 EXAMPLES = examples(
     ("uhop query corrupted.png", "writes corrupted.retrieved.png"),
@@ -32,7 +35,7 @@ EXAMPLES = examples(
     ("uhop query damaged/ -o restored/", "all images of a folder"),
     ("cat x.png | uhop query - -o - > restored.png", "in a pipe"),
 )
-TOGETHER = 32  # queries that are answered in one go
+TOGETHER = 64  # queries that are answered in one go; the originals that are handed out are in memory meanwhile
 SHOWN = 12  # up to this many queries their pictures are shown unasked
 
 _damage = partial(typer.Option, rich_help_panel="Damage first, in this order")
@@ -217,39 +220,86 @@ class _Session:
         self.results: list[dict[str, Any]] = []
         self.failed: list[dict[str, str]] = []
         self.strips: list[list[Any]] = []
+        self.places: set[str] = set()
 
     def run(self, found: Sequence[Found | None]) -> None:
-        """Answers all queries."""
+        """Answers all queries: decoded on all cores, answered together, written on all cores, told in order."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        from uhop_cli.memory.needs import decoding_threads
         from uhop_cli.memory.settings import Progress
 
         self.several = len(found) > 1
-        with self.screen.progress() as progress:
+        with self.screen.progress() as progress, ThreadPoolExecutor(decoding_threads()) as pool:
             for start in range(0, len(found), TOGETHER):
-                self._batch(found[start : start + TOGETHER])
+                self._batch(found[start : start + TOGETHER], pool)
                 if progress and self.several:
                     progress(Progress("restore", min(start + TOGETHER, len(found)), len(found)))
 
-    def _batch(self, found: Sequence[Found | None]) -> None:
-        prepared = []
-        for item in found:
-            try:
-                query = self.restorer.prepare(_standard_input(), "-") if item is None else self.restorer.prepare(item.path)
-                prepared.append((item, query))
-            except ImageError as error:
-                self._fail("-" if item is None else item.shown, error)
-        if prepared:
-            for (item, _), result in zip(prepared, self.restorer.answer([query for _, query in prepared]), strict=True):
-                self._take(None if item is None else item.path, result)
+    def _batch(self, found: Sequence[Found | None], pool: Executor) -> None:
+        paths, queries = [], []
+        for item, query in zip(found, pool.map(self._prepare, found), strict=True):
+            if isinstance(query, ImageError):
+                self._fail("-" if item is None else item.shown, query)
+            else:
+                paths.append(None if item is None else item.path)
+                queries.append(query)
+        results = self.restorer.answer(queries) if queries else []
+        places = [self._place(path, result) for path, result in zip(paths, results, strict=True)]
+        for result, written in zip(results, pool.map(self._write, places, results), strict=True):
+            self._take(result, written)
 
-    def _take(self, path: Path | None, result: Restoration) -> None:
-        written = None
+    def _prepare(self, item: Found | None) -> Query | ImageError:
         try:
-            if self.sink.pictures and result.match:
-                written = self._write(path, result)
-            if self.sink.states:
-                files.write(self.sink.states, archive(result), force=self.sink.force)
+            return self.restorer.prepare(_standard_input(), "-") if item is None else self.restorer.prepare(item.path)
+        except ImageError as error:
+            return error
+
+    def _place(self, path: Path | None, result: Restoration) -> Path | OutputError | None:
+        """The file that the answer goes to, None for standard output or none; a number tells it from those of this run."""
+        if not self.sink.pictures or not result.match or self.sink.stdout:
+            return None
+        try:
+            place = first = files.target(path, result.suffix, self.sink.output, several=self.several)
         except OutputError as error:
-            self._fail(result.query, error)
+            return error
+        stem, dot, rest = first.name.rpartition(".retrieved.")
+        copies = count(2)
+        while os.path.abspath(place) in self.places:
+            place = first.with_name(f"{stem}-{next(copies)}{dot}{rest}")
+        self.places.add(os.path.abspath(place))
+        return place
+
+    def _write(self, place: Path | OutputError | None, result: Restoration) -> str | OutputError | None:
+        """Writes an answer; the place where it is."""
+        from uhop_cli.images.encode import to_png
+
+        if isinstance(place, OutputError):
+            return place
+        if place is None and not (self.sink.stdout and result.match):
+            return None
+        data = to_png(result.state) if result.original is None else result.original
+        if place is None:
+            sys.stdout.buffer.write(data)
+            return "-"
+        try:
+            files.write(place, data, force=self.sink.force, memory=self.restorer.memory)
+        except OutputError as error:
+            return error
+        if place.suffix.lower() != result.suffix.lower():
+            self.screen.note(f"{escape(place)} holds the original's bytes, which are of a {escape(result.suffix)} file")
+        return escape(place)
+
+    def _take(self, result: Restoration, written: str | OutputError | None) -> None:
+        """Notes and prints an answer."""
+        if isinstance(written, OutputError):
+            self._fail(result.query, written)
+            written = None
+        if self.sink.states:
+            try:
+                files.write(self.sink.states, archive(result), force=self.sink.force)
+            except OutputError as error:
+                self._fail(result.query, error)
         if self.sink.compare:
             self.strips.append(self._strip(result))
         self.results.append(result.to_json(written))
@@ -258,19 +308,6 @@ class _Session:
             print_result(result, written, self.screen)
         if self.show:
             self._picture(result)
-
-    def _write(self, path: Path | None, result: Restoration) -> str:
-        from uhop_cli.images.encode import to_png
-
-        data = to_png(result.state) if result.original is None else result.original
-        if self.sink.stdout:
-            sys.stdout.buffer.write(data)
-            return "-"
-        place = files.target(path, result.suffix, self.sink.output, several=self.several)
-        files.write(place, data, force=self.sink.force, memory=self.restorer.memory)
-        if place.suffix.lower() != result.suffix.lower():
-            self.screen.note(f"{escape(place)} holds the original's bytes, which are of a {escape(result.suffix)} file")
-        return escape(place)
 
     def _strip(self, result: Restoration) -> list[Any]:
         match = [self.restorer.memory.patterns[result.match.row]] if result.match else []
