@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uhop_cli.errors import OutputError
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory import sources
 from uhop_cli.memory.atomic import AtomicFile, temporary_files
@@ -163,3 +165,13 @@ def test_nothing_is_left_of_a_run_that_ends(tmp_path: Path) -> None:
     store([images], tmp_path / "m.safetensors")
     assert len(load(tmp_path / "m.safetensors")) == 1
     assert sorted(os.listdir(tmp_path)) == ["images", "m.safetensors"]
+
+
+def test_no_space_for_records_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(OutputError, match="no space"), Records(tmp_path / "m", SPEC, "x", 64):
+        pass
+    assert not os.listdir(tmp_path)

@@ -55,7 +55,11 @@ class Records:
 
     def __enter__(self) -> Records:
         self._file.__enter__()
-        self._file.write(json.dumps(self._head).encode().ljust(HEAD), 0)
+        try:
+            self._file.write(json.dumps(self._head).encode().ljust(HEAD), 0)
+        except BaseException:
+            self._file.discard()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

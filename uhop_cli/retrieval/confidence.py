@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from uhop_cli.errors import SettingsError
 
 Float64 = NDArray[np.float64]
-RIDGE = 1.0  # prior precision of the standardised weights: keeps them finite where the two kinds separate perfectly
+RIDGE = 0.3  # prior precision of the standardised weights: keeps them finite where the two kinds separate perfectly
 STEPS = 50  # of Newton's method
 TOLERANCE = 1e-9
 
