@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uhop_cli.cli.query import without_shared_folder
+from uhop_cli.cli.answers import without_shared_folder
 from uhop_cli.images.marker import is_own_output
 from uhop_cli.memory.restore import Restoration, Restorer
 
