@@ -32,7 +32,7 @@ from uhop_cli.memory.learn import Learned, learn, loss_of, margins, separation_l
 from uhop_cli.memory.memory import Memory, Originals
 from uhop_cli.memory.needs import check_memory, memory_needed
 from uhop_cli.memory.partial import Records, recover
-from uhop_cli.memory.report import StoreReport
+from uhop_cli.memory.report import StoreReport, report_of
 from uhop_cli.memory.self_test import SelfTest, self_test
 from uhop_cli.memory.settings import OnProgress, StoreSettings
 from uhop_cli.memory.sources import Sources, collect, headers
@@ -109,7 +109,7 @@ def store(
                 distinct.close(), spec, entries, found.transparent, originals, settings, kept if keep_kernel else None, progress
             )
             size = writer.finish(memory)
-        return _report(
+        return report_of(
             target, memory, learned, test, size, started, settings,
             added=len(entries) - (0 if kept is None else len(kept.entries)) - changed,
             changed=changed, unchanged=len(unchanged), removed=removed, skipped=tuple(skipped), taken_over=recovered.used,
@@ -153,7 +153,7 @@ def remove(
             )
             memory = replace(memory, originals=kept.originals)
             size = writer.finish(memory)
-    return _report(target, memory, learned, test, size, started, settings, removed=len(wanted), unchanged=len(kept.entries))
+    return report_of(target, memory, learned, test, size, started, settings, removed=len(wanted), unchanged=len(kept.entries))
 
 
 def learn_memory(
@@ -382,49 +382,3 @@ def _forecast(
         str(target), count, count, spec, skipped=skipped, bytes=size, seconds=time.perf_counter() - started,
         dry_run=True, notes=(note,), config=settings.to_json(),
     )  # fmt: skip
-
-
-def _report(
-    target: Path,
-    memory: Memory,
-    learned: Learned,
-    test: SelfTest,
-    size: int,
-    started: float,
-    settings: StoreSettings,
-    *,
-    taken_over: int = 0,
-    **counts: Any,
-) -> StoreReport:
-    entries = memory.entries
-    order = np.argsort(entries.name_entry, kind="stable")
-    _, first, numbers = np.unique(entries.name_entry[order], return_index=True, return_counts=True)
-    several = np.flatnonzero(numbers > 1)
-    groups = [order[first[place] : first[place] + numbers[place]] for place in several]
-    identical = sum(len(np.unique(entries.digests[group], axis=0)) == 1 for group in groups)
-    flat = memory.patterns.reshape(len(memory), -1)
-    constant = sum(int((part == part[:, :1]).all(axis=1).sum()) for part in (flat[i : i + 4096] for i in range(0, len(flat), 4096)))
-    notes = []
-    if taken_over:
-        notes.append(f"{taken_over} images had been decoded by a run that was killed, and were not decoded again")
-    if len(memory) == 1:
-        notes.append("only one pattern is stored: whatever is asked, it is the answer")
-    if constant > 1:
-        notes.append(f"{constant} images are of one plain colour each; damaged copies of these cannot be told apart reliably")
-    return StoreReport(
-        str(target),
-        len(entries),
-        len(memory),
-        memory.spec,
-        duplicates=tuple(tuple(escape(entries.name(int(index))) for index in group) for group in groups),
-        identical=identical,
-        stage1=learned.stage1,
-        separation=dict(memory.record["separation"]),
-        beta=memory.beta,
-        self_test=tuple(row.to_json() for row in test.rows),
-        bytes=size,
-        seconds=time.perf_counter() - started,
-        notes=tuple(notes),
-        config=settings.to_json(),
-        **counts,
-    )

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from uhop_cli.images.discover import escape
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.ingest import Skipped
+from uhop_cli.memory.learn import Learned
+from uhop_cli.memory.memory import Memory
+from uhop_cli.memory.self_test import SelfTest
+from uhop_cli.memory.settings import StoreSettings
 
 
 @dataclass(frozen=True)
@@ -77,3 +86,59 @@ class StoreReport:
             "dry_run": self.dry_run,
             "notes": list(self.notes),
         }
+
+
+def report_of(
+    target: Path,
+    memory: Memory,
+    learned: Learned,
+    test: SelfTest,
+    size: int,
+    started: float,
+    settings: StoreSettings,
+    *,
+    taken_over: int = 0,
+    **counts: Any,
+) -> StoreReport:
+    """The report on a memory that was written.
+
+    Args:
+        target, size: the file and its bytes.
+        memory, learned, test: what it holds, and how it came about.
+        started: when the run began, by `time.perf_counter`.
+        settings: asked for.
+        taken_over: images that a killed run had decoded.
+        counts: `added`, `changed`, ... of the report.
+    """
+    entries = memory.entries
+    order = np.argsort(entries.name_entry, kind="stable")
+    _, first, numbers = np.unique(entries.name_entry[order], return_index=True, return_counts=True)
+    several = np.flatnonzero(numbers > 1)
+    groups = [order[first[place] : first[place] + numbers[place]] for place in several]
+    identical = sum(len(np.unique(entries.digests[group], axis=0)) == 1 for group in groups)
+    flat = memory.patterns.reshape(len(memory), -1)
+    constant = sum(int((part == part[:, :1]).all(axis=1).sum()) for part in (flat[i : i + 4096] for i in range(0, len(flat), 4096)))
+    notes = []
+    if taken_over:
+        notes.append(f"{taken_over} images had been decoded by a run that was killed, and were not decoded again")
+    if len(memory) == 1:
+        notes.append("only one pattern is stored: whatever is asked, it is the answer")
+    if constant > 1:
+        notes.append(f"{constant} images are of one plain colour each; damaged copies of these cannot be told apart reliably")
+    return StoreReport(
+        str(target),
+        len(entries),
+        len(memory),
+        memory.spec,
+        duplicates=tuple(tuple(escape(entries.name(int(index))) for index in group) for group in groups),
+        identical=identical,
+        stage1=learned.stage1,
+        separation=dict(memory.record["separation"]),
+        beta=memory.beta,
+        self_test=tuple(row.to_json() for row in test.rows),
+        bytes=size,
+        seconds=time.perf_counter() - started,
+        notes=tuple(notes),
+        config=settings.to_json(),
+        **counts,
+    )
