@@ -38,6 +38,7 @@ def _up_to(last: int | None, steps: tuple[int, ...]) -> tuple[int, ...]:
 
 LEARNED = ("uhop-average-1", "uhop-average-10", "uhop-average-100")
 LOSSES = ("uhop-average-1", "uhop-average-10", "uhop-max-1", "uhop-max-10")
+BOUNDS = ("untrained", "mean-image", "ceiling")
 
 ITERATIONS_EXPERIMENT = Experiment(
     "iterations",
@@ -62,5 +63,5 @@ AVERAGE_AND_MAX = Experiment(
     "average against max loss, each at both learning rates that the published scripts use for one of them",
     "memories and iterations",
     _average_and_max,
-    LOSSES,
+    (*LOSSES, *BOUNDS),
 )
