@@ -100,8 +100,11 @@ def test_the_contact_sheet_shows_query_answer_and_truth(bench: tuple[Bench, Path
     assert len(names) == len(methods)
     with Image.open(folder / "capacity-ceiling.png") as picture:
         pixels = np.asarray(picture)
-    zoom = 64 // 9
-    cell = 9 * zoom + 2
-    retrieved, truth = pixels[2:cell, 2 + cell : 2 * cell], pixels[2:cell, 2 + 2 * cell : 3 * cell]
+    zoom = sheet.LEAST_SIDE // 9
+    size, step = 9 * zoom, 9 * zoom + sheet.GAP
+    top = len(pixels) - (9 * step + sheet.GAP) + sheet.GAP  # nine rows under the heads
+    query, retrieved, truth = (pixels[top : top + size, left : left + size] for left in (2 + step * i for i in range(3)))
     assert np.array_equal(retrieved, truth)  # the ceiling restores a half-masked picture
+    assert not np.array_equal(query, truth)
+    assert (pixels[: top - sheet.GAP] < 128).any(axis=(1, 2)).sum() > sheet.LINE  # words above them
     assert sheet.draw(folder, run, EXPERIMENTS["metastable"], methods) == []
