@@ -32,6 +32,35 @@ def test_tables_fit_eighty_columns(array: Path, capsys: pytest.CaptureFixture[st
     assert any(line.startswith("c   mean-image") for line in tables)
 
 
+def test_every_experiment_has_a_table(array: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = "metastable,loss-vs-error"
+    assert (
+        run(["bench", "--dataset", str(array), "--experiment", names, "--repeats", "2", "--sizes", "10", "--iterations", "2"]) == 0
+    )
+    out, _ = capsys.readouterr()
+    assert "2 to 10" in out
+    assert "Rank correlation of loss and error" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_method_that_does_not_beat_the_mean_image_is_marked(array: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--experiment", "noise", "--methods", "query,mean-image,ceiling", "--levels", "0,2", "--sizes", "10"]
+    assert run(["bench", "--dataset", str(array), *arguments, "--repeats", "2"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("c   query"))
+    assert line.rstrip().endswith("!")  # at noise 2
+    assert line.count("!") == 1
+
+
+def test_no_cell_is_cut(array: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    levels = "0,0.01,0.05,0.1,0.3,0.5,0.7,1,1.2,1.4,2"
+    arguments = ["--experiment", "noise", "--methods", "cosine-matched,cosine,mean-image", "--repeats", "1", "--levels", levels]
+    assert run(["bench", "--dataset", str(array), "--sizes", "10", *arguments]) == 0
+    out = capsys.readouterr().out
+    assert "…" not in out  # the narrow cells of one repeat: as many columns as fit, and no more
+    assert max(map(len, out.splitlines())) <= 80
+    assert sum(line.startswith("c   mean-image") for line in out.splitlines()) >= 4
+
+
 def test_json_is_one_document(array: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", "--dataset", str(array), "--json", "--experiment", "capacity", *FAST]) == 0
     document = json.loads(capsys.readouterr().out)

@@ -14,8 +14,9 @@ from uhop_cli.experiments.config import Config
 from uhop_cli.experiments.datasets import Dataset
 from uhop_cli.experiments.experiments import EXPERIMENTS, methods_of
 from uhop_cli.experiments.journal import Journal
+from uhop_cli.experiments.methods import METHODS
 from uhop_cli.experiments.runs import Bench
-from uhop_cli.experiments.statistics import paired, student_quantile, summarise
+from uhop_cli.experiments.statistics import Cell, paired, rank_correlation, role, student_quantile, summarise
 
 
 def row(method: str, repeat: int, sse: float, x: int = 10) -> dict[str, object]:
@@ -45,6 +46,70 @@ def test_a_table_knows_the_best_and_the_best_control() -> None:
     assert table.cells["uhop", 10].difference == pytest.approx(-2.0)  # against cosine, the better control
     assert table.cells["cosine", 10].difference is None
     assert table.cells["uhop", 10].mean == 2.5
+
+
+def test_who_does_not_beat_the_mean_image_is_named() -> None:
+    rows = [row(m, r, v) for m, v in (("uhop", 9.0), ("mhn", 8.9), ("mean-image", 9.0), ("ceiling", 9.0)) for r in (0, 1)]
+    table = summarise(rows, "capacity")
+    assert [table.cells[m, 10].idle for m in table.methods] == [True, False, False, False]
+    tied = summarise([row(m, 0, 9.0) for m in ("uhop", "mean-image")], "capacity")
+    assert [tied.cells[m, 10].best for m in tied.methods] == [False, True]
+    config = {"settings": {"protocol": "tuned", "seed": 0}, "dataset": "x", "images": 1, "shape": [1], "digest": "", "files": {}}
+    config |= {"repeats": 1, "iterations": 1, "version": ""}
+    text = report.markdown([{**one, "rate": None} for one in rows], config)
+    assert "no better than the mean image at any of them" in text
+    assert "| uhop | 9.00±0 ! |" in text
+    assert "1 repeat, " in text
+
+
+def test_errors_that_are_shown_as_nothing_are_all_the_best() -> None:
+    table = summarise([row("uhop", 0, 0.0), row("mhn", 0, 5e-7), row("cosine", 0, 2e-6)], "capacity")
+    assert [table.cells[m, 10].best for m in table.methods] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation", "text"),
+    [
+        (8.3, 2.31, "8.30±2.31"),
+        (44.2, 3.94, "44.2±3.9"),
+        (100, 50, "100±50"),
+        (266.0, 0.17, "266±0.2"),
+        (0.00999, 0.0115, "0.0100±0.0115"),
+        (0.00071, 0.0003, "0.0007±0.0003"),
+        (278.0, 3e-6, "278±0"),
+        (1e-5, 2e-6, "1e-05±2e-06"),
+        (1e-9, 0, "0±0"),
+    ],
+)
+def test_means_and_deviations_are_written_alike(mean: float, deviation: float, text: str) -> None:
+    assert report.cell_text(Cell(mean, deviation, 2), "sse") == text
+    assert report.cell_text(Cell(mean, 0.0, 1), "sse") == text.partition("±")[0]  # one repeat has no deviation
+
+
+def test_ranks_correlate_as_spearman_says() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    xs, ys = np.random.default_rng(0).integers(0, 6, (2, 20)).tolist()
+    assert rank_correlation(xs, ys) == pytest.approx(stats.spearmanr(xs, ys).statistic)
+    assert rank_correlation([1, 1], [1, 2]) is None
+    assert rank_correlation([], []) is None
+
+
+def test_no_panel_has_too_many_curves_and_each_has_the_controls(dataset: Dataset) -> None:
+    few = ["uhop", "mhn", "mean-image", "ceiling"]
+    assert plots._panels(few) == [("", few)]
+    everyone = [method.name for method in methods_of(EXPERIMENTS["capacity"], Config(methods=("all", "quirks"), protocol="paper"))]
+    panels = plots._panels(everyone)
+    assert [title for title, _ in panels] == list(plots.PANELS)
+    assert {method for _, methods in panels for method in methods} == set(everyone)
+    for _, methods in panels:
+        assert {"mean-image", "cosine", "ceiling"} <= set(methods)
+        looks = {(look["color"], look["marker"]) for look in map(plots._look, methods)}
+        assert len(looks) == len(methods)  # no two look the same
+
+
+def test_controls_are_dashed_and_learned_kernels_solid() -> None:
+    assert {role(method): plots._look(method)["linestyle"] for method in METHODS}.items() >= {"control": "--", "uhop": "-"}.items()
+    assert all(plots._look(method)["color"] in plots.GREYS for method in METHODS if role(method) == "control")
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +143,23 @@ def test_csv_and_json_carry_every_row(bench: tuple[Bench, Path], dataset: Datase
     assert "| c | mean-image |" in text
     assert "best control" in text
     assert "above 10" in text  # the table of metastable states, diffuse and large ones included
+    assert "| uhop-average-1 | rate above 0 |" in text
+    assert "Sum-of-squares error against memories" in text
+
+
+def test_the_report_shows_figures_and_contact_sheets(bench: tuple[Bench, Path], dataset: Dataset) -> None:
+    run, folder = bench
+    figures = ["capacity.png", "capacity-uhop.png", "capacity-mean-image.png"]
+    report.write(folder, run.journal, run.config.to_json(dataset), figures)
+    text = (folder / "report.md").read_text()
+    assert all(text.count(f"({name})") == 1 for name in figures)
+    assert "query | retrieved | truth" in text
+
+
+def test_what_a_method_learned_is_told_once(bench: tuple[Bench, Path]) -> None:
+    run, _ = bench
+    (_, _, body), *_ = [table for table in report.details(run.journal.rows, "corruptions") if table[1][1] == "at"]
+    assert [line[:2] for line in body] == [["uhop-gradient", "all"], ["untrained", "all"]]  # whatever the damage
 
 
 def test_figures_are_drawn_and_are_the_same_each_time(bench: tuple[Bench, Path]) -> None:

@@ -113,7 +113,8 @@ def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: 
     for experiment, _ in chosen:
         _print(experiment.name, journal, output)
     output.line("c control   ^ ceiling: nothing can be better   p with published quirks")
-    output.line("* best of its column   ± standard deviation over repeats")
+    output.line("* best of its column   ! no better than the mean image")
+    output.line("± standard deviation over repeats")
     if out is not None:
         _write(out, bench, record, output)
     output.document(report.document(journal, record))
@@ -121,11 +122,14 @@ def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: 
 
 def _print(name: str, journal: Journal, output: Output) -> None:
     from uhop_cli.experiments.experiments import EXPERIMENTS
-    from uhop_cli.experiments.report import MEASURES, summaries
+    from uhop_cli.experiments.report import MEASURES, details, summaries
 
     experiment = EXPERIMENTS[name]
     for table in summaries(journal.rows, name):
         _table(f"{name}: {MEASURES[table.measure]} against {experiment.axis}", table, output)
+    for title, heads, body in details(journal.rows, name):
+        output.table(heads, body, left=[0, 1], title=title)
+        output.line()
 
 
 def _table(title: str, table: Summary, output: Output) -> None:
@@ -145,7 +149,7 @@ def _table(title: str, table: Summary, output: Output) -> None:
         for method in table.methods
         for column in table.columns
     }
-    width = max([len(column_text(column)) for column in table.columns] + [len(text) + 1 for text in texts.values()]) + 2
+    width = max([len(column_text(column)) for column in table.columns] + [len(text) + 1 for text in texts.values()]) + 3
     fitting = max(1, (console.width - max(map(len, table.methods)) - 4) // width)
     for begin in range(0, len(table.columns), fitting):
         columns = table.columns[begin : begin + fitting]
@@ -161,8 +165,8 @@ def _table(title: str, table: Summary, output: Output) -> None:
             cells = []
             for column in columns:
                 cell = table.cells.get((method, column))
-                best = cell is not None and cell.best
-                cells.append(Text(texts[method, column] + ("*" if best else " "), style="bold" if best else style))
+                mark = " " if cell is None else "*" if cell.best else "!" if cell.idle else " "
+                cells.append(Text(texts[method, column] + mark, style="bold" if mark == "*" else style))
             block.add_row(Text(MARKS[kind]), Text(method, style=style), *cells)
         console.print(block)
         output.line()

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from uhop_cli.experiments.journal import Row
 from uhop_cli.experiments.methods import METHODS
 from uhop_cli.spherical_codes import incomplete_beta
 
 CONFIDENCE = 0.95
+NOTHING = 1e-6  # an error below it counts as 0: a thousandth of one grey level in one value
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,9 @@ class Cell:
         difference: mean over repeats of this method less the best control, both on the same memories and queries; None for
             controls, and where there is no control.
         interval: half the width of the 95% interval of that difference (Student's t); 0 for a single repeat.
-        best: whether no method but the ceiling has a better mean.
+        best: whether no method but the ceiling has a better mean, and it is not idle.
+        idle: whether it is no better than answering with the mean image, whatever is asked; False for these two themselves and
+            where the mean image did not run.
     """
 
     mean: float
@@ -35,6 +39,7 @@ class Cell:
     difference: float | None = None
     interval: float = 0.0
     best: bool = False
+    idle: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,14 +77,17 @@ def summarise(rows: Sequence[Row], experiment: str, measure: str = "sse") -> Sum
         means = {method: float(np.mean(list(found.values()))) for method, found in here.items()}
         controls = [method for method in here if role(method) == "control"]
         best_control = min(controls, key=lambda method: sign * means[method], default=None)
-        ranked = [sign * mean for method, mean in means.items() if role(method) != "ceiling"]
+        best_mean = min((sign * mean for method, mean in means.items() if role(method) != "ceiling"), default=0.0)
+        least = max(best_mean, NOTHING) if measure == "sse" else best_mean + 1e-9
         for method, found in here.items():
             difference, interval = None, 0.0
             if best_control is not None and role(method) not in ("control", "ceiling"):
                 difference, interval = paired(found, here[best_control])
             deviation = float(np.std(list(found.values()), ddof=1)) if len(found) > 1 else 0.0
-            best = role(method) != "ceiling" and sign * means[method] <= min(ranked) + 1e-9
-            cells[method, column] = Cell(means[method], deviation, len(found), difference, interval, best)
+            contests = role(method) != "ceiling" and method != "mean-image" and "mean-image" in means
+            idle = contests and sign * means[method] >= sign * means["mean-image"]
+            best = role(method) != "ceiling" and not idle and sign * means[method] <= least
+            cells[method, column] = Cell(means[method], deviation, len(found), difference, interval, best, idle)
     return Summary(experiment, measure, columns, methods, cells)
 
 
@@ -106,3 +114,16 @@ def student_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
 def role(method: str) -> str:
     """The role of a method; one that is not registered (any more) counts as a baseline."""
     return METHODS[method].role if method in METHODS else "baseline"
+
+
+def rank_correlation(xs: Sequence[float], ys: Sequence[float]) -> float | None:
+    """Spearman's correlation: Pearson's of the ranks, equal values at their mean rank; None where all xs or all ys are equal."""
+    if len(set(xs)) < 2 or len(set(ys)) < 2:
+        return None
+    return float(np.corrcoef(_ranks(xs), _ranks(ys))[0, 1])
+
+
+def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
+    _, places, counts = np.unique(np.asarray(values, np.float64), return_inverse=True, return_counts=True)
+    ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    return ranks
