@@ -103,7 +103,7 @@ def _caption(rows: Sequence[Row], experiment: Experiment, dataset: str) -> str:
     )
 
 
-def _subplots(figure: Any, count: int, *, across: float = 0, columns: int = 0, below: float = BELOW) -> list[Any]:
+def _subplots(figure: Any, count: int, *, columns: int, across: float = 0, below: float = BELOW) -> list[Any]:
     """Panels above one another, on a figure of the size that they, the caption and a legend at their right need."""
     across = max(across, PANEL_INCHES[0])
     width, height = LEFT + across + COLUMN_INCHES * columns + RIGHT, ABOVE + (PANEL_INCHES[1] + BETWEEN) * count - BETWEEN + below
@@ -233,15 +233,18 @@ def _series(columns: Sequence[Any]) -> list[range]:
 
 
 def _scatter(figure: Any, rows: Sequence[Row]) -> list[Any]:
-    axes = _subplots(figure, 1)[0]
-    for index, method in enumerate(dict.fromkeys(row["method"] for row in rows if row["loss"] is not None)):
-        own = [row for row in rows if row["method"] == method and row["loss"] is not None]
-        rising = [row for row in own if (row["rate"] or 0) > 0]
-        falling = [row for row in own if (row["rate"] or 0) <= 0]
-        for some, marker, note in ((rising, "o", "rate above 0"), (falling, "x", "rate below 0: the loss rises")):
-            xs, ys = [row["loss"] for row in some], [row["sse"] for row in some]
-            colour = COLOURS[index % len(COLOURS)]
-            axes.scatter(xs, ys, s=12, marker=marker, color=colour, label=f"{method}, {note}", linewidths=0.8)
-    axes.set_ylim(bottom=0, top=(1 + ROOM) * max(row["sse"] for row in rows) or 1.0)
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False, fontsize=7, ncols=2)
+    axes = _subplots(figure, 1, columns=1)[0]
+    marks = (("o", "rate above 0"), ("x", "rate below 0, loss rises"))
+    learned = [row for row in rows if row["loss"] is not None and role(row["method"]) not in REFERENCES]
+    for index, method in enumerate(dict.fromkeys(row["method"] for row in learned)):
+        colour = COLOURS[index % len(COLOURS)]
+        axes.plot([], [], color=colour, linewidth=4, label=method)
+        for rises, (marker, _) in enumerate(marks):
+            own = [row for row in learned if row["method"] == method and ((row["rate"] or 0) <= 0) == bool(rises)]
+            xs, ys = [row["loss"] for row in own], [row["sse"] for row in own]
+            axes.scatter(xs, ys, s=12, marker=marker, color=colour, linewidths=0.8)
+    for marker, note in marks:
+        axes.plot([], [], color=GREYS[0], linestyle="none", marker=marker, markersize=4, label=note)
+    axes.set_ylim(bottom=0, top=(1 + ROOM) * max((row["sse"] for row in learned), default=0.0) or 1.0)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=7)
     return [axes]
