@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,3 +191,23 @@ def test_the_contact_sheet_shows_query_answer_and_truth(bench: tuple[Bench, Path
     assert not np.array_equal(query, truth)
     assert (pixels[: top - sheet.GAP] < 128).any(axis=(1, 2)).sum() > sheet.LINE  # words above them
     assert sheet.draw(folder, run, EXPERIMENTS["metastable"], methods) == []
+
+
+def test_margins_lie_between_the_bounds_of_codes_in_their_figure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No error is drawn there: the dimension is asked for what it does to the margin."""
+    figures = pytest.importorskip("matplotlib.figure")
+    row = {"experiment": "feature-dim", "method": "khm-unit", "repeat": 0, "sse": None, "protocol": "paper"}
+    bounds = {"margin_lower": 0.2, "margin_upper": 0.7}
+    rows = [{**row, "x": x, "margin": margin, **bounds} for x, margin in ((2, 0.3), (4, 0.5))]
+    drawn: dict[str, list[float]] = {}
+
+    def saved(figure: Any, path: Path, **_: object) -> None:
+        (axes,) = figure.axes
+        assert axes.get_ylabel() == plots.LABELS["margin"]
+        drawn.update({line.get_label(): list(line.get_ydata()) for line in axes.lines if len(line.get_ydata())})
+
+    monkeypatch.setattr(figures.Figure, "savefig", saved)
+    assert plots.draw(tmp_path, rows, EXPERIMENTS["feature-dim"], "generated") == ["feature-dim.png", "feature-dim.svg"]
+    assert drawn["a code exists with"] == [0.2, 0.2]
+    assert drawn["no code exceeds"] == [0.7, 0.7]
+    assert [0.3, 0.5] in drawn.values()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from uhop_cli import __version__
 from uhop_cli.errors import SettingsError
@@ -142,6 +142,7 @@ class Experiment:
         conditions: the grid.
         methods: those that it compares unless others are asked for; empty: those of the protocol.
         log: whether the axis is drawn logarithmically.
+        measure: of the rows that the figure shows: 'sse', or 'margin' with the bounds of spherical codes.
     """
 
     name: str
@@ -151,3 +152,4 @@ class Experiment:
     conditions: Callable[[Config, Dataset], list[Condition]]
     methods: tuple[str, ...] = ()
     log: bool = False
+    measure: Literal["sse", "margin"] = "sse"

@@ -23,4 +23,5 @@ FEATURE_DIM = Experiment(
     _dimensions,
     ("khm-unit", "khm-average", "untrained", "mean-image", "ceiling"),
     log=True,
+    measure="margin",
 )

@@ -51,7 +51,8 @@ DODGE = 0.8  # the share of a word's place on the axis that the methods' markers
 FEW_TICKS = 7
 FEW, SHADES = 6, (0.12, 0.06)  # bands are fainter where more than a few lie on one another
 LINE = 95  # letters of the caption
-ERROR = "sum-of-squares error (values 0 to 1)"
+LABELS = {"sse": "sum-of-squares error (values 0 to 1)", "margin": "smallest 1 - cos of two memories"}
+BOUNDS = (("margin_upper", "no code exceeds", ":"), ("margin_lower", "a code exists with", "--"))
 
 
 def available() -> bool:
@@ -65,7 +66,7 @@ def available() -> bool:
 
 def draw(folder: Path, rows: Sequence[Row], experiment: Experiment, dataset: str) -> list[str]:
     """Draws an experiment; returns the names of the files."""
-    own = [row for row in rows if row["experiment"] == experiment.name and row["sse"] is not None]
+    own = [row for row in rows if row["experiment"] == experiment.name and row[experiment.measure] is not None]
     if not own:
         return []
     import matplotlib
@@ -77,13 +78,15 @@ def draw(folder: Path, rows: Sequence[Row], experiment: Experiment, dataset: str
         FigureCanvasAgg(figure)
         if experiment.name == "loss-vs-error":
             axes = _scatter(figure, own)
+        elif experiment.measure == "margin":
+            axes = _margins(figure, own, experiment)
         else:
             axes = _curves(figure, summarise(own, experiment.name), experiment)
         axes[-1].set_xlabel(experiment.axis)
         for panel in axes:
             panel.spines[["top", "right"]].set_visible(False)
             panel.grid(alpha=0.25, linewidth=0.5)
-            panel.set_ylabel(ERROR)
+            panel.set_ylabel(LABELS[experiment.measure])
         caption = _caption(own, experiment, dataset)
         figure.text(0.1 / figure.get_figwidth(), 1 - 0.08 / figure.get_figheight(), caption, va="top", fontsize=8)
         names = [f"{experiment.name}.png", f"{experiment.name}.svg"]
@@ -129,6 +132,19 @@ def _curves(figure: Any, table: Summary, experiment: Experiment) -> list[Any]:
         panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=7, ncols=columns, handlelength=3)
     _across(axes[-1], table, experiment)
     _upright(axes[0], table)
+    return axes
+
+
+def _margins(figure: Any, rows: Sequence[Row], experiment: Experiment) -> list[Any]:
+    """Smallest margins, between what a spherical code is known to reach and what none can."""
+    table, axes = summarise(rows, experiment.name, "margin"), _subplots(figure, 1, columns=1)
+    _panel(axes[0], table, table.methods)
+    for name, label, style in BOUNDS:
+        bound = {row["x"]: row[name] for row in rows}
+        axes[0].plot(list(bound), list(bound.values()), color=GREYS[1], linestyle=style, label=label)
+    axes[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=7, handlelength=3)
+    _across(axes[0], table, experiment)
+    axes[0].set_ylim(bottom=0)
     return axes
 
 
