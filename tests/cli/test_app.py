@@ -157,3 +157,24 @@ def _environment() -> dict[str, str]:
     root = str(Path(uhop_cli.__file__).parents[1])
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("UHOP_", "COV"))}
     return {**kept, "PYTHONPATH": root}
+
+
+@pytest.mark.parametrize("arguments", [("query", ""), ("store", "x", "--memory="), ("info", "")])
+def test_an_empty_argument_is_no_path(uhop: Any, arguments: tuple[str, ...]) -> None:
+    ran = uhop(*arguments)
+    assert ran.code == 2
+    assert "empty" in ran.err
+
+
+@pytest.mark.parametrize("size", ["inf", "nan", "1.5"])
+def test_sizes_that_are_no_numbers_of_memories_are_refused(uhop: Any, size: str) -> None:
+    ran = uhop("bench", "--sizes", size)
+    assert ran.code == 2
+    assert "unexpected" not in ran.err
+
+
+def test_every_error_has_a_hint(uhop: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(b"x")
+    ran = uhop("info", tmp_path / "a.safetensors")
+    assert ran.code == 1
+    assert [line.partition(":")[0] for line in ran.err.splitlines()] == ["error", "hint"]

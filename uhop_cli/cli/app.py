@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from typing import Annotated, Any, NoReturn
@@ -13,10 +14,11 @@ from uhop_cli import __version__
 from uhop_cli.cli import bench, demo, info, query, store
 from uhop_cli.cli.help import Command
 from uhop_cli.cli.output import complain
-from uhop_cli.errors import SettingsError, UhopError
+from uhop_cli.errors import OutputError, SettingsError, UhopError
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
+_EMPTY = re.compile(r"(--[a-z-]+=)?")  # an argument without a value
 
 app = typer.Typer(
     name="uhop",
@@ -58,6 +60,9 @@ def run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no reason to stop
+    if any(_EMPTY.fullmatch(argument) for argument in arguments):  # as a path it would be the current folder
+        complain("an argument is empty", "is a variable of the shell unset?")
+        return 2
     stopped: list[int] = []
 
     def stop(number: int, frame: Any) -> None:
@@ -88,18 +93,19 @@ def run(arguments: list[str]) -> int:
 def _explain(error: Exception) -> int:
     """Says what went wrong in one line, and how to cure it; returns the exit code."""
     if isinstance(error, UhopError):
-        complain(error.message, error.hint)
+        complain(error.message, error.hint or error.cure)
         return 2 if isinstance(error, SettingsError) else 1
     if isinstance(error, typer.TyperException):  # a usage error
         context: Any = getattr(error, "ctx", None)
         command = context.command_path if context else "uhop"
-        complain(error.format_message().replace("\n", " "), f"{command} --help lists what there is")
+        message = error.format_message().replace("\n", " ").replace("Value error, ", "")
+        complain(message, f"{command} --help lists what there is")
         return error.exit_code
     if isinstance(error, MemoryError):
         complain("there is not enough memory", "choose a smaller --size, or fewer images")
     elif isinstance(error, OSError) and error.strerror:
         place = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
-        complain(f"{place}{error.strerror}")
+        complain(f"{place}{error.strerror}", OutputError.cure)
     else:
         complain(f"unexpected {type(error).__name__}: {error}", "this is a bug; --debug shows where it is")
     return 1

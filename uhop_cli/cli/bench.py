@@ -71,7 +71,7 @@ def bench(
     if resume and out is None:
         raise typer.BadParameter("--resume goes on with a run that was written to --out DIR")
     whole = _numbers(sizes, "--sizes")
-    if any(size != int(size) for size in whole):
+    if not all(size.is_integer() for size in whole):
         raise typer.BadParameter("--sizes are whole numbers")
     noise = _numbers(levels, "--levels")
 
