@@ -51,7 +51,7 @@ def test_photographs(race: Any, size: str, request: pytest.FixtureRequest, tmp_p
     def decode(path: Path, draft: bool, how: Image.Resampling) -> np.ndarray:
         with Image.open(path) as image:
             if draft:
-                image.draft("RGB", (8 * SIDE, 8 * SIDE))
+                image.draft("RGB", (6 * SIDE, 6 * SIDE))
             return np.asarray(image.convert("RGB").resize((SIDE, SIDE), how))
 
     def alone(draft: bool, how: Image.Resampling = Image.Resampling.BOX) -> None:

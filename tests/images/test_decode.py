@@ -23,6 +23,7 @@ from uhop_cli.errors import ImageError
 from uhop_cli.images import decode as module
 from uhop_cli.images import guards
 from uhop_cli.images.decode import Header, decode, read_bytes, read_header
+from uhop_cli.images.patterns import PatternSpec, to_pattern
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -281,19 +282,34 @@ def test_netpbm(data, rows):
     assert decode(data).pixels.ravel().tolist() == rows
 
 
-def test_draft_keeps_eight_times_the_pattern_and_the_picture():
+def test_draft_keeps_six_times_the_pattern_and_the_picture():
     y, x = np.mgrid[:1200, :1800]
     large = np.stack((x / 8, y / 5, 128 + 60 * np.sin(x / 40)), axis=2).astype(np.uint8)
     for kind in ("JPEG", "PNG"):
         data = stored(Pillow.fromarray(large), kind)
         full, small = decode(data).pixels, decode(data, draft=(32, 16)).pixels
         assert full.shape == large.shape
-        assert 256 <= min(small.shape[:2]) < 600
+        assert 192 <= min(small.shape[:2]) < 600
         assert small.shape[1] / small.shape[0] == pytest.approx(1.5, rel=0.01)
         factor = 1200 // small.shape[0]
         means = full.reshape(small.shape[0], factor, small.shape[1], factor, 3).mean(axis=(1, 3))
         assert np.abs(small - means).max() < 6
         assert np.array_equal(decode(data, draft=(640, 640)).pixels, full)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_reduced_picture_gives_the_pattern_of_the_whole_one(kind, orientation):
+    """Sizes that no step divides: the last row and column of a reduced picture are narrow, at whichever end they come to lie."""
+    y, x = np.mgrid[:203, :301]
+    waves = np.stack((128 + 100 * np.sin(x / 9), 128 + 100 * np.cos(y / 7), (x + y) / 2), axis=2).astype(np.uint8)
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    data = stored(Pillow.fromarray(waves), kind, exif=exif, **({"quality": 95} if kind == "JPEG" else {}))
+    spec = PatternSpec(8, 8, 3)
+    full, reduced = (to_pattern(decode(data, draft=draft), spec).astype(int) for draft in (None, (8, 8)))
+    assert decode(data, draft=(8, 8)).width < decode(data).width
+    assert np.abs(full - reduced).max() <= 2
 
 
 def test_reduction_leaves_out_what_is_transparent():

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from uhop_cli.images.resample import resize
+from uhop_cli.images.resample import Axis, resize
 
 
 def mean_matrix(size: int, target: int) -> list[list[Fraction]]:
@@ -55,3 +55,22 @@ def test_an_axis_that_fits_or_grows() -> None:
     grown = resize(values, 8, 3)  # one axis grows, the other shrinks
     np.testing.assert_allclose(grown[0], values[:1].reshape(1, 3, 2, 3).mean(axis=2)[0])
     np.testing.assert_allclose(grown[1], (0.75 * values[0] + 0.25 * values[1]).reshape(3, 2, 3).mean(axis=1))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(("height", "width", "step"), [(37, 50, 4), (36, 49, 3), (300, 41, 7), (33, 33, 2)])
+def test_a_reduced_picture_keeps_its_place(height: int, width: int, step: int, turned: bool) -> None:
+    """Blocks of one colour, the last of which are cut: a pixel for each block says as much as all pixels."""
+    rows, columns = Axis(height, step), Axis(width, step)
+    reduced = np.random.default_rng(2).integers(0, 256, (len(rows), len(columns), 3), dtype=np.uint8)
+    full = reduced.repeat(step, axis=0).repeat(step, axis=1)[:height, :width]
+    if turned:
+        reduced, full, rows, columns = reduced[::-1, ::-1], full[::-1, ::-1], rows.turned(), columns.turned()
+    np.testing.assert_array_equal(resize(reduced, 4, 3, (rows, columns)), resize(full, 4, 3))
+    assert (len(rows), len(columns)) == reduced.shape[:2]
+
+
+def test_an_axis_turned_twice_is_itself() -> None:
+    axis = Axis(37, 4)
+    assert axis.turned() == Axis(37, 4, -3)
+    assert axis.turned().turned() == axis

@@ -23,8 +23,9 @@ from uhop_cli.errors import ImageError
 from uhop_cli.images.discover import escape
 from uhop_cli.images.guards import MAX_PPM_HEADER, check_structure, check_work, is_raw_thumbnail
 from uhop_cli.images.modes import gray_mode, to_arrays
-from uhop_cli.images.orientation import orientation, upright
+from uhop_cli.images.orientation import orientation, upright, upright_axes
 from uhop_cli.images.quiet import quiet_libtiff, quiet_pillow
+from uhop_cli.images.resample import Axis
 from uhop_cli.images.signatures import ACCEPTED, DEVELOP, HEAD_BYTES, Format, sniff
 
 if TYPE_CHECKING:
@@ -37,9 +38,10 @@ MAX_PIXELS = 80_000_000
 MAX_SIDE = 65_535
 LARGE_PIXELS = 16_000_000
 
-# A picture is handed out at no less than this many times the draft size on either side, so that what remains to be averaged hides
-# the rounding of the decoder's own reduction.
-_DRAFT_MARGIN = 8
+# A picture is handed out at no less than so many times the draft size on either side: JPEG's own reduction, which halves the time,
+# is closer to the mean over a block than what comes of other reductions. tests/acceptance/reduced.py shows what either costs.
+_DRAFT_MARGIN = 6
+_REDUCE_MARGIN = 8
 
 _PLUGINS: dict[Format, tuple[str, str]] = {
     "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
@@ -63,10 +65,12 @@ class Image:
     Attributes:
         pixels: (H, W, 3) RGB or (H, W, 1) grey, uint8, not premultiplied.
         alpha: (H, W) uint8, 255 opaque; None where all is opaque.
+        axes: where rows and columns lie in the original, of which this may be a reduction; None if it is not.
     """
 
     pixels: UInt8
     alpha: UInt8 | None
+    axes: tuple[Axis, Axis] | None = None
 
     @property
     def width(self) -> int:
@@ -152,7 +156,7 @@ def decode(data: bytes, *, draft: tuple[int, int] | None = None) -> Image:
     Args:
         data: the bytes of the file.
         draft: (width, height) of the pattern this picture will become: one that is much larger may come back reduced, by whole
-            factors, to no less than 8 times that size; None for the full size.
+            factors, to no less than 6 times that size; None for the full size.
 
     Raises:
         ImageError: the reason in one line, and a cure where there is one.
@@ -167,13 +171,16 @@ def decode(data: bytes, *, draft: tuple[int, int] | None = None) -> Image:
 def _decode(file: ImageFile, kind: Format, data: bytes, draft: tuple[int, int] | None) -> Image:
     with _refusing(kind):
         turn = orientation(file, kind, data)
-        side = _DRAFT_MARGIN * max(draft) if draft else 0
-        if draft:
-            file.draft(None, (side, side))
+        width, height = file.size
+        side = max(draft) if draft else 0
+        drafted = file.draft(None, (_DRAFT_MARGIN * side,) * 2) if draft else None
+        step = 1 if drafted is None else round(width / drafted[1][2])
         file.load()
-        reduce = max(1, min(file.size) // side) if side else 1
+        reduce = max(1, min(file.size) // (_REDUCE_MARGIN * side)) if draft else 1
         pixels, alpha = to_arrays(file, reduce)
-        return Image(upright(pixels, turn), None if alpha is None else upright(alpha, turn))
+        step *= reduce
+        axes = None if step == 1 else upright_axes(Axis(height, step), Axis(width, step), turn)
+        return Image(upright(pixels, turn), None if alpha is None else upright(alpha, turn), axes)
 
 
 def _open(data: bytes) -> tuple[ImageFile, Format]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uhop_cli.images.resample import Axis
 from uhop_cli.images.signatures import Format
 
 if TYPE_CHECKING:
@@ -42,15 +43,29 @@ def orientation(file: ImageFile, kind: Format, data: bytes) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def turns(turn: int) -> tuple[bool, bool, bool]:
+    """What EXIF asks for: whether to transpose, then to turn the rows upside down, and to mirror the columns."""
+    return turn >= 5, turn in (3, 4, 7, 8), turn in (2, 3, 6, 7)
+
+
 def upright(array: UInt8, turn: int) -> UInt8:
-    """`array` (H, W[, C]) turned as EXIF asks: 2 and 4 mirror, 3 turns by 180 degrees, 5 to 8 transpose first."""
-    if turn >= 5:
+    """`array` (H, W[, C]) turned as EXIF asks."""
+    transposed, down, mirrored = turns(turn)
+    if transposed:
         array = array.swapaxes(0, 1)
-    if turn in (3, 4, 7, 8):
+    if down:
         array = array[::-1]
-    if turn in (2, 3, 6, 7):
+    if mirrored:
         array = array[:, ::-1]
     return np.ascontiguousarray(array)
+
+
+def upright_axes(rows: Axis, columns: Axis, turn: int) -> tuple[Axis, Axis]:
+    """Where rows and columns lie after `upright`."""
+    transposed, down, mirrored = turns(turn)
+    if transposed:
+        rows, columns = columns, rows
+    return rows.turned() if down else rows, columns.turned() if mirrored else columns
 
 
 def _png_chunk(data: bytes, wanted: bytes) -> bytes | None:

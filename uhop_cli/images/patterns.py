@@ -1,8 +1,9 @@
 """Pictures -> patterns: points of [0, 1]^d that all have one size, one colour model and one background.
 
-A pattern value is the mean of the picture over its cell, exactly, where the picture is larger (so a picture and its shrunk copy
-give nearly the same pattern), and linear interpolation between pixel centres where it is smaller; each axis on its own. A picture
-of the pattern's size keeps its exact pixels. Grey is the luma of ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B.
+A pattern value is the mean of the picture over its cell where the picture is larger (so a picture and its shrunk copy give nearly
+the same pattern), and linear interpolation between pixel centres where it is smaller; each axis on its own. The mean is exact, but
+for pictures so large that `decode` hands them out reduced. A picture of the pattern's size keeps its exact pixels. Grey is the
+luma of ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -149,7 +150,7 @@ def parse_background(text: str) -> Background:
 def to_pattern(image: Image, spec: PatternSpec) -> UInt8:
     """The pattern of a picture, (H, W, C) uint8: laid on the background, brought to the pattern's size, rounded."""
     if image.alpha is None:
-        return _round(_channels(_resize(image.pixels, spec), spec))
+        return _round(_channels(_resize(image.pixels, image, spec), spec))
     color, cover = _premultiplied(image, spec)
     background = np.array([[spec.background]], np.float64)
     return _round(_channels(color, spec) + (1 - cover) * _channels(background, spec))
@@ -194,7 +195,7 @@ def holes_only(image: Image, spec: PatternSpec) -> Image:
     background = np.array(spec.background, np.float64)
     behind = background if image.pixels.shape[2] == 3 else _channels(background[None, None], PatternSpec(1, 1, 1))[0, 0]
     laid = _round(cover * image.pixels + (1 - cover) * behind)
-    return Image(laid, np.where(image.alpha > 0, 255, 0).astype(np.uint8))
+    return replace(image, pixels=laid, alpha=np.where(image.alpha > 0, 255, 0).astype(np.uint8))
 
 
 def with_mask(image: Image, mask: Image) -> Image:
@@ -209,7 +210,7 @@ def with_mask(image: Image, mask: Image) -> Image:
     kept = (255 - np.rint(luma)[rows][:, columns]).astype(np.uint8)
     if image.alpha is not None:
         kept = np.minimum(kept, image.alpha)
-    return Image(image.pixels, kept)
+    return replace(image, alpha=kept)
 
 
 def to_vectors(pixels: UInt8) -> Float32:
@@ -235,8 +236,8 @@ def _premultiplied(image: Image, spec: PatternSpec) -> tuple[Float64, Float64]:
     """Mean of colour times alpha, (H, W, 1|3) in 0..255, and mean alpha, (H, W, 1) in 0..1, of each cell."""
     assert image.alpha is not None
     alpha = image.alpha[:, :, None]
-    cover = _resize(alpha, spec) / 255
-    return _resize(image.pixels * alpha.astype(np.uint16), spec) / 255, cover
+    cover = _resize(alpha, image, spec) / 255
+    return _resize(image.pixels * alpha.astype(np.uint16), image, spec) / 255, cover
 
 
 def _channels(values: Float64, spec: PatternSpec) -> Float64:
@@ -246,9 +247,9 @@ def _channels(values: Float64, spec: PatternSpec) -> Float64:
     return (values * LUMA).sum(axis=2, keepdims=True) if spec.channels == 1 else np.repeat(values, 3, axis=2)
 
 
-def _resize(values: NDArray[Any], spec: PatternSpec) -> Float64:
-    """(h, w, c) of unsigned integers -> (H, W, c): each axis brought to the pattern's size."""
-    return resize(values, spec.height, spec.width)
+def _resize(values: NDArray[Any], image: Image, spec: PatternSpec) -> Float64:
+    """(h, w, c) of unsigned integers that belong to `image` -> (H, W, c): each axis brought to the pattern's size."""
+    return resize(values, spec.height, spec.width, image.axes)
 
 
 def _nearest(size: int, target: int) -> NDArray[np.intp]:
