@@ -23,13 +23,15 @@ def test_the_default_place_is_beside_the_query() -> None:
 
 def test_an_output_is_a_file_or_a_folder(tmp_path: Path) -> None:
     query = Path("a/b.jpg")
-    assert files.target(query, ".png", tmp_path / "out.png", several=False) == tmp_path / "out.png"
-    assert files.target(query, ".png", tmp_path, several=False) == tmp_path / "b.retrieved.png"
-    assert files.target(query, ".jpg", tmp_path / "new", several=True) == tmp_path / "new" / "b.retrieved.jpg"
+    assert files.target(query, ".png", str(tmp_path / "out.png"), several=False) == tmp_path / "out.png"
+    assert files.target(query, ".png", str(tmp_path), several=False) == tmp_path / "b.retrieved.png"
+    assert files.target(query, ".jpg", str(tmp_path / "new"), several=True) == tmp_path / "new" / "b.retrieved.jpg"
     assert (tmp_path / "new").is_dir()
+    assert files.target(query, ".png", f"{tmp_path}/more/", several=False) == tmp_path / "more" / "b.retrieved.png"
+    assert (tmp_path / "more").is_dir()
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file"):
-        files.target(query, ".png", tmp_path / "file", several=True)
+        files.target(query, ".png", str(tmp_path / "file"), several=True)
 
 
 def test_own_pictures_are_replaced(tmp_path: Path) -> None:

@@ -101,3 +101,13 @@ def test_nothing_that_passes_through_reaches_the_terminal_as_an_escape(capsys: p
     for line in [*printed.out.splitlines(), *printed.err.splitlines()]:
         assert line.isprintable()
     assert printed.err.count("\\x1b[2J") == 4
+
+
+@pytest.mark.parametrize(("columns", "width"), [("", 80), ("120", 120), ("7", 40), ("wide", 80), ("99999", 80), ("-5", 80)])
+def test_a_pipe_is_as_wide_as_columns_says(
+    columns: str, width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    Output().facts([("name", "word " * 100)])
+    longest = max(map(len, capsys.readouterr().out.splitlines()))
+    assert width - 5 <= longest <= width

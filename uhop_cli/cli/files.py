@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 STATES = "uhop.states"  # the first member of a --states archive, by which it is known again
 
 
-def target(query: Path | None, suffix: str, output: Path | None, *, several: bool) -> Path:
+def target(query: Path | None, suffix: str, output: str | None, *, several: bool) -> Path:
     """The file that a restored picture goes to: `<stem>.retrieved<suffix>` beside the query or in the folder `output`, or `output`.
 
     Args:
         query: its path; None for standard input.
         suffix: of the picture, with its dot.
-        output: a file or a folder. With `several` queries it is a folder, which is made where it is missing.
+        output: a file or a folder. With a slash at its end or `several` queries it is a folder, which is made where it is missing.
 
     Raises:
         OutputError: the folder cannot be made.
@@ -31,13 +31,14 @@ def target(query: Path | None, suffix: str, output: Path | None, *, several: boo
     name = f"{'stdin' if query is None else query.stem}.retrieved{suffix}"
     if output is None:
         return (query or Path()).parent / name
-    if several or output.is_dir() or str(output).endswith(os.sep):
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{escape(output)}: {error.strerror}", "-o names a folder where there are several images") from None
-        return output / name
-    return output
+    path = Path(output)
+    if not (several or path.is_dir() or output.endswith(("/", os.sep))):
+        return path
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{escape(path)}: {error.strerror}", "-o names a folder where there are several images") from None
+    return path / name
 
 
 def write(path: Path, data: bytes, *, force: bool, memory: Memory | None = None) -> None:

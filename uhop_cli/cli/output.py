@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from uhop_cli.memory.settings import OnProgress, Progress
 
 PATIENCE = 0.5  # seconds after which a bar appears
-WIDTH = 80  # where there is no terminal to ask
+WIDTH = 80  # where there is no terminal to ask, and COLUMNS says nothing
+LEAST = 40  # fewer columns hold no table
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,8 @@ def _write(stream: TextIO | None, text: str) -> None:
 def _columns(stream: TextIO | None) -> int:
     if stream is not None and stream.isatty():
         return os.get_terminal_size(stream.fileno()).columns or WIDTH
-    return WIDTH
+    asked = os.environ.get("COLUMNS", "")
+    return max(LEAST, int(asked)) if asked.isdecimal() and len(asked) < 5 else WIDTH
 
 
 def _finite(value: Any) -> Any:

@@ -90,7 +90,7 @@ def query(
     min_confidence: Annotated[float, _dynamics(metavar="P", min=0, max=1, help="Below it, nothing stored fits.")] = 0.5,
     truth: Annotated[Path | None, _dynamics(metavar="FILE", help="The undamaged picture, to measure the error.")] = None,
     output: Annotated[
-        Path | None,
+        str | None,
         _output("--output", "-o", metavar="FILE|DIR|-", help="Where the picture goes.  [default: beside IMAGE]"),
     ] = None,
     no_output: Annotated[bool, _output("--no-output", help="Write no picture.")] = False,

@@ -34,13 +34,14 @@ class Sink:
 
     Attributes:
         pictures: whether restored pictures are written.
-        output: file or folder for them, None for beside the query, `-` for standard output.
+        output: file or folder for them, None for beside the query, `-` for standard output. As given: a path would lose the slash
+            that says folder.
         compare, states: files for the strip and for the arrays.
         force: replace what is in the way.
     """
 
     pictures: bool
-    output: Path | None
+    output: str | None
     compare: Path | None
     states: Path | None
     force: bool
@@ -48,7 +49,7 @@ class Sink:
     @property
     def stdout(self) -> bool:
         """Whether the picture goes to standard output."""
-        return self.pictures and self.output is not None and str(self.output) == "-"
+        return self.pictures and self.output == "-"
 
 
 class Session:
