@@ -1,13 +1,13 @@
 """Which array library and which device, and the few operations that the array API standard lacks.
 
 The engine is written once against the array API standard. On the CPU its namespace is NumPy itself and torch is never imported; on
-a GPU it is `array_api_compat.torch`. This is the only file, beside nn/, in which torch is imported.
+a GPU it is `array_api_compat.torch`. torch is imported only here and in gpu.py.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -46,12 +46,21 @@ class Device:
         target = "cpu" if self.kind == "torch-cpu" else self.kind
         return torch.tensor(array, device=target)  # always a copy: what is mapped from a file may not be written to
 
+    def send(self, array: NDArray[Any], parts: Iterable[slice]) -> Iterator[tuple[slice, Array]]:
+        """Parts of an array that stays in host memory, one after the other on this device."""
+        if self.kind.startswith("cuda"):
+            from uhop_cli.gpu import send
+
+            return send(array, self.kind, parts)
+        return ((part, self.put(array[part])) for part in parts)
+
     def free_memory(self) -> int:
         """Bytes that may still be taken where the arrays live."""
         if self.kind.startswith("cuda"):
             import torch
 
-            return int(torch.cuda.mem_get_info(self.kind)[0])
+            kept = torch.cuda.memory_reserved(self.kind) - torch.cuda.memory_allocated(self.kind)  # by torch, for what comes next
+            return int(torch.cuda.mem_get_info(self.kind)[0] + kept)
         return available_memory()
 
 

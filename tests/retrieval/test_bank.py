@@ -68,3 +68,24 @@ def test_memory_mapped_patterns_are_used_in_place(tmp_path) -> None:
     assert np.shares_memory(bank.patterns, mapped)
     y = np.ones((1, 60), np.float32)
     np.testing.assert_allclose(bank.products(y)[0], stored.reshape(23, -1).sum(axis=1) / 255, rtol=1e-5)
+
+
+def test_memories_without_room_on_the_device_are_sent_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    device = Device("torch-cpu")
+    stored = pixels()
+    monkeypatch.setattr(Device, "free_memory", lambda self: 2 * 4 * 4 * 70)
+    bank = Bank(stored, device)
+    assert not bank.resident
+    assert np.shares_memory(bank.patterns, stored)
+    x = stored.reshape(23, -1) / 255
+    y = np.random.default_rng(1).normal(size=(3, 60)).astype(np.float32)
+    np.testing.assert_allclose(to_numpy(bank.products(device.put(y))), y @ x.T, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(bank.products(device.put(y), squared=True)), y @ np.square(x).T, rtol=1e-4, atol=1e-5)
+    weights = np.random.default_rng(2).dirichlet(np.ones(23), 4).astype(np.float32)
+    np.testing.assert_allclose(to_numpy(bank.read_out(device.put(weights))), weights @ x, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(to_numpy(bank.rows(device.put(np.array([2, 5])))), x[[2, 5]], rtol=1e-6)
+    seen = []
+    bank.each_chunk(lambda rows, part: seen.append((rows, to_numpy(part))))
+    assert len(seen) > 1
+    np.testing.assert_array_equal(np.concatenate([part for _, part in seen]), stored.reshape(23, -1))

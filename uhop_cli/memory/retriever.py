@@ -98,7 +98,7 @@ class Retriever:
     def batch(self) -> int:
         """How many queries to answer at a time, so that their scores fit into a quarter of the memory there is."""
         kind = "evidence" if self.settings.similarity == "auto" else "plain"
-        room = available_memory() // 4 // (4 * ARRAYS_PER_QUERY[kind] * len(self.memory))
+        room = self.device.free_memory() // 4 // (4 * ARRAYS_PER_QUERY[kind] * len(self.memory))
         return int(np.clip(room, 1, MOST_QUERIES[kind]))
 
     def retrieve(self, queries: Float32, visible: NDArray[np.bool_] | None = None, *, trace: bool = False) -> Answer:

@@ -7,13 +7,26 @@ bytes that float32 patterns would. Half precision and integer products are not u
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import local
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import CPU, WORTH_THREADS, Array, Device, chunks, cores, float32, on_all_cores, product_on_all_cores
+from uhop_cli import gpu
+from uhop_cli.arrays import (
+    CPU,
+    WORTH_THREADS,
+    Array,
+    Device,
+    chunks,
+    cores,
+    float32,
+    namespace,
+    on_all_cores,
+    product_on_all_cores,
+    to_numpy,
+)
 
 THIN = 32  # up to this many queries a product is bound by memory, not by arithmetic
 THIN_CHUNK_BYTES = 3 << 19  # float32 rows that stay in one core's cache while they are used
@@ -23,6 +36,7 @@ SMALLEST_CHUNK = 64  # rows
 PAIRS = 1 << 21  # of query and memory at a time
 ARRAYS_PER_PAIR = 64  # float32 values that the choice by evidence has alive for each pair: those of all blocks, twice
 SHARED = 4  # queries that use a memory, on average, from which on one product for all of them reads it out faster
+SENT_BYTES = 256 << 20  # of a chunk that is sent to a GPU: two of them are page-locked
 THREADS_WORTH = 8 << 20  # pixels below which a second thread costs more than it brings
 
 
@@ -39,7 +53,9 @@ class Bank:
         self.device = device
         self.count, self.dim = int(flat.shape[0]), int(flat.shape[1])
         self.scale = 1 / 255 if flat.dtype == np.uint8 else 1.0
-        self.patterns: Array = device.put(flat)
+        # What the device has no room for stays where it is, and is sent chunk by chunk.
+        self.resident = device.is_numpy or flat.nbytes <= device.free_memory() // 2
+        self.patterns: Array = device.put(flat) if self.resident else flat
 
     def products(self, queries: Array, factors: Array = None, *, squared: bool = False) -> Array:
         """<q, xi>, or <q, xi^2> (value by value) with `squared`: (Q, M) for queries (Q, d), float32.
@@ -69,7 +85,11 @@ class Bank:
 
     def rows(self, indices: Array) -> Array:
         """Memories by index, in [0, 1]: shape (*indices.shape, d)."""
-        return float32(self.patterns[indices]) * np.float32(self.scale)
+        if not self.resident:
+            found = self.device.put(self.patterns[to_numpy(indices)])
+        else:
+            found = self.patterns[indices]
+        return float32(found) * np.float32(self.scale)
 
     def read_out(self, weights: Array) -> Array:
         """sum_mu p_mu xi_mu for weights (Q, M): shape (Q, d).
@@ -131,9 +151,8 @@ class Bank:
         """
         step = self.chunk_rows(queries)
         if not self.device.is_numpy:
-            step = self._device_step(ARRAYS_PER_PAIR * queries)
-            for rows in chunks(self.count, step):
-                work(rows, float32(self.patterns[rows]))
+            for rows, part in self._device_chunks(ARRAYS_PER_PAIR * queries):
+                work(rows, float32(part))
             return
         scratch = local()  # a buffer for each thread
 
@@ -155,20 +174,22 @@ class Bank:
         size = THIN_CHUNK_BYTES if queries <= THIN else WIDE_CHUNK_BYTES
         return max(1, min(size // (4 * self.dim), max(SMALLEST_CHUNK, PAIRS // queries)))
 
-    def _device_step(self, values: int = 0) -> int:
-        """Rows of a chunk on a GPU, for each of which that many values are computed."""
-        return max(1, self.device.free_memory() // 4 // (4 * (self.dim + values)))
+    def _device_chunks(self, values: int = 0) -> Iterator[tuple[slice, Array]]:
+        """The memories on a GPU, as stored, in chunks; for each memory that many float32 values are computed at a time."""
+        step = max(1, self.device.free_memory() // 4 // (4 * (self.dim + values)))
+        if self.resident:
+            return ((rows, self.patterns[rows]) for rows in chunks(self.count, step))
+        return self.device.send(self.patterns, chunks(self.count, min(step, max(1, SENT_BYTES // self.patterns[0].nbytes))))
 
     def _device_products(self, queries: Array, factors: Array, squared: bool) -> Array:
-        import array_api_compat
-
-        xp = array_api_compat.array_namespace(queries)
-        step, power = self._device_step(int(queries.shape[0])), 2 if squared else 1
-        out = xp.concat([queries @ (float32(self.patterns[rows]) ** power).T for rows in chunks(self.count, step)], axis=1)
+        xp, count = namespace(queries), int(queries.shape[0])
+        out = xp.empty((count, self.count), dtype=xp.float32, device=queries.device)
+        for rows, part in self._device_chunks(count):
+            out[:, rows] = queries @ (float32(part) ** 2).T if squared else gpu.product(queries, part)
         return out if factors is None else out * factors
 
     def _device_read_out(self, weights: Array) -> Array:
         out: Array = 0.0
-        for rows in chunks(self.count, self._device_step()):
-            out = out + weights[:, rows] @ float32(self.patterns[rows])
+        for rows, part in self._device_chunks():
+            out = out + gpu.product(weights[:, rows], part.T)
         return out * self.scale
