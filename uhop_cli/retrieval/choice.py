@@ -12,7 +12,7 @@ from uhop_cli.arrays import Array, like, logsumexp, namespace, on_all_cores, to_
 from uhop_cli.retrieval.agreement import agreement, value_density
 from uhop_cli.retrieval.evidence import ROUNDING, Query, unrelated
 
-LOOKED_AT = 1 << 16  # pixels at a time: all that is computed of them stays in the cache
+LOOKED_AT = 1 << 18  # values at a time: shorter calls have threads wait for each other
 PAIRS = 1 << 20  # of query and memory that are chosen among together: short calls of many threads stand in each other's way
 MOST_TOGETHER = 16  # queries
 PROPOSALS = 12  # memories that each model puts on the shortlist
@@ -73,10 +73,32 @@ def shortlist(query: Query, scores: Array, cosine: Array, gather: Callable[[Arra
         cosine: plain cosines, (Q, M).
         gather: rows (n,) -> their pixels in [0, 1], (n, d), float32, to be written to.
     """
-    xp = namespace(scores)
-    proposals = [topk(scores[k], PROPOSALS)[1] for k in range(scores.shape[0])] + [topk(cosine, PROPOSALS)[1]]
-    rows, repeated = _distinct(xp.concat(proposals, axis=1))
+    rows, repeated = _distinct(_proposals(scores, cosine))
     return Shortlist(rows, repeated, *_looked_at(query.pictures, rows, gather))
+
+
+def _proposals(scores: Array, cosine: Array) -> Array:
+    """The best memories of every model and of the cosine, side by side: (Q, P)."""
+
+    def proposed(queries: slice) -> Array:
+        best = [topk(values[queries], PROPOSALS)[1] for values in (*scores, cosine)]
+        return namespace(scores).concat(best, axis=1)
+
+    count, memories = cosine.shape
+    if not isinstance(scores, np.ndarray) or count == 1:
+        return proposed(slice(None))
+    out = np.empty((count, (len(scores) + 1) * min(PROPOSALS, memories)), np.intp)
+
+    def work(queries: slice) -> None:
+        out[queries] = proposed(queries)
+
+    _by_queries(work, count, memories)
+    return out
+
+
+def _by_queries(work: Callable[[slice], object], queries: int, memories: int) -> None:
+    """Runs `work` on slices of the queries, on all cores."""
+    on_all_cores(work, queries, int(np.clip(PAIRS // memories, 1, MOST_TOGETHER)))
 
 
 def _looked_at(pictures: Array, rows: Array, gather: Callable[[Array], Array]) -> tuple[Array, Array, Array]:
@@ -122,7 +144,7 @@ def choose(query: Query, scores: Array, cosine: Array, listed: Shortlist) -> Cho
     def work(rows: slice) -> None:
         parts[rows.start] = _choose(query.part(rows), scores[:, rows], cosine[rows], listed.part(rows))
 
-    on_all_cores(work, count, int(np.clip(PAIRS // scores.shape[2], 1, MOST_TOGETHER)))
+    _by_queries(work, count, int(scores.shape[2]))
     found = [part for part in parts if part is not None]
     return Choice(*(np.concatenate([getattr(part, field.name) for part in found]) for field in fields(Choice)))
 

@@ -157,9 +157,11 @@ def _exp(distance: Array) -> Array:
     if not isinstance(distance, np.ndarray) or not distance.size:
         return namespace(distance).exp(distance)
     least = math.log(np.finfo(distance.dtype).tiny)
-    if distance.min() < least:
-        np.copyto(distance, -math.inf, where=distance < least)
-    return np.exp(distance, out=distance)
+    if distance.min() >= least:
+        return np.exp(distance, out=distance)
+    kept = distance > least  # to multiply by it takes a fifth of the time of writing where it is false
+    np.exp(np.clip(distance, least, math.inf, out=distance), out=distance)
+    return np.multiply(distance, kept, out=distance)
 
 
 def _sparsemax_cut(shifted: Array) -> Array:

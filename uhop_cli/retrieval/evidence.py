@@ -24,8 +24,11 @@ this file. The choice itself is `choice`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
+
+import numpy as np
 
 from uhop_cli.arrays import Array, like, namespace
 from uhop_cli.retrieval.blocks import BlockGrid
@@ -205,21 +208,30 @@ def likelihoods_of_products(query: Query, products: Array, projections: Array, m
     total = xp.sum(products, axis=1)
     size = query.pictures.shape[1]
     own = xp.sum(query.squares, axis=1)[:, None]
-    residual = xp.clip(own - 2 * total + memory.totals, 0, None)
+    residual = _clipped(own - 2 * total + memory.totals, least=0)
     results = [(-size / 2) * xp.log(residual / size + ROUNDING)]
     for level, sums, scale in zip(query.levels, memory.sums, memory.scales, strict=True):
         finest = len(level.sizes) == products.shape[1]
-        covariance = (products if finest else level.pool @ products) - sums * level.means[..., None]
-        covariance = xp.clip(covariance, 0, None)  # a negative gain is no damage
-        covariance *= covariance
-        covariance *= scale
-        unexplained = xp.clip(level.variances[..., None] - covariance, ROUNDING / 2, None)
-        results.append((-level.sizes / 2) @ xp.log(unexplained))
+        values = sums * level.means[..., None]
+        values -= products if finest else level.pool @ products
+        values = _clipped(values, most=0)  # minus the covariance; a negative gain is no damage
+        values *= values
+        values *= -scale
+        values += level.variances[..., None]
+        values = _clipped(values, least=ROUNDING / 2)  # what the best gain and offset leave unexplained
+        results.append((-level.sizes / 2) @ xp.log(values))
     for projection, dim, inverse in zip(projections, query.dims, memory.inverses, strict=True):
-        cosine = xp.clip(projection * inverse, 0, 1)
+        cosine = _clipped(projection * inverse, 0, 1)
         results.append((-dim / 2) * xp.log(1 - cosine * cosine + query.floor[:, None]))
-    length = xp.clip(memory.totals * own, ROUNDING, None)
+    length = _clipped(memory.totals * own, least=ROUNDING)
     return xp.stack(results, axis=0), total / length**0.5
+
+
+def _clipped(values: Array, least: float = -math.inf, most: float = math.inf) -> Array:
+    """`values` within bounds; NumPy's are overwritten, so that they stay in the cache. (One bound takes longer than two.)"""
+    if isinstance(values, np.ndarray):
+        return np.clip(values, least, most, out=values)
+    return namespace(values).clip(values, least, most)
 
 
 def unrelated(query: Query) -> Array:

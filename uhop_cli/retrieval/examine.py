@@ -38,7 +38,8 @@ from uhop_cli.retrieval.models import Evaluation, separated
 from uhop_cli.retrieval.residuals import ROUNDING, squared_distances
 from uhop_cli.retrieval.separation import Separation
 
-WEIGHED_TOGETHER = 1 << 13  # pairs of query and memory: the products of their blocks stay in the cache
+FEW_TOGETHER = 1 << 13  # pairs of a few queries and their memories: the products of their blocks stay in the cache
+MANY_TOGETHER = 1 << 15  # of many: shorter calls have threads wait for each other
 Probes = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
@@ -77,7 +78,7 @@ class Examiner:
         scaled = replace(query, pictures=query.pictures * bank.scale, probes=query.probes * bank.scale)
 
         if count > FEW_QUERIES or not bank.device.is_numpy:
-            step = max(1, WEIGHED_TOGETHER // bank.chunk_rows(count)) if bank.device.is_numpy else count
+            step = max(1, MANY_TOGETHER // bank.chunk_rows(count)) if bank.device.is_numpy else count
             parts = [(part, query.part(part)) for part in chunks(count, step)]
 
             def work(rows: slice, pixels: Array) -> None:
@@ -101,7 +102,7 @@ class Examiner:
             scores[:, :, rows], cosines[:, rows] = parts
 
         bank.each_chunk(lambda rows, pixels: grid.slab_products(pixels, slabs, products[:, :, rows]), count)
-        on_all_cores(weigh, bank.count, WEIGHED_TOGETHER // count)
+        on_all_cores(weigh, bank.count, FEW_TOGETHER // count)
         return scores, cosines
 
     def shortlist(self, query: Query, scores: Array, cosines: Array) -> Shortlist:
