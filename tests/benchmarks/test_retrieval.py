@@ -22,6 +22,7 @@ FIRST, LATER = "uhop: fixed kernel, first batch", "uhop: fixed kernel, later bat
 def answering(memory: Memory, queries: np.ndarray, **settings: Any) -> Callable[[], list[int]]:
     """Everything from the query to the names and the pictures of the best memories."""
     retriever = Retriever(memory, RetrievalSettings(steps=1, **settings))
+    retriever.expected = len(queries)
 
     def work() -> list[int]:
         best: list[int] = []
@@ -67,7 +68,8 @@ def test_batch(race: Any, memory: Memory) -> None:
         INDEX: lambda: index.search(queries, 1),
         FIRST: lambda: answering(memory, queries, similarity="kernel")(),
         LATER: answering(memory, queries, similarity="kernel"),
-        "uhop: chosen by evidence": answering(memory, queries),
+        "uhop: chosen by evidence, first batch": lambda: answering(memory, queries)(),
+        "uhop: chosen by evidence, later batches": answering(memory, queries),
     }
     contestants[LATER]()  # after 1,024 queries the features of all memories are worth their while, as an index is
     times = race(f"{BATCH} queries, 50,000 memories of 3,072 values", contestants, {FIRST: 2}, rounds=4)

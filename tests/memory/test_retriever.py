@@ -68,3 +68,40 @@ def test_features_at_hand_give_the_same_answers(similarity: str, beta: Any) -> N
     assert first.energies is not None
     assert later.energies is not None
     np.testing.assert_allclose(later.energies[:, :10], first.energies, rtol=1e-4, atol=1e-5)
+
+
+def test_evidence_with_features_at_hand_is_the_same() -> None:
+    rng = np.random.default_rng(0)
+    memory = learn(rng.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8))
+    small = replace(memory.kernel, weight=memory.kernel.weight[:20], gains=memory.kernel.gains[:, :20], spectrum=None)
+    memory = replace(memory, kernel=small, statistics=None)
+    asked = to_vectors(memory.patterns) + rng.normal(0, 0.05, (40, 192)).astype(np.float32)
+    asked[::2] = np.clip(asked[::2] + 0.3, 0, 1)
+    plain, expecting = Retriever(memory), Retriever(memory)
+    expecting.expected = 40
+    first, second = plain.retrieve(asked[:10]), expecting.retrieve(asked[:10])
+    assert "_examiner_with_features" not in vars(plain)
+    features = expecting._examiner_with_features.features
+    assert features is not None
+    assert features.shape == (20, 40)
+    np.testing.assert_allclose(second.scores, first.scores, rtol=1e-3, atol=0.05)
+    assert second.kernels == first.kernels
+    alone = expecting.retrieve(asked[:1])  # few queries read the pixels
+    np.testing.assert_allclose(alone.scores[0], first.scores[0], rtol=1e-3, atol=0.05)
+    later = plain.retrieve(asked)
+    assert "_examiner_with_features" in vars(plain)
+    np.testing.assert_allclose(later.scores[:10], first.scores, rtol=1e-3, atol=0.05)
+    assert later.weights.argmax(axis=1).tolist() == list(range(40))
+
+
+def test_features_that_do_not_fit_or_do_not_pay_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = learn(np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8))
+    full = Retriever(memory)
+    full.expected = 10**6
+    assert full._features_pay(2) is (2 * memory.kernel.feature_dim <= 192)
+    small = replace(memory.kernel, weight=memory.kernel.weight[:20], gains=memory.kernel.gains[:, :20])
+    retriever = Retriever(replace(memory, kernel=small))
+    retriever.expected = 10**6
+    assert retriever._features_pay(2)
+    monkeypatch.setattr("uhop_cli.memory.retriever.available_memory", lambda: 4 * 20 * 40 * 4 - 1)
+    assert not retriever._features_pay(2)

@@ -74,10 +74,19 @@ class KernelFamily:
         Returns:
             probes of shape (R, Q, d) and norms of shape (R, Q).
         """
+        coordinates, norms = self.coordinates(queries, members)
+        return coordinates @ self.weight, norms
+
+    def coordinates(self, queries: Float32, members: Sequence[int] | None = None) -> tuple[Float32, Float32]:
+        """The same for features at hand: <W xi, coordinates> is K_r(xi, x), so that no more than D values of a memory are read.
+
+        Returns:
+            coordinates of shape (R, Q, D) and norms of shape (R, Q).
+        """
         z = queries @ self.weight.T  # (Q, D)
         squares = np.square(self.gains if members is None else self.gains[list(members)])  # (R, D)
-        columns = np.stack([(z * row) @ self.weight for row in squares]).astype(np.float32, copy=False)
-        return columns, np.sqrt(squares @ np.square(z).T).astype(np.float32, copy=False)
+        weighted: Float32 = np.stack([z * row for row in squares]).astype(np.float32, copy=False)
+        return weighted, np.sqrt(squares @ np.square(z).T).astype(np.float32, copy=False)
 
     def with_chosen(self, member: int) -> KernelFamily:
         """The same family, with another member as its W."""

@@ -10,7 +10,7 @@ memories only where the shortlist's answer is not convincing.
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -28,7 +28,7 @@ from uhop_cli.retrieval.bank import Bank
 from uhop_cli.retrieval.blocks import BlockGrid
 from uhop_cli.retrieval.compact import Coder, Shortlist
 from uhop_cli.retrieval.confidence import Confidence
-from uhop_cli.retrieval.evidence import MemoryStatistics
+from uhop_cli.retrieval.evidence import MemoryStatistics, centred
 from uhop_cli.retrieval.examine import EvidenceModel, Examiner
 from uhop_cli.retrieval.models import ClampedModel, FixedModel, LinearModel, Model
 from uhop_cli.retrieval.separation import Separation
@@ -92,7 +92,8 @@ class Retriever:
         self.separation = Separation.parse(self.settings.separation)
         self.bank = Bank(memory.patterns, device)
         self.steps = None if self.settings.steps == "auto" else self.settings.steps
-        self._asked = 0  # queries of the plain kernel
+        self._asked = 0  # queries that went through all memories
+        self.expected = 0  # queries that are to come in all, where somebody knows
 
     @property
     def batch(self) -> int:
@@ -152,7 +153,10 @@ class Retriever:
         return confidence(facts) if len(confidence.weights) == 2 * facts.shape[1] else None
 
     def _by_evidence(self, queries: Float32) -> EvidenceModel:
-        return EvidenceModel(self.examiner, self.examiner.prepare(queries), self.separation, 1.0)
+        self._asked += len(queries)
+        members = len(evidence_members(self.memory.kernel))
+        examiner = self._examiner_with_features if self._features_pay(members) else self.examiner
+        return EvidenceModel(examiner, examiner.prepare(queries), self.separation, 1.0)
 
     @cached_property
     def shortlist(self) -> Shortlist | None:
@@ -218,7 +222,7 @@ class Retriever:
             arguments = {
                 "weight": put(kernel.weight),
                 "norms": None if raw else put(self.memory.norms[:, kernel.chosen]),
-                "features": self._features if self._features_pay else None,
+                "features": self._features if self._features_pay(1) else None,
                 "name": "raw kernel" if raw else "kernel",
             }
             beta = self.memory.beta if self.settings.beta == "auto" else self.settings.beta
@@ -235,17 +239,20 @@ class Retriever:
             return LinearModel(self.bank, self.separation, beta, bias=-(self.lengths**2), scale=2.0, name=name)
         return LinearModel(self.bank, self.separation, beta, norms=self.lengths if name == "cosine" else None, name=name)
 
-    @property
-    def _features_pay(self) -> bool:
-        """Whether the queries so far have cost more than the features of all memories do.
+    def _features_pay(self, products: int) -> bool:
+        """Whether the features of all memories are worth their while, if each query takes so many products with the memories.
 
-        A query costs d M products, or D M with the features at hand, which cost D d M: after d D / (d - D) queries more than half
-        of the work could have been saved, and whoever has asked so many goes on asking.
+        A product costs d M multiplications, or D M with the features at hand, which cost D d M: after d D / (d - D) products more
+        than half of the work could have been saved, and whoever has asked so many goes on asking.
         """
         kernel, count = self.memory.kernel, len(self.memory)
         dim, size = kernel.pattern_dim, kernel.feature_dim
-        few = 2 * size > dim or not self.device.is_numpy or 4 * size * count > available_memory() // 4
-        return "_features" in self.__dict__ or (not few and self._asked * (dim - size) > dim * size)
+        if {"_features", "_examiner_with_features"} & vars(self).keys():
+            return True
+        if 2 * size > dim or not self.device.is_numpy or 4 * size * count > available_memory() // 4:
+            return False
+        expected = self.expected if self.memory.compact is None else 0  # else most queries won't go through all memories
+        return products * max(self._asked, expected) * (dim - size) > dim * size
 
     @cached_property
     def _features(self) -> Float32:
@@ -255,6 +262,13 @@ class Retriever:
             return np.ascontiguousarray(features)
         norms = self.memory.norms[:, self.memory.kernel.chosen]
         return np.ascontiguousarray(features * np.where(norms > 0, 1 / np.where(norms > 0, norms, 1), 0)[:, None])
+
+    @cached_property
+    def _examiner_with_features(self) -> Examiner:
+        """`examiner` with W (xi - mean xi) of all memories at hand."""
+        kernel, members = self.memory.kernel, evidence_members(self.memory.kernel)
+        features = self.bank.products(centred(kernel.weight))
+        return replace(self.examiner, features=features, coordinates=lambda rows: kernel.coordinates(rows, members))
 
     @cached_property
     def lengths(self) -> Array:

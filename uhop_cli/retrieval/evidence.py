@@ -99,7 +99,7 @@ class Query:
     pictures: Array  # (Q, d)
     sums: Array  # (Q, B)
     squares: Array  # (Q, B)
-    probes: Array  # (R, Q, d): <xi, probe> / norm is the cosine of the centred features
+    probes: Array  # (R, Q, d): <xi, probe> / norm is the cosine of the centred features; (R, Q, D) for features at hand
     dims: tuple[float, ...]  # (R,)
 
     def part(self, queries: slice) -> Query:
@@ -158,7 +158,9 @@ def centred(patterns: Array) -> Array:
     return patterns - xp.mean(patterns, axis=-1, keepdims=True)
 
 
-def prepare(grid: BlockGrid, queries: Array, probes: Array, norms: Array, dims: tuple[float, ...]) -> Query:
+def prepare(
+    grid: BlockGrid, queries: Array, probes: Array, norms: Array, dims: tuple[float, ...], *, for_features: bool = False
+) -> Query:
     """Queries ready for the pass over the memories.
 
     Args:
@@ -167,8 +169,10 @@ def prepare(grid: BlockGrid, queries: Array, probes: Array, norms: Array, dims: 
         probes: A_r (x - mean x) for each kernel, (R, Q, d); R may be 0.
         norms: |Phi_r(x - mean x)|, (R, Q).
         dims: d_r, the values of noise that kernel r weighs: d, even where there are fewer features.
+        for_features: the probes are (R, Q, D), for features of centred memories and not for their pixels.
     """
-    return Query(grid, queries, *grid.sums(queries), centred(probes) * _inverse(norms)[..., None], dims)
+    probes = (probes if for_features else centred(probes)) * _inverse(norms)[..., None]
+    return Query(grid, queries, *grid.sums(queries), probes, dims)
 
 
 def _inverse(norms: Array) -> Array:
@@ -177,15 +181,21 @@ def _inverse(norms: Array) -> Array:
     return xp.where(norms > 0, 1 / xp.where(norms > 0, norms, xp.ones_like(norms)), xp.zeros_like(norms))
 
 
-def inner_products(query: Query, patterns: Array) -> tuple[Array, Array]:
+def inner_products(query: Query, patterns: Array, features: Array = None) -> tuple[Array, Array]:
     """All that the models need of a chunk of pixels (m, d).
+
+    Args:
+        query: from `prepare`.
+        patterns: the chunk.
+        features: of the centred chunk, (D, m), where the probes are for them.
 
     Returns:
         <x_b, xi_b> of the finest blocks, (Q, B, m), and <probe, xi>, (R, Q, m).
     """
     kernels, count = query.probes.shape[:2]
-    probes = query.probes.reshape(kernels * count, patterns.shape[1])
-    return query.grid.products(patterns, query.blocks), (probes @ patterns.T).reshape(kernels, count, patterns.shape[0])
+    columns = patterns.T if features is None else features
+    probes = query.probes.reshape(kernels * count, columns.shape[0])
+    return query.grid.products(patterns, query.blocks), (probes @ columns).reshape(kernels, count, patterns.shape[0])
 
 
 def log_likelihoods(query: Query, patterns: Array, memory: MemoryStatistics) -> tuple[Array, Array]:

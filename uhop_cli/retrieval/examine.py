@@ -53,6 +53,8 @@ class Examiner:
         statistics: of the memories, on the bank's device.
         probes: rows (Q, d) -> A_r x (R, Q, d) and |Phi_r(x)| (R, Q), for the kernels that take part.
         dims: the dimension of the noise that each kernel whitens.
+        features: W (xi - mean xi) of all memories, (D, M), where they are at hand; only batches of queries use them.
+        coordinates: the same as `probes` for them, (R, Q, D).
     """
 
     bank: Bank
@@ -60,12 +62,19 @@ class Examiner:
     statistics: MemoryStatistics
     probes: Probes
     dims: tuple[float, ...]
+    features: NDArray[np.float32] | None = None
+    coordinates: Probes | None = None
 
     def prepare(self, queries: NDArray[np.float32]) -> Query:
         """Queries (Q, d), in host memory, ready for the pass."""
-        put = self.bank.device.put
-        probes, norms = self.probes(centred(queries))
-        return prepare(self.grid, put(queries), put(probes), put(norms), self.dims)
+        put, at_hand = self.bank.device.put, self._features_for(len(queries)) is not None
+        project = self.coordinates if at_hand and self.coordinates is not None else self.probes
+        probes, norms = project(centred(queries))
+        return prepare(self.grid, put(queries), put(probes), put(norms), self.dims, for_features=at_hand)
+
+    def _features_for(self, queries: int) -> NDArray[np.float32] | None:
+        """The features, if that many queries make use of them: a few read the pixels of a memory faster, which are fewer bytes."""
+        return self.features if queries > FEW_QUERIES else None
 
     def scan(self, query: Query) -> tuple[Array, Array]:
         """The pass over all memories: log-likelihoods (K, Q, M) and plain cosines (Q, M)."""
@@ -74,15 +83,17 @@ class Examiner:
         count = int(query.pictures.shape[0])
         scores = xp.empty((len(query.models) - 1, count, bank.count), dtype=xp.float32, device=query.pictures.device)
         cosines = xp.empty((count, bank.count), dtype=xp.float32, device=query.pictures.device)
+        features = self._features_for(count)
         # Pixels come as stored; the query carries their scale, so that no chunk has to be multiplied by it.
-        scaled = replace(query, pictures=query.pictures * bank.scale, probes=query.probes * bank.scale)
+        probes = query.probes * bank.scale if features is None else query.probes
+        scaled = replace(query, pictures=query.pictures * bank.scale, probes=probes)
 
         if count > FEW_QUERIES or not bank.device.is_numpy:
             step = max(1, MANY_TOGETHER // bank.chunk_rows(count)) if bank.device.is_numpy else count
             parts = [(part, query.part(part)) for part in chunks(count, step)]
 
             def work(rows: slice, pixels: Array) -> None:
-                products, projections = inner_products(scaled, pixels)
+                products, projections = inner_products(scaled, pixels, None if features is None else features[:, rows])
                 statistics = self.statistics.rows(rows)
                 for part, some in parts:
                     found = likelihoods_of_products(some, products[part], projections[:, part], statistics)
