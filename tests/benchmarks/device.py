@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from uhop_cli import gpu
 from uhop_cli.arrays import Device, chunks, resolve_device, to_numpy, unit_rows
 from uhop_cli.images.corrupt import parse
 from uhop_cli.images.patterns import PatternSpec
@@ -42,6 +43,7 @@ def main() -> None:
     options = parser.parse_args()
     device = resolve_device(options.device)
     flops = limits(device)
+    precision(device)
 
     rows = unit_rows(pictures(GRADIENT_MEMORIES, 1))
     weight = np.random.default_rng(0).standard_normal((SPEC.dim, SPEC.dim), dtype=np.float32)
@@ -103,6 +105,24 @@ def limits(device: Device) -> float:
     products = ", ".join(f"{rate / 1e12:.2f} Tflop/s in {name}" for name, rate in rates.items())
     print(f"{device.kind}: products {products}; copies {copied / 1e9:.0f} GB/s")
     return rates["float32"]
+
+
+def precision(device: Device) -> None:
+    """Prints how far products of pixels are off, in halves (on a CPU: as a GPU adds them) and in float32."""
+    import torch
+
+    def in_float32(left: Any, right: Any) -> Any:
+        return left.float() @ right.float()
+
+    rng = np.random.default_rng(0)
+    left = rng.normal(size=(8, SPEC.dim)).astype(np.float32)
+    pixels = rng.integers(0, 256, (500, SPEC.dim), dtype=np.uint8)
+    exact = left.astype(np.float64) @ pixels.T
+    tensors = device.put(left), device.put(pixels)
+    halves = gpu.product(*tensors) if tensors[0].is_cuda else gpu.half_product(*tensors, in_float32)
+    plain = torch.matmul(tensors[0], tensors[1].float().T)
+    errors = [np.sqrt(np.mean((to_numpy(found) - exact) ** 2) / np.mean(exact**2)) for found in (halves, plain)]
+    print(f"products of pixels are off by {errors[0]:.1e} in halves, {errors[1]:.1e} in float32, of their root mean square")
 
 
 def best(work: Callable[[], Any], target: str, rounds: int = 5) -> float:

@@ -91,7 +91,7 @@ def query(
     truth: Annotated[Path | None, _dynamics(metavar="FILE", help="The undamaged picture, to measure the error.")] = None,
     output: Annotated[
         str | None,
-        _output("--output", "-o", metavar="FILE|DIR|-", help="Where the picture goes.  [default: beside IMAGE]"),
+        _output("--output", "-o", metavar="FILE|DIR/|-", help="Where the picture goes.  [default: beside IMAGE]"),
     ] = None,
     no_output: Annotated[bool, _output("--no-output", help="Write no picture.")] = False,
     compare: Annotated[Path | None, _output(metavar="FILE", help="Write a strip of query, each step, and match.")] = None,
