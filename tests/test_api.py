@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import uhop_cli
 from uhop_cli.errors import SettingsError
+from uhop_cli.memory.retriever import RetrievalSettings, Retriever
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (15, 10, 10, 3), dtype=np.uint8)
 
@@ -68,3 +70,22 @@ def test_queries_of_another_size_are_refused() -> None:
         uhop_cli.retrieve(memory, IMAGES[:, :5])
     with pytest.raises(AttributeError):
         _ = uhop_cli.nothing_of_the_kind
+
+
+@pytest.mark.parametrize("settings", [{}, {"similarity": "kernel"}, {"similarity": "kernel", "separation": "window:2", "steps": 2}])
+def test_many_queries_are_answered_some_at_a_time(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = uhop_cli.learn(IMAGES)
+    asked = np.clip(IMAGES / 255 + np.random.default_rng(3).normal(0, 0.1, IMAGES.shape), 0, 1)
+    retrieval = RetrievalSettings(**settings)
+    whole = uhop_cli.retrieve(memory, asked, settings=retrieval, trace=True)
+    monkeypatch.setattr(Retriever, "batch", 4)
+    parts = uhop_cli.retrieve(memory, asked, settings=retrieval, trace=True)
+    np.testing.assert_allclose(parts.weights, whole.weights, atol=1e-4)
+    np.testing.assert_allclose(parts.pictures[-1], whole.pictures[-1], atol=1e-4)
+    assert parts.kernels == whole.kernels
+    assert len(parts.weights) == len(IMAGES)
+
+
+def test_no_queries_give_no_answers() -> None:
+    with pytest.raises(SettingsError, match="no queries"):
+        uhop_cli.retrieve(uhop_cli.learn(IMAGES), IMAGES[:0])

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import resolve_device
+from uhop_cli.arrays import chunks, resolve_device
 from uhop_cli.errors import SettingsError
 from uhop_cli.images.patterns import PatternSpec
-from uhop_cli.memory.answer import Answer
+from uhop_cli.memory.answer import Answer, joined
 from uhop_cli.memory.build import learn_memory
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.retriever import RetrievalSettings, Retriever
 from uhop_cli.memory.settings import OnProgress, StoreSettings
+
+BY_PLACE = ("window", "random")  # separations for which it matters where in the batch a query stands
 
 
 def learn(
@@ -76,6 +78,8 @@ def retrieve(
         weights (Q, M), pictures (T, Q, d), energies, steps and confidence; `answer.ranking(i, 3)` are the best
         matches of query i. Of a large memory `answer.rows` says which memories the weights are of.
     """
+    if not len(queries):
+        raise SettingsError("no queries", "give at least one")
     rows = queries.reshape(len(queries), -1)
     if rows.shape[1] != memory.spec.dim:
         raise SettingsError(f"queries of {rows.shape[1]} values, memories of {memory.spec.dim}")
@@ -83,7 +87,11 @@ def retrieve(
     mask = None if visible is None else visible.reshape(len(queries), -1)
     flop = 2.0 * len(rows) * len(memory) * memory.spec.dim * 10
     retriever = Retriever(memory, settings or RetrievalSettings(), resolve_device(device, flop))
-    return retriever.retrieve(rows, mask, trace=trace)
+    retriever.expected = len(rows)
+    together = len(rows) if retriever.separation.kind in BY_PLACE else retriever.batch
+    parts = list(chunks(len(rows), together))
+    answers = [retriever.retrieve(rows[part], None if mask is None else mask[part], trace=trace) for part in parts]
+    return answers[0] if len(answers) == 1 else joined(answers)
 
 
 def _pixels(images: NDArray[Any]) -> NDArray[np.uint8]:

@@ -103,5 +103,9 @@ def test_features_that_do_not_fit_or_do_not_pay_are_not_made(monkeypatch: pytest
     retriever = Retriever(replace(memory, kernel=small))
     retriever.expected = 10**6
     assert retriever._features_pay(2)
+    coded = Retriever(replace(memory, kernel=small, statistics=None, compact=np.zeros((2, 40), np.float32)))
+    coded.expected = 10**6
+    coded._by_evidence(to_vectors(memory.patterns))
+    assert "_examiner_with_features" not in vars(coded)
     monkeypatch.setattr("uhop_cli.memory.retriever.available_memory", lambda: 4 * 20 * 40 * 4 - 1)
     assert not retriever._features_pay(2)

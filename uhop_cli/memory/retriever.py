@@ -155,7 +155,9 @@ class Retriever:
     def _by_evidence(self, queries: Float32) -> EvidenceModel:
         self._asked += len(queries)
         members = len(evidence_members(self.memory.kernel))
-        examiner = self._examiner_with_features if self._features_pay(members) else self.examiner
+        # With a shortlist few queries come here, and what is bounded is the memory taken.
+        at_hand = self.memory.compact is None and self._features_pay(members)
+        examiner = self._examiner_with_features if at_hand else self.examiner
         return EvidenceModel(examiner, examiner.prepare(queries), self.separation, 1.0)
 
     @cached_property
@@ -251,8 +253,7 @@ class Retriever:
             return True
         if 2 * size > dim or not self.device.is_numpy or 4 * size * count > available_memory() // 4:
             return False
-        expected = self.expected if self.memory.compact is None else 0  # else most queries won't go through all memories
-        return products * max(self._asked, expected) * (dim - size) > dim * size
+        return products * max(self._asked, self.expected) * (dim - size) > dim * size
 
     @cached_property
     def _features(self) -> Float32:
