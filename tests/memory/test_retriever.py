@@ -59,15 +59,15 @@ def test_features_at_hand_give_the_same_answers(similarity: str, beta: Any) -> N
     memory = replace(memory, kernel=small, norms=norms.astype(np.float32))
     asked = to_vectors(memory.patterns) + rng.normal(0, 0.05, (40, 192)).astype(np.float32)
     retriever = Retriever(memory, RetrievalSettings(similarity=similarity, beta=beta, steps=3))
-    first = retriever.retrieve(asked[:10])
+    first = retriever.retrieve(asked[:5])
     assert "_features" not in vars(retriever)
     later = retriever.retrieve(asked)
-    assert retriever._features.shape == (40, 20)
-    np.testing.assert_allclose(later.weights[:10], first.weights, atol=1e-4)
-    np.testing.assert_allclose(later.pictures[:, :10], first.pictures, atol=1e-4)
+    assert retriever._features.shape == (20, 40)
+    np.testing.assert_allclose(later.weights[:5], first.weights, atol=1e-4)
+    np.testing.assert_allclose(later.pictures[:, :5], first.pictures, atol=1e-4)
     assert first.energies is not None
     assert later.energies is not None
-    np.testing.assert_allclose(later.energies[:, :10], first.energies, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(later.energies[:, :5], first.energies, rtol=1e-4, atol=1e-5)
 
 
 def test_evidence_with_features_at_hand_is_the_same() -> None:

@@ -221,10 +221,11 @@ class Retriever:
             kernel = self.memory.kernel
             raw = name == "auto"  # a memory made by the paper's protocol: features are not normalised
             self._asked += len(queries)
+            products = self.steps or 2  # a fixed point takes two steps or more
             arguments = {
                 "weight": put(kernel.weight),
                 "norms": None if raw else put(self.memory.norms[:, kernel.chosen]),
-                "features": self._features if self._features_pay(1) else None,
+                "features": self._features if self._features_pay(products) else None,
                 "name": "raw kernel" if raw else "kernel",
             }
             beta = self.memory.beta if self.settings.beta == "auto" else self.settings.beta
@@ -245,7 +246,8 @@ class Retriever:
         """Whether the features of all memories are worth their while, if each query takes so many products with the memories.
 
         A product costs d M multiplications, or D M with the features at hand, which cost D d M: after d D / (d - D) products more
-        than half of the work could have been saved, and whoever has asked so many goes on asking.
+        than half of the work could have been saved, and whoever has asked so many goes on asking. If it is known before that so
+        many will be asked, the features cost nothing; nor do they for a tenth less, as pixels have to be converted for a product.
         """
         kernel, count = self.memory.kernel, len(self.memory)
         dim, size = kernel.pattern_dim, kernel.feature_dim
@@ -253,16 +255,16 @@ class Retriever:
             return True
         if 2 * size > dim or not self.device.is_numpy or 4 * size * count > available_memory() // 4:
             return False
-        return products * max(self._asked, self.expected) * (dim - size) > dim * size
+        return products * max(self._asked, self.expected) * (dim - size) > 0.9 * dim * size
 
     @cached_property
     def _features(self) -> Float32:
-        """W xi of all memories, (M, D), divided by their lengths unless the kernel is the raw one of the paper's protocol."""
-        features = self.bank.products(self.memory.kernel.weight).T
+        """W xi of all memories, (D, M), divided by their lengths unless the kernel is the raw one of the paper's protocol."""
         if self.settings.similarity == "auto":
-            return np.ascontiguousarray(features)
+            return np.asarray(self.bank.products(self.memory.kernel.weight))
         norms = self.memory.norms[:, self.memory.kernel.chosen]
-        return np.ascontiguousarray(features * np.where(norms > 0, 1 / np.where(norms > 0, norms, 1), 0)[:, None])
+        inverse = np.where(norms > 0, 1 / np.where(norms > 0, norms, 1), 0)
+        return np.asarray(self.bank.products(self.memory.kernel.weight, inverse))
 
     @cached_property
     def _examiner_with_features(self) -> Examiner:

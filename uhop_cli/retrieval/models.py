@@ -92,7 +92,7 @@ class LinearModel:
         norms: (M,) the length that each memory's feature is divided by; None divides by nothing, and the query is not normalised.
         bias: (M,) added to the scores.
         scale: factor of the linear part.
-        features: F = W X^T / norms, (M, D), where it is at hand: then nothing but F is read, which has fewer values than X.
+        features: F^T = W X^T / norms, (D, M), where it is at hand: then nothing but it is read, which has fewer values than X.
         name: of the map, for the result.
     """
 
@@ -131,7 +131,7 @@ class LinearModel:
         """p = Sep(beta F z) and E(z) = scale ||z||^2 / 2 - Psi*(beta, F z)."""
         xp = namespace(state)
         if self.features is not None:
-            scores = product_on_all_cores(state, self.features.T)
+            scores = product_on_all_cores(state, self.features)
         else:
             probes = state if self.weight is None else _product(state, self.weight)
             scores = self.bank.products(probes if self.scale == 1 else probes * self.scale, self.inverse)
