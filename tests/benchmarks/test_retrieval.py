@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from uhop_cli.arrays import unit_rows
+from uhop_cli.arrays import chunks, unit_rows
 from uhop_cli.images.corrupt import parse
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.retriever import RetrievalSettings, Retriever
@@ -26,8 +26,8 @@ def answering(memory: Memory, queries: np.ndarray, **settings: Any) -> Callable[
 
     def work() -> list[int]:
         best: list[int] = []
-        for start in range(0, len(queries), retriever.batch):
-            answer = retriever.retrieve(queries[start : start + retriever.batch])
+        for part in chunks(len(queries), retriever.batch):
+            answer = retriever.retrieve(queries[part])
             best += [answer.ranking(place, 1)[0] for place in range(len(answer.weights))]
         return best
 

@@ -12,7 +12,7 @@ from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.images.corrupt import parse
 from uhop_cli.memory.build import store
 from uhop_cli.memory.restore import QuerySettings, Restoration, Restorer, squared_error
-from uhop_cli.memory.retriever import RetrievalSettings
+from uhop_cli.memory.retriever import RetrievalSettings, Retriever
 from uhop_cli.memory.settings import StoreSettings
 
 
@@ -206,6 +206,18 @@ def test_answers_together_equal_answers_one_by_one(folder: Path) -> None:
         alone = restorer.answer([query])[0]
         assert alone.matches[0].name == result.matches[0].name
         np.testing.assert_allclose(alone.arrays["weights"], result.arrays["weights"], atol=1e-5)
+
+
+@pytest.mark.parametrize("sizes", [(5, 2, 1, 1, 1, 1, 1, 1), (2, 9, 9, 9, 9, 9, 9, 9)])
+def test_every_query_is_answered_once_though_memory_comes_and_goes(
+    folder: Path, sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restorer = Restorer(folder / "m.safetensors", QuerySettings(damage=(parse("mask:0.5"),)))
+    queries = [restorer.prepare(folder / "images" / f"p{index:02}.png") for index in range(8)]
+    left = list(sizes)
+    monkeypatch.setattr(Retriever, "batch", property(lambda self: left.pop(0)))
+    answers = restorer.answer(queries)
+    assert [answer.query for answer in answers] == [query.name for query in queries]
 
 
 @pytest.mark.parametrize("separation", ["softmax", "sparsemax"])

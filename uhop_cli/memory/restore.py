@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import resolve_device, unit_rows
+from uhop_cli.arrays import chunks, resolve_device, unit_rows
 from uhop_cli.diagnostics import settled, size_threshold
 from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.images.corrupt import Corruption
@@ -246,8 +246,8 @@ class Restorer:
         results: list[Restoration | None] = [None] * len(queries)
         for masked in (False, True):
             chosen = [index for index, query in enumerate(queries) if (query.visible is not None) == masked]
-            for start in range(0, len(chosen), self.retriever.batch):
-                part = chosen[start : start + self.retriever.batch]
+            for rows in chunks(len(chosen), self.retriever.batch):  # asked once: what fits changes from one moment to the next
+                part = chosen[rows]
                 patterns = np.stack([queries[index].pattern for index in part])
                 visible = np.stack([queries[index].visible for index in part]) if masked else None  # type: ignore[misc]
                 answer = self.retriever.retrieve(patterns, visible, trace=self.settings.trace)
