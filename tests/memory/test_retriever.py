@@ -109,3 +109,21 @@ def test_features_that_do_not_fit_or_do_not_pay_are_not_made(monkeypatch: pytest
     assert "_examiner_with_features" not in vars(coded)
     monkeypatch.setattr("uhop_cli.memory.retriever.available_memory", lambda: 4 * 20 * 40 * 4 - 1)
     assert not retriever._features_pay(2)
+
+
+@pytest.mark.parametrize("side", [8, 32])
+def test_an_undamaged_copy_is_sure_though_it_is_of_one_colour(side: int) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (60, side, side, 3), dtype=np.uint8)
+    images[::2] = np.arange(0, 240, 8, dtype=np.uint8)[:, None, None, None]
+    memory = learn(images)
+    x = to_vectors(memory.patterns)
+    answer = Retriever(memory).retrieve(x)
+    assert answer.confidence is not None
+    assert answer.weights.argmax(axis=1).tolist() == list(range(60))
+    assert (answer.confidence == 1).all()
+    other = np.clip(x + rng.normal(0, 0.1, x.shape), 0, 1).astype(np.float32)
+    damaged = Retriever(memory).retrieve(other)
+    assert damaged.confidence is not None
+    assert (damaged.confidence < 1).any()
+    assert (damaged.confidence[:1] != 1).all()

@@ -42,6 +42,7 @@ PLAIN = {"dot": "dot", "cosine": "cosine", "l2": "l2-squared", "l1": "l1"}  # ou
 VISIBLE_PIXELS = "visible pixels"
 BETA_SAMPLE = 64
 CONVINCING = 0.9  # confidence from which on a shortlist's answer stands
+HALF_A_LEVEL = 0.5 / 255
 CERTIFY_FLOP = 2e11  # some seconds
 MOST_QUERIES = {"evidence": 256, "plain": 1024}  # at a time: more bring no speed
 ARRAYS_PER_QUERY = {"evidence": 24, "plain": 6}  # of M float32 values alive at a time: scores of all members, weights, ranks
@@ -133,7 +134,7 @@ class Retriever:
         trajectory = run(model, self.bank, put(queries), steps=self.steps, clamp=clamp, trace=trace)
         if isinstance(model, EvidenceModel):
             names = tuple(model.query.models[int(index)] for index in to_numpy(model.choice.model))
-            return answer_of(trajectory, names, self._confidence("evidence", model.choice.features))
+            return self._recognised(queries, answer_of(trajectory, names, self._confidence("evidence", model.choice.features)))
         confidence = None
         if visible is not None and model.name == VISIBLE_PIXELS:
             confidence = self._confidence("visible", visible_features(trajectory.scores, put(queries), put(visible)))
@@ -151,6 +152,18 @@ class Retriever:
         except SettingsError:  # somebody's claim, and no calibration
             return None
         return confidence(facts) if len(confidence.weights) == 2 * facts.shape[1] else None
+
+    def _recognised(self, queries: Float32, answer: Answer) -> Answer:
+        """The answer, sure where the query is the match value for value (to 8 bits): patterns are stored once, so it is no other.
+
+        What a confidence is made of says little about pictures of nearly one colour, and calls an undamaged one unlikely.
+        """
+        if answer.confidence is None:
+            return answer
+        best = answer.weights.argmax(axis=1)
+        rows = best if answer.rows is None else np.take_along_axis(answer.rows, best[:, None], axis=1)[:, 0]
+        same = (np.abs(queries - unit_rows(self.memory.patterns[rows])) < HALF_A_LEVEL).all(axis=1)
+        return replace(answer, confidence=np.where(same, np.float32(1), answer.confidence))
 
     def _by_evidence(self, queries: Float32) -> EvidenceModel:
         self._asked += len(queries)
@@ -185,7 +198,8 @@ class Retriever:
         model = EvidenceModel(examiner, examiner.prepare(query), self.separation, 1.0)
         trajectory = run(model, examiner.bank, model.query.pictures, steps=self.steps, trace=trace)
         names = tuple(model.query.models[int(index)] for index in to_numpy(model.choice.model))
-        return answer_of(trajectory, names, self._confidence("evidence", model.choice.features), rows[None])
+        confidence = self._confidence("evidence", model.choice.features)
+        return self._recognised(query, answer_of(trajectory, names, confidence, rows[None]))
 
     @cached_property
     def examiner(self) -> Examiner:

@@ -15,6 +15,7 @@ from uhop_cli.retrieval.evidence import ROUNDING, Query, unrelated
 LOOKED_AT = 1 << 18  # values at a time: shorter calls have threads wait for each other
 PAIRS = 1 << 20  # of query and memory that are chosen among together: short calls of many threads stand in each other's way
 MOST_TOGETHER = 16  # queries
+FLAT = 4 * ROUNDING  # variance of a picture of one colour, with what float32 adds to it
 PROPOSALS = 12  # memories that each model puts on the shortlist
 
 
@@ -182,6 +183,9 @@ def _choose(query: Query, scores: Array, cosine: Array, listed: Shortlist) -> Ch
     best = xp.argmax(top[:pixel_models] + null[:pixel_models] - penalty[:, None], axis=0)  # (Q,)
     index = xp.arange(top.shape[0], device=rows.device)[:, None]
     allowed = (index == best) | (index == top.shape[0] - 1) | ((index >= pixel_models) & (best > 1))
+    # With nothing in the picture but rounding, gains and correlations are those of rounding; how far it is from each memory is not.
+    flat = query.levels[0].variances[:, 0] < FLAT
+    allowed = xp.where(flat, index == 0, allowed)
     model = xp.argmax(xp.where(allowed, odd, xp.full_like(odd, -xp.inf)), axis=0)
 
     answer, log_odds = leader[model, each], odd[model, each]
