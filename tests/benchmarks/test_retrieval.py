@@ -43,11 +43,13 @@ def test_one_query(race: Any, memory: Memory) -> None:
     contestants = {
         "NumPy: bare float32 matrix-vector product": lambda: raw @ vector,
         "uhop: fixed kernel": answering(memory, query, similarity="kernel"),
+        "uhop: fixed kernel, all memories read out": answering(memory, query, similarity="kernel", beta=1.0),
         "uhop: chosen by evidence": answering(memory, query),
         "faiss: IndexFlatIP on raw pixels": lambda: index.search(query, 1),
     }
     assert contestants["uhop: chosen by evidence"]() == [4321]
-    race("One query, 50,000 memories of 3,072 values", contestants, {"uhop: fixed kernel": 2, "uhop: chosen by evidence": 4})
+    limits = {"uhop: fixed kernel": 2, "uhop: fixed kernel, all memories read out": 4, "uhop: chosen by evidence": 4}
+    race("One query, 50,000 memories of 3,072 values", contestants, limits)
 
 
 def test_batch(race: Any, memory: Memory) -> None:
