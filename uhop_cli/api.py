@@ -19,8 +19,6 @@ from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.retriever import RetrievalSettings, Retriever
 from uhop_cli.memory.settings import OnProgress, StoreSettings
 
-BY_PLACE = ("window", "random")  # separations for which it matters where in the batch a query stands
-
 
 def learn(
     images: NDArray[Any],
@@ -88,7 +86,7 @@ def retrieve(
     flop = 2.0 * len(rows) * len(memory) * memory.spec.dim * 10
     retriever = Retriever(memory, settings or RetrievalSettings(), resolve_device(device, flop))
     retriever.expected = len(rows)
-    together = len(rows) if retriever.separation.kind in BY_PLACE else retriever.batch
+    together = len(rows) if retriever.separation.by_place else retriever.batch
     parts = list(chunks(len(rows), together))
     answers = [retriever.retrieve(rows[part], None if mask is None else mask[part], trace=trace) for part in parts]
     return answers[0] if len(answers) == 1 else joined(answers)

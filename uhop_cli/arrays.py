@@ -1,7 +1,7 @@
 """Which array library and which device, and the few operations that the array API standard lacks.
 
 The engine is written once against the array API standard. On the CPU its namespace is NumPy itself and torch is never imported; on
-a GPU it is `array_api_compat.torch`. torch is imported only here and in gpu.py.
+a GPU it is `array_api_compat.torch`. This is the only file, beside nn/, in which torch is imported (`torch_library`).
 """
 
 from __future__ import annotations
@@ -41,10 +41,8 @@ class Device:
         """The array on this device; NumPy arrays are passed on as they are."""
         if self.is_numpy:
             return array
-        import torch
-
         target = "cpu" if self.kind == "torch-cpu" else self.kind
-        return torch.tensor(array, device=target)  # always a copy: what is mapped from a file may not be written to
+        return torch_library().tensor(array, device=target)  # always a copy: what is mapped from a file may not be written to
 
     def send(self, array: NDArray[Any], parts: Iterable[slice]) -> Iterator[tuple[slice, Array]]:
         """Parts of an array that stays in host memory, one after the other on this device."""
@@ -57,14 +55,20 @@ class Device:
     def free_memory(self) -> int:
         """Bytes that may still be taken where the arrays live."""
         if self.kind.startswith("cuda"):
-            import torch
-
+            torch = torch_library()
             kept = torch.cuda.memory_reserved(self.kind) - torch.cuda.memory_allocated(self.kind)  # by torch, for what comes next
             return int(torch.cuda.mem_get_info(self.kind)[0] + kept)
         return available_memory()
 
 
 CPU = Device()
+
+
+def torch_library() -> Any:
+    """torch, imported when it is first needed: that takes seconds, and nothing on the CPU needs it."""
+    import torch
+
+    return torch
 
 
 def resolve_device(name: str, flop: float = 0.0) -> Device:
@@ -84,7 +88,7 @@ def resolve_device(name: str, flop: float = 0.0) -> Device:
     if name not in ("auto", "torch-cpu", "mps", "cuda") and not name.removeprefix("cuda:").isdecimal():
         raise DeviceError(f"unknown device '{name}'", "use auto, cpu, cuda, cuda:N or mps")
     try:
-        import torch
+        torch = torch_library()
     except ImportError:
         if name == "auto":
             return CPU
@@ -138,9 +142,7 @@ def like(array: Array, values: NDArray[Any]) -> Array:
 
 
 def _tensor(values: NDArray[Any], array: Array) -> Array:
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(values)).to(array.device)
+    return torch_library().from_numpy(np.ascontiguousarray(values)).to(array.device)
 
 
 def float32(array: Array) -> Array:

@@ -10,8 +10,6 @@ and add in float32:
 one product with twice the rows, on units that are many times as fast as those for float32.
 
 **Memories that the device has no room for** stay in host memory and are sent chunk by chunk, the next one while one is worked on.
-
-torch is imported only where a function runs.
 """
 
 from __future__ import annotations
@@ -24,6 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uhop_cli.arrays import torch_library
+
 Tensor = Any  # torch.Tensor
 BITS = 11  # of the mantissa of float16
 IN_FLIGHT = 2  # chunks on the device beside the one that is worked on
@@ -31,8 +31,7 @@ IN_FLIGHT = 2  # chunks on the device beside the one that is worked on
 
 def product(left: Tensor, pixels: Tensor) -> Tensor:
     """left @ pixels^T in float32, for left (Q, d) float32 and pixels (m, d), uint8 or float; fast where the device can."""
-    import torch
-
+    torch = torch_library()
     if pixels.dtype == torch.uint8 and pixels.is_cuda and _halves_add_in_float32(str(pixels.device)):
         return half_product(left, pixels, lambda a, b: torch.mm(a, b, out_dtype=torch.float32))
     return left @ pixels.float().T
@@ -49,8 +48,7 @@ def half_product(left: Tensor, pixels: Tensor, multiply: Callable[[Tensor, Tenso
     Returns:
         (Q, m) float32.
     """
-    import torch
-
+    torch = torch_library()
     largest = left.abs().amax(dim=1, keepdim=True)
     scale = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent)
     unit = left / scale
@@ -66,8 +64,7 @@ def half_product(left: Tensor, pixels: Tensor, multiply: Callable[[Tensor, Tenso
 @cache
 def _halves_add_in_float32(device: str) -> bool:
     """Whether this torch and this device return products of halves in float32; older ones round them to halves."""
-    import torch
-
+    torch = torch_library()
     try:
         ones = torch.ones((32, 32), dtype=torch.float16, device=device)
         return bool((torch.mm(ones, 4096 * ones, out_dtype=torch.float32) == 32 * 4096).all())  # more than a half can be
@@ -86,9 +83,8 @@ def send(array: NDArray[Any], device: str, parts: Iterable[slice]) -> Iterator[t
         device: of CUDA.
         parts: slices of its first axis.
     """
-    import torch
-
-    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    torch = torch_library()
+    stream = torch.cuda.Stream(device)
     current = torch.cuda.current_stream(device)
     buffers: deque[tuple[Tensor, Any]] = deque()  # each with the event after which it may be written again
     waiting: deque[tuple[slice, Tensor, Any]] = deque()  # sent
@@ -112,13 +108,13 @@ def send(array: NDArray[Any], device: str, parts: Iterable[slice]) -> Iterator[t
         np.copyto(buffer[: len(part)].numpy(), part)
         with torch.cuda.stream(stream):
             sent = buffer[: len(part)].to(device, non_blocking=True)
-            arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            arrived = torch.cuda.Event()
             arrived.record(stream)
         buffers.append((buffer, arrived))
         waiting.append((rows, sent, arrived))
         if len(waiting) == IN_FLIGHT:
             yield hand_out()
-            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            done = torch.cuda.Event()
             done.record(current)
             worked.append(done)
     while waiting:

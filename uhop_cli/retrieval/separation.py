@@ -83,6 +83,11 @@ class Separation:
             raise SettingsError(f"'{number}' in separation '{text}' is not a number") from None
 
     @property
+    def by_place(self) -> bool:
+        """Whether it matters where in a batch a query stands."""
+        return self.kind in ("random", "window")
+
+    @property
     def label(self) -> str:
         """The text that `parse` reads."""
         return self.kind if self.parameter is None else f"{self.kind}:{self.parameter:g}"
