@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from uhop_cli.memory.file import load as load
     from uhop_cli.memory.file import save as save
     from uhop_cli.memory.memory import Memory as Memory
-    from uhop_cli.memory.restore import QuerySettings as QuerySettings
+    from uhop_cli.memory.restoration import QuerySettings as QuerySettings
     from uhop_cli.memory.restore import Restorer as Restorer
     from uhop_cli.memory.retriever import RetrievalSettings as RetrievalSettings
     from uhop_cli.memory.settings import StoreSettings as StoreSettings
@@ -35,7 +35,7 @@ _PUBLIC = {
     "Memory": "uhop_cli.memory.memory",
     "Restorer": "uhop_cli.memory.restore",
     "StoreSettings": "uhop_cli.memory.settings",
-    "QuerySettings": "uhop_cli.memory.restore",
+    "QuerySettings": "uhop_cli.memory.restoration",
     "RetrievalSettings": "uhop_cli.memory.retriever",
     "UhopError": "uhop_cli.errors",
 }

@@ -31,7 +31,8 @@ from PIL import Image, ImageEnhance
 
 from uhop_cli.errors import ImageError
 from uhop_cli.images.corrupt import parse
-from uhop_cli.memory.restore import QuerySettings, Restorer
+from uhop_cli.memory.restoration import QuerySettings
+from uhop_cli.memory.restore import Restorer
 from uhop_cli.samples import sample_data
 
 REPEATS = 10

@@ -18,7 +18,8 @@ from PIL import Image
 
 from uhop_cli.cli.answers import without_shared_folder
 from uhop_cli.images.marker import is_own_output
-from uhop_cli.memory.restore import Restoration, Restorer
+from uhop_cli.memory.restoration import Restoration
+from uhop_cli.memory.restore import Restorer
 
 FIELDS = {
     "query", "match", "confidence", "matches", "steps", "converged", "energy", "settled", "metastable_size", "sse", "sse_query",

@@ -13,7 +13,8 @@ from uhop_cli.images.patterns import to_pattern
 from uhop_cli.memory.build import remove, store
 from uhop_cli.memory.export import export
 from uhop_cli.memory.file import load, verify
-from uhop_cli.memory.restore import QuerySettings, Restorer
+from uhop_cli.memory.restoration import QuerySettings
+from uhop_cli.memory.restore import Restorer
 from uhop_cli.memory.settings import StoreSettings
 
 LOSSLESS = ("png", "bmp", "tiff", "ppm")

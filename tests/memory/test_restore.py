@@ -11,7 +11,8 @@ from PIL import Image
 from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.images.corrupt import parse
 from uhop_cli.memory.build import store
-from uhop_cli.memory.restore import QuerySettings, Restoration, Restorer, squared_error
+from uhop_cli.memory.restoration import QuerySettings, Restoration
+from uhop_cli.memory.restore import Restorer, squared_error
 from uhop_cli.memory.retriever import RetrievalSettings, Retriever
 from uhop_cli.memory.settings import StoreSettings
 

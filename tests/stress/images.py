@@ -25,7 +25,8 @@ from uhop_cli.errors import ImageError
 from uhop_cli.images.decode import decode, read_header
 from uhop_cli.images.patterns import to_pattern
 from uhop_cli.memory.build import store
-from uhop_cli.memory.restore import QuerySettings, Restorer
+from uhop_cli.memory.restoration import QuerySettings
+from uhop_cli.memory.restore import Restorer
 
 LARGEST_SEED = 300_000  # bytes of a file of malformed/ that is mutated; larger ones are only taken as they are
 SIDES = [0, 1, 2, 255, 256, 4096, 8191, 16383, 16384, 30000, 65535, 65536, 1 << 24, (1 << 31) - 1, 1 << 31, (1 << 32) - 1]

@@ -33,7 +33,8 @@ from uhop_cli.memory.build import store
 from uhop_cli.memory.consistency import fault
 from uhop_cli.memory.container import ITEM_SIZE
 from uhop_cli.memory.file import load, verify
-from uhop_cli.memory.restore import QuerySettings, Restorer
+from uhop_cli.memory.restoration import QuerySettings
+from uhop_cli.memory.restore import Restorer
 from uhop_cli.memory.retriever import RetrievalSettings
 from uhop_cli.memory.settings import StoreSettings
 

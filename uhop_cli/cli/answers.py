@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uhop_cli.cli.output import Output, number
 
 if TYPE_CHECKING:
-    from uhop_cli.memory.restore import Restoration
+    from uhop_cli.memory.restoration import Restoration
 
 
 def print_result(result: Restoration, written: str | None, screen: Output) -> None:

@@ -12,7 +12,7 @@ from uhop_cli.cli.output import Output, number
 from uhop_cli.samples import sample_data
 
 if TYPE_CHECKING:
-    from uhop_cli.memory.restore import Restoration
+    from uhop_cli.memory.restoration import Restoration
 
 EXAMPLES = examples(
     ("uhop demo", "a terminal with colours shows the pictures"),
@@ -32,7 +32,8 @@ def demo(
     samples = sample_data()
 
     from uhop_cli.memory.build import store
-    from uhop_cli.memory.restore import QuerySettings, Restorer
+    from uhop_cli.memory.restoration import QuerySettings
+    from uhop_cli.memory.restore import Restorer
     from uhop_cli.memory.settings import StoreSettings
 
     with tempfile.TemporaryDirectory(prefix="uhop-demo-") as folder:

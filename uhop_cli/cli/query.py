@@ -118,7 +118,8 @@ def query(
     if len(found) > 1 and (states or sink.stdout):
         raise SettingsError(f"one image, not {len(found)}, can go to {'--states' if states else 'standard output'}")
 
-    from uhop_cli.memory.restore import QuerySettings, Restorer
+    from uhop_cli.memory.restoration import QuerySettings
+    from uhop_cli.memory.restore import Restorer
     from uhop_cli.memory.retriever import RetrievalSettings
 
     settings = QuerySettings(

@@ -23,7 +23,8 @@ from uhop_cli.images.discover import Found, escape
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from uhop_cli.memory.restore import Query, Restoration, Restorer
+    from uhop_cli.memory.restoration import Query, Restoration
+    from uhop_cli.memory.restore import Restorer
 
 TOGETHER = 64  # queries that are answered in one go; the originals that are handed out are in memory meanwhile
 
