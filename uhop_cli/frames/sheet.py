@@ -1,0 +1,88 @@
+"""A picture as frames see it: grey, with what is visible of it, brought to any grid by means over areas.
+
+Grey is the luma that patterns have. What is transparent or missing has no part in a mean, as in `images/patterns.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.images.decode import Image
+from uhop_cli.images.patterns import LUMA
+from uhop_cli.images.resample import Axis
+from uhop_cli.images.warp import Span, area
+
+Float32 = NDArray[np.float32]
+Bool = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A grey picture and how visible each pixel is.
+
+    Attributes:
+        grey: (H, W) float32, 0 black to 1 white (noise may lead beyond), times `cover`.
+        cover: (H, W) float32 in [0, 1], or None where all is visible.
+        rows: where the picture begins and ends among the rows, in pixels: of a reduced one the last row may be cut.
+        columns: likewise among the columns.
+    """
+
+    grey: Float32
+    cover: Float32 | None
+    rows: Span
+    columns: Span
+
+    @property
+    def height(self) -> float:
+        """In pixels that are there."""
+        return self.rows[1] - self.rows[0]
+
+    @property
+    def width(self) -> float:
+        """In pixels that are there."""
+        return self.columns[1] - self.columns[0]
+
+    def at(self, height: int, width: int) -> tuple[Float32, Float32 | None]:
+        """Grey times cover, and cover, on a grid of height x width over the whole picture."""
+        grey, cover = (
+            None if plane is None else area(plane, height, width, self.rows, self.columns) for plane in (self.grey, self.cover)
+        )
+        assert grey is not None
+        return grey, cover
+
+
+def sheet_of_pixels(pixels: NDArray[Any], missing: Bool | None = None) -> Sheet:
+    """The sheet of a query: pixels (H, W, C), uint8 or floats that are 0 to 1 undamaged, and what of it is missing, (H, W).
+
+    Values that are not finite are missing.
+    """
+    grey = _grey(pixels)
+    known = np.isfinite(grey)
+    if missing is not None:
+        known &= ~missing
+    height, width = grey.shape
+    cover = None if known.all() else known.astype(np.float32)
+    return Sheet(np.where(known, grey, np.float32(0)), cover, (0.0, float(height)), (0.0, float(width)))
+
+
+def sheet_of_image(image: Image) -> Sheet:
+    """The sheet of a decoded picture, which may be a reduced one; its transparency is what is not visible."""
+    grey = _grey(image.pixels)
+    cover = None if image.alpha is None else image.alpha.astype(np.float32) / np.float32(255)
+    rows, columns = image.axes or (Axis(image.height), Axis(image.width))
+    return Sheet(grey if cover is None else grey * cover, cover, _span(rows), _span(columns))
+
+
+def _grey(pixels: NDArray[Any]) -> Float32:
+    values = pixels.astype(np.float32)
+    if pixels.dtype == np.uint8:
+        values /= np.float32(255)
+    return values[:, :, 0] if pixels.shape[2] == 1 else values @ LUMA.astype(np.float32)
+
+
+def _span(axis: Axis) -> Span:
+    return -axis.start / axis.step, (axis.size - axis.start) / axis.step

@@ -1,0 +1,261 @@
+"""A query compared with the originals of the few best candidates, at higher resolution than the patterns have.
+
+The leader and the next other picture are compared as they lie in their frames. Where one is confirmed by that, nothing else is
+opened. Else all candidates are compared so; where any of them fits as it lies in the whole frame, these comparisons decide, since
+alignment would bring pictures of one burst to fit alike. Only then are they aligned (`alignment.py`) and compared again.
+`outcome.py` says what follows. A comparison takes place on a grid on which the part of the frame that the query shows has some
+128 x 128 pixels: less where query or original are smaller, for nothing is enlarged by more than a half.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.frames.alignment import MARGIN, Level, align, within
+from uhop_cli.frames.block_evidence import Comparison, compare
+from uhop_cli.frames.frame import IDENTITY, Frame
+from uhop_cli.frames.outcome import Compared, Decision, Outcome, Reason, VerificationSettings, decide
+from uhop_cli.frames.sheet import Sheet, sheet_of_image, sheet_of_pixels
+from uhop_cli.images.decode import Image
+from uhop_cli.images.warp import warp
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+LEAST_SIDES = 2  # an original shows something new from so many times the pattern's side on
+_LEAST_GRID = 8
+_SAMPLES = 2  # along a pixel of an aligned original
+_LARGEST = 1.5  # how far originals are enlarged
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A stored picture that the query may be a copy of.
+
+    Attributes:
+        open: gives its original, decoded, or None where it is not at hand; called once at most, and only where it is needed.
+        frame: where the original lies in the query.
+        picture: which picture it is: stored pictures that verify against each other share a number and are never rivals.
+    """
+
+    open: Callable[[], Image | None]
+    frame: Frame = IDENTITY
+    picture: int = -1
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was found out about one candidate.
+
+    Attributes:
+        comparison: with its original, or None where there was none to compare.
+        affine: the map (2, 3) from the query's unit square to the original's that it was compared with, or None.
+        aligned: whether that map was refined.
+        reason: why it was not compared; None where it was.
+    """
+
+    comparison: Comparison | None = None
+    affine: Float64 | None = None
+    aligned: bool = False
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcome and what it rests on.
+
+    Attributes:
+        outcome: confirmed, contradicted or undecided.
+        best: the candidate with the most evidence, its place in the list, or None.
+        margin: nats between it and the best other picture.
+        reason: why the outcome is what it is.
+        measured: one for each candidate.
+    """
+
+    outcome: Outcome
+    best: int | None
+    margin: float
+    reason: Reason
+    measured: tuple[Measured, ...]
+
+
+def verify(
+    query: NDArray[Any],
+    missing: Bool | None,
+    candidates: Sequence[Candidate],
+    *,
+    pattern_side: int,
+    settings: VerificationSettings | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Verification:
+    """Compares a query with the originals of candidates, the most likely first.
+
+    Args:
+        query: (H, W, C) uint8, or floats that are 0 to 1 undamaged; with its damage, at its own or a reduced size.
+        missing: (H, W), what of it is not known, or None.
+        candidates: at most a handful; the best guess first.
+        pattern_side: the longer side of the patterns: an original of less than twice that shows nothing new.
+        settings: the thresholds, or None for the defaults.
+        stop: asked before each opening and each alignment; once it says true, what was found until then decides.
+    """
+    run = _Run(sheet_of_pixels(query, missing), candidates, pattern_side, settings or VerificationSettings(), stop)
+    return run.verify()
+
+
+class _Run:
+    """One query; holds what is opened and measured."""
+
+    def __init__(
+        self,
+        query: Sheet,
+        candidates: Sequence[Candidate],
+        pattern_side: int,
+        settings: VerificationSettings,
+        stop: Callable[[], bool],
+    ) -> None:
+        self._query, self._candidates, self._settings, self._stop = query, candidates, settings, stop
+        self._least = LEAST_SIDES * pattern_side
+        self._pairs: dict[int, _Pair] = {}
+        self._measured: list[Measured] = [Measured()] * len(candidates)
+        self._stopped = False
+        # a number of its own for each candidate that shares none
+        self._pictures = [c.picture if c.picture >= 0 else -2 - place for place, c in enumerate(candidates)]
+
+    def verify(self) -> Verification:
+        """The steps in order, each only where those before it leave something open."""
+        everyone = range(len(self._candidates))
+        rivals = [place for place in everyone if self._pictures[place] != self._pictures[0]][:1]
+        for places in ([*everyone[:1], *rivals], everyone):
+            for place in places:
+                self._compare(place)
+            decision = self._decide()
+            if decision.outcome == Outcome.CONFIRMED:
+                return self._result(decision)
+        if not any(self._is_whole(place) for place in everyone):
+            for place in everyone:
+                self._align(place)
+            decision = self._decide()
+        elif decision.outcome == Outcome.CONTRADICTED:  # one does fit: the others' lack of fit says nothing
+            decision = Decision(Outcome.UNDECIDED, decision.best, decision.margin, Reason.CLOSE)
+        return self._result(decision)
+
+    def _compare(self, place: int) -> None:
+        if self._measured[place].comparison is not None or self._measured[place].reason is not None:
+            return
+        if self._stopping():
+            self._measured[place] = Measured(reason=Reason.STOPPED)
+            return
+        candidate = self._candidates[place]
+        image = candidate.open()
+        if image is None:
+            self._measured[place] = Measured(reason=Reason.ABSENT)
+        elif _sides(image) < self._least:
+            self._measured[place] = Measured(reason=Reason.SMALL)
+        else:
+            pair = self._pairs[place] = _Pair(self._query, sheet_of_image(image), candidate.frame)
+            self._measured[place] = Measured(pair.compare(pair.start, self._settings.side, 1), pair.start)
+
+    def _align(self, place: int) -> None:
+        if place not in self._pairs or self._stopping():
+            return
+        pair, sides = self._pairs[place], (self._settings.coarse_side, self._settings.side)
+        affine = align(tuple(pair.level(side, 1) for side in sides), pair.start)
+        if affine is not pair.start:
+            self._measured[place] = Measured(pair.compare(affine, self._settings.side, _SAMPLES), affine, aligned=True)
+
+    def _stopping(self) -> bool:
+        self._stopped = self._stopped or self._stop()
+        return self._stopped
+
+    def _is_whole(self, place: int) -> bool:
+        comparison = self._measured[place].comparison
+        return comparison is not None and self._candidates[place].frame.is_identity and self._settings.is_whole(comparison)
+
+    def _decide(self) -> Decision:
+        compared = [
+            None if m.comparison is None else Compared(m.comparison, self._pictures[place], c.frame.is_identity)
+            for place, (m, c) in enumerate(zip(self._measured, self._candidates, strict=True))
+        ]
+        unseen = any(m.comparison is None and m.reason is not None for m in self._measured)
+        return decide(compared, not unseen, self._settings)
+
+    def _result(self, decision: Decision) -> Verification:
+        reason = decision.reason
+        if decision.outcome == Outcome.UNDECIDED:
+            reasons = {m.reason for m in self._measured}
+            if self._stopped:
+                reason = Reason.STOPPED
+            elif decision.best is None:
+                reason = Reason.SMALL if Reason.SMALL in reasons else Reason.ABSENT
+        return Verification(decision.outcome, decision.best, decision.margin, reason, tuple(self._measured))
+
+
+class _Pair:
+    """A query and one original in one frame, on the grids of any level."""
+
+    def __init__(self, query: Sheet, original: Sheet, frame: Frame) -> None:
+        self._query, self._original, self._frame = query, original, frame
+        self.start = frame.to_original(query.width / query.height)
+        self._levels: dict[tuple[int, int], Level] = {}
+
+    def level(self, side: int, samples: int) -> Level:
+        """Both on a grid for the level `side`; `samples` pixels of the original along one of the query."""
+        if (side, samples) not in self._levels:
+            frame, scale = self._frame, self._scale(side)
+            height, width = (max(_LEAST_GRID, round(scale * length)) for length in (self._query.height, self._query.width))
+            grey, cover = self._query.at(height, width)
+            visible = np.ones(grey.shape, bool) if cover is None else cover >= 0.5
+            if cover is not None:
+                grey = np.divide(grey, cover, out=np.zeros_like(grey), where=visible)
+            tall, wide = (width, height) if frame.turn % 2 else (height, width)
+            size = (max(2, round(samples * frame.height * tall)), max(2, round(samples * frame.width * wide)))
+            original, opacity = self._original.at(*size)
+            if opacity is not None:
+                original = original + np.float32(self._background) * (1 - opacity)
+            self._levels[side, samples] = Level(grey, visible, original)
+        return self._levels[side, samples]
+
+    def compare(self, affine: Float64, side: int, samples: int) -> Comparison:
+        """The comparison with the original laid down by `affine`."""
+        level = self.level(side, samples)
+        shape = level.query.shape
+        seen = warp(level.original[None], affine, shape[0], shape[1], samples)[0]
+        valid = level.visible & within(affine, shape, level.original.shape, 0)
+        compared = valid & within(affine, shape, level.original.shape, MARGIN * samples)
+        return compare(level.query, seen, valid, compared)
+
+    def _scale(self, side: int) -> float:
+        """Pixels of the grid for one of the query, both ways."""
+        query, frame = self._query, self._frame
+        turned = bool(frame.turn % 2)
+        width, height = (query.height, query.width) if turned else (query.width, query.height)
+        shown = max(frame.visible, 1e-6) * width * height
+        across = _LARGEST * self._original.width / (frame.width * width)
+        down = _LARGEST * self._original.height / (frame.height * height)
+        return min(side / math.sqrt(shown), 1.0, across, down)
+
+    @cached_property
+    def _background(self) -> float:
+        """The grey that a transparent original lies on: the mean of the query where it is transparent, as far as that is seen."""
+        side = _LEAST_GRID * 4
+        grey, cover = self._query.at(side, side)
+        opacity = self._original.at(side, side)[1]
+        assert opacity is not None
+        bare = warp(1 - opacity[None], self.start, side, side)[0] * within(self.start, (side, side), (side, side), 0)
+        weight = float((bare if cover is None else bare * cover).sum())
+        return float((bare * grey).sum()) / weight if weight > 0.5 else 0.5
+
+
+def _sides(image: Image) -> int:
+    """The longer side of the original that a picture may be a reduction of."""
+    if image.axes is not None:
+        return max(axis.size for axis in image.axes)
+    return max(image.width, image.height)
