@@ -31,7 +31,8 @@ _BLOCK, _LEAST = 8, 21  # pixels a side, and of a block that count, as in the fi
 _FLOOR = 1e-5
 _SMOOTH = np.exp(-0.5 * (np.arange(-2, 3) / 0.7) ** 2).astype(np.float32)
 _HIGH_PASS = 15
-_WANDER = 0.5  # shares of a side that a corner may move, beyond which a step is not believed
+_CORNERS = np.array([[0, 0, 1, 1], [0, 1, 0, 1], [1, 1, 1, 1]], np.float64)
+_WANDER = 0.5  # shares of the original's side that a corner may move, beyond which a step is not believed
 
 
 @dataclass(frozen=True)
@@ -69,40 +70,41 @@ def align(levels: tuple[Level, ...], start: Float64, iterations: int = 10) -> Fl
 
 
 def descend(level: Level, start: Float64, iterations: int) -> Float64:
-    """Gauss-Newton from `start`, until a step moves no corner by a fiftieth of a pixel."""
+    """Gauss-Newton from `start`, until a step moves no corner by a twentieth of a pixel."""
     height, width = level.query.shape
-    v, u = np.broadcast_arrays(*centres(height, width))
-    affine = start
-    corners = np.array([[0, 0, 1, 1], [0, 1, 0, 1], [1, 1, 1, 1]], np.float64)
+    y, x = (plane.astype(np.float32) - np.float32(0.5) for plane in centres(height, width))
+    affine, t = start, level.query.ravel()
+    features = np.empty((8, height, width), np.float32)
+    features[7] = 1
     for _ in range(iterations):
-        used = inside(affine, level) & level.visible
+        seen, used = laid(level, affine)
         if used.sum() < 4 * _LEAST:
             break
-        seen = warp(level.original[None], affine, height, width)[0]
         along_y, along_x = np.gradient(seen)
-        x, y, t, m = (plane[used].astype(np.float64) for plane in (u, v, level.query, seen))
-        dx, dy = along_x[used] * width, along_y[used] * height
-        ones = np.ones_like(m)
-        gain, offset = _fit(np.stack((m, ones)), t, ones)
-        e = np.abs(t - gain * m - offset)
-        weights = 1 / (1 + (e / (2 * (1.5 * np.median(e) + 0.004))) ** 2)
-        solved = _fit(np.stack((dx * x, dx * y, dx, dy * x, dy * y, dy, m, ones)), t, weights)
+        dy, dx = along_y * np.float32(height), along_x * np.float32(width)
+        for place, plane in enumerate((dx * x, dx * y, dx, dy * x, dy * y, dy, seen)):
+            features[place] = plane
+        flat, counts = features.reshape(8, -1), used.ravel().astype(np.float32)
+        gain, offset = _fit(flat[6:], t, counts)
+        e = np.abs(t - gain * flat[6] - offset)
+        weights = counts / (1 + (e / (2 * (1.5 * np.median(e[used.ravel()]) + 0.004))) ** 2)
+        solved = _fit(flat, t, weights.astype(np.float32))
         if solved[6] <= 1e-3:
             break
-        change = np.vstack((solved[:6].reshape(2, 3) / solved[6], (0, 0, 0)))
-        moved = composed(affine, np.eye(3)[:2] + change[:2])
-        if np.abs((moved - start) @ corners).max() > _WANDER * max(1.0, float(np.abs(start[:, :2]).max())):
+        change = solved[:6].reshape(2, 3) / solved[6]
+        change[:, 2] -= change[:, :2].sum(axis=1) / 2  # the features are about the middle of the picture
+        moved = composed(affine, np.eye(2, 3) + change)
+        if np.abs((moved - start) @ _CORNERS).max() > _WANDER * np.abs(start[:, :2]).max():
             break
         affine = moved
-        if np.abs(change[:2] @ corners).max() * max(height, width) < 0.02:
+        if np.abs(change @ _CORNERS).max() * max(height, width) < 0.05:
             break
     return affine
 
 
 def evidence(level: Level, affine: Float64) -> float:
     """-sum (n/2) ln(1 - c^2) over blocks of 8 x 8 pixels, both means removed, for the original laid down by `affine`."""
-    used = inside(affine, level) & level.visible
-    seen = warp(level.original[None], affine, *level.query.shape)[0]
+    seen, used = laid(level, affine)
     t, m = (np.where(used, plane, 0).astype(np.float64) for plane in (level.query, seen))
     n, st, sm, tt, mm, tm = blocks(np.stack((used, t, m, t * t, m * m, t * m)), _BLOCK, _BLOCK // 2)
     counts = n >= _LEAST
@@ -112,9 +114,11 @@ def evidence(level: Level, affine: Float64) -> float:
     return -float((counts * n / 2 * np.log1p(-np.minimum(c * c, MOST))).sum())
 
 
-def inside(affine: Float64, level: Level) -> Bool:
-    """Which pixels of the query's grid fall into the original, less `MARGIN` of its pixels at the edge: (h, w)."""
-    return within(affine, level.query.shape, level.original.shape, MARGIN)
+def laid(level: Level, affine: Float64) -> tuple[Float32, Bool]:
+    """The original as the query has it, (h, w), and which pixels of it count."""
+    height, width = level.query.shape
+    used = level.visible & within(affine, (height, width), level.original.shape, MARGIN)
+    return warp(level.original[None], affine, height, width)[0], used
 
 
 def within(affine: Float64, grid: tuple[int, ...], original: tuple[int, ...], margin: float) -> Bool:
@@ -124,12 +128,12 @@ def within(affine: Float64, grid: tuple[int, ...], original: tuple[int, ...], ma
     return (v >= rows) & (v <= 1 - rows) & (u >= columns) & (u <= 1 - columns)
 
 
-def _fit(features: Float64, values: Float64, weights: Float64) -> Float64:
+def _fit(features: Float32, values: Float32, weights: Float32) -> Float64:
     """Weighted least squares: the coefficients (K,) of features (K, n) that give the values (n,)."""
     weighted = features * weights
-    normal = weighted @ features.T
-    ridge = 1e-9 * np.trace(normal) / len(normal) + 1e-12
-    solved: Float64 = np.linalg.solve(normal + ridge * np.eye(len(normal)), weighted @ values)
+    normal = (weighted @ features.T).astype(np.float64)
+    normal += (1e-9 * np.trace(normal) / len(normal) + 1e-12) * np.eye(len(normal))
+    solved: Float64 = np.linalg.solve(normal, (weighted @ values).astype(np.float64))
     return solved
 
 
@@ -142,10 +146,14 @@ def _smoothed(plane: Float32, visible: Bool | None) -> Float32:
 
 
 def _correlate(plane: Float32) -> Float32:
+    """With the kernel of `_SMOOTH` along rows and columns, zeros around."""
     height, width = plane.shape
     padded = np.pad(plane, 2)
-    rows = np.einsum("khw,k->hw", np.stack([padded[k : k + height] for k in range(len(_SMOOTH))]), _SMOOTH)
-    result: Float32 = np.einsum("khw,k->hw", np.stack([rows[:, k : k + width] for k in range(len(_SMOOTH))]), _SMOOTH)
+    rows, result = np.zeros((height, width + 4), np.float32), np.zeros_like(plane)
+    for offset, weight in enumerate(_SMOOTH):
+        rows += weight * padded[offset : offset + height]
+    for offset, weight in enumerate(_SMOOTH):
+        result += weight * rows[:, offset : offset + width]
     return result
 
 

@@ -26,28 +26,29 @@ def band_split(planes: NDArray[np.floating], valid: Bool) -> Float64:
 
 def box_means(planes: NDArray[np.floating], valid: Bool, sizes: tuple[int, ...]) -> list[Float64]:
     """Means of planes (K, h, w) over boxes of odd sizes, each of the valid pixels (h, w) in it; 0 where there are none."""
-    kept = np.where(valid, planes, 0)
-    tables = _summed(np.concatenate((kept, valid[None]), dtype=np.float64))
+    reach = max(sizes) // 2
+    table = _summed(np.concatenate((np.where(valid, planes, 0), valid[None]), dtype=np.float64), reach)
     means = []
     for size in sizes:
-        sums = _boxes(tables, size // 2)
+        sums = _boxes(table, size, reach)
         means.append(np.divide(sums[:-1], sums[-1], out=np.zeros_like(sums[:-1]), where=sums[-1] > 0.5))
     return means
 
 
-def _summed(planes: Float64) -> Float64:
-    """Summed-area tables (K, h + 1, w + 1): entry (i, j) is the sum over the rows before i and the columns before j."""
+def _summed(planes: Float64, pad: int) -> Float64:
+    """Summed-area tables of planes (K, h, w) with `pad` zeros around: entry (i, j) is the sum over rows < i and columns < j."""
     count, height, width = planes.shape
-    table = np.zeros((count, height + 1, width + 1))
-    np.cumsum(planes, axis=1, out=table[:, 1:, 1:])
-    np.cumsum(table[:, 1:, 1:], axis=2, out=table[:, 1:, 1:])
+    table = np.zeros((count, height + 2 * pad + 1, width + 2 * pad + 1))
+    inner = table[:, pad + 1 :, pad + 1 :]
+    inner[:, :height, :width] = planes
+    np.cumsum(inner, axis=1, out=inner)
+    np.cumsum(inner, axis=2, out=inner)
     return table
 
 
-def _boxes(table: Float64, reach: int) -> Float64:
-    """Sums over the pixels at most `reach` away along either axis, as far as there are any."""
-    height, width = table.shape[1] - 1, table.shape[2] - 1
-    high = np.minimum(np.arange(height) + reach + 1, height)
-    rows = table[:, high] - table[:, np.maximum(np.arange(height) - reach, 0)]
-    right = np.minimum(np.arange(width) + reach + 1, width)
-    return rows[:, :, right] - rows[:, :, np.maximum(np.arange(width) - reach, 0)]
+def _boxes(table: Float64, size: int, pad: int) -> Float64:
+    """Sums over the size x size pixels around each, from tables with `pad` zeros around."""
+    low, high = pad - size // 2, pad + size // 2 + 1
+    height, width = (length - 2 * pad - 1 for length in table.shape[1:])
+    rows = table[:, high : high + height] - table[:, low : low + height]
+    return rows[:, :, high : high + width] - rows[:, :, low : low + width]

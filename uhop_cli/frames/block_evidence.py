@@ -45,6 +45,7 @@ class Comparison:
         explained: X, the share of the query's middle band that the original explains.
         pixels: compared.
         power: mean square of the query's middle band.
+        sharpness: power of the query's middle band over that of its third one, noise taken off, over the same for the original.
         textured: blocks with texture in the query or in the original.
         correlation: median of c over these, not-a-number where there are none.
         agreeing: share of these with c > .9, not-a-number where there are none.
@@ -54,12 +55,13 @@ class Comparison:
     explained: float
     pixels: int
     power: float
+    sharpness: float
     textured: int
     correlation: float
     agreeing: float
 
 
-NOTHING = Comparison(0.0, 0.0, 0, 0.0, 0, float("nan"), float("nan"))
+NOTHING = Comparison(0.0, 0.0, 0, 0.0, 0.0, 0, float("nan"), float("nan"))
 AGREES = 0.9
 
 
@@ -104,6 +106,7 @@ def compare(query: NDArray[np.floating], original: NDArray[np.floating], valid: 
         explained=explained,
         pixels=count,
         power=power,
+        sharpness=float((power - noise) / (total[0, 2] + 1e-9) / (total[1, 1] / (total[1, 2] + 1e-9) + 1e-9)),
         textured=len(c),
         correlation=middle,
         agreeing=agreeing,

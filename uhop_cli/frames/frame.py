@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +103,8 @@ class Frame:
             result = _MIRROR @ result
         for _ in range(self.turn):
             result = _BACK @ result
-        return result[:2]
+        affine: Any = result[:2]
+        return affine
 
     def to_original(self, aspect: float = 1.0) -> Float64:
         """The affine map (2, 3) from the unit square of the query to that of the original: the inverse of `to_query`."""
@@ -119,7 +121,7 @@ class Frame:
 
 def inverse(affine: Float64) -> Float64:
     """The affine map (2, 3) that undoes another."""
-    undone: Float64 = np.linalg.inv(_matrix(affine))[:2]
+    undone: Any = np.linalg.inv(_matrix(affine))[:2]
     return undone
 
 
@@ -128,7 +130,7 @@ def composed(second: Float64, first: Float64) -> Float64:
     return (_matrix(second) @ _matrix(first))[:2]
 
 
-def _matrix(affine: Float64 | list[list[float]]) -> Float64:
+def _matrix(affine: Float64 | list[list[float]]) -> Any:
     return np.vstack((np.asarray(affine, np.float64), (0, 0, 1)))
 
 

@@ -4,7 +4,9 @@ With L1 and L2 the evidence of the best and of the second picture (0 where there
 
     confirmed     L1 - L2 >= bar n / 128^2; in any frame but the identity, or where another candidate's original is not at hand,
                   also X >= .8, or c > .9 in .65 of the textured blocks
-    contradicted  at least 3 textured blocks, power of the query's middle band > 1e-4, X < .35: each for every original compared
+    contradicted  at least 3 textured blocks, power of the query's middle band > 1e-4, sharpness >= .3, X < .35: each for every
+                  original compared. A copy blurred by more than some 3% of its width is no stranger: its middle band holds
+                  next to nothing of the original, and is told by its lack of sharpness
     undecided     else: a query of noise, of blur or of few pixels has no margin, and is no stranger for it
 """
 
@@ -51,6 +53,7 @@ class VerificationSettings:
         contradicted: X below which an original contradicts.
         least_textured: textured blocks that a contradiction needs.
         least_power: mean square of the query's middle band that it needs.
+        least_sharpness: sharpness that it needs.
         whole_explained: X of an unrefined whole frame from which on nothing is aligned: near-copies would be aligned away.
         whole_correlation: the same for the median correlation of the blocks.
         strict_explained: X that any frame but the identity needs,
@@ -66,6 +69,7 @@ class VerificationSettings:
     contradicted: float = 0.35
     least_textured: int = 3
     least_power: float = 1e-4
+    least_sharpness: float = 0.3
     whole_explained: float = 0.85
     whole_correlation: float = 0.9
     strict_explained: float = 0.8
@@ -85,8 +89,8 @@ class VerificationSettings:
 
     def contradicts(self, comparison: Comparison) -> bool:
         """Whether the query has enough to compare and the original explains too little of it."""
-        enough = comparison.textured >= self.least_textured and comparison.power > self.least_power
-        return enough and comparison.explained < self.contradicted
+        seen = comparison.power > self.least_power and comparison.sharpness >= self.least_sharpness
+        return comparison.textured >= self.least_textured and seen and comparison.explained < self.contradicted
 
     def is_strict(self, comparison: Comparison) -> bool:
         """Whether the original itself fits, apart from every other."""

@@ -5,7 +5,7 @@ Grey is the luma that patterns have. What is transparent or missing has no part 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ class Sheet:
     cover: Float32 | None
     rows: Span
     columns: Span
+    _seen: dict[tuple[int, int], tuple[Float32, Bool]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def height(self) -> float:
@@ -53,6 +54,16 @@ class Sheet:
         )
         assert grey is not None
         return grey, cover
+
+    def seen(self, height: int, width: int) -> tuple[Float32, Bool]:
+        """The mean grey of what is visible of each cell of a grid, and which cells are at least half visible; kept once made."""
+        if (height, width) not in self._seen:
+            grey, cover = self.at(height, width)
+            visible = np.ones(grey.shape, bool) if cover is None else cover >= 0.5
+            if cover is not None:
+                grey = np.divide(grey, cover, out=np.zeros_like(grey), where=visible)
+            self._seen[height, width] = grey, visible
+        return self._seen[height, width]
 
 
 def sheet_of_pixels(pixels: NDArray[Any], missing: Bool | None = None) -> Sheet:

@@ -211,10 +211,7 @@ class _Pair:
         if (side, samples) not in self._levels:
             frame, scale = self._frame, self._scale(side)
             height, width = (max(_LEAST_GRID, round(scale * length)) for length in (self._query.height, self._query.width))
-            grey, cover = self._query.at(height, width)
-            visible = np.ones(grey.shape, bool) if cover is None else cover >= 0.5
-            if cover is not None:
-                grey = np.divide(grey, cover, out=np.zeros_like(grey), where=visible)
+            grey, visible = self._query.seen(height, width)
             tall, wide = (width, height) if frame.turn % 2 else (height, width)
             size = (max(2, round(samples * frame.height * tall)), max(2, round(samples * frame.width * wide)))
             original, opacity = self._original.at(*size)

@@ -8,14 +8,16 @@ of n covers [j/n, (j+1)/n], so that its centre is index j of the array. An affin
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+Index = NDArray[np.intp]
 Span = tuple[float, float]
+
+_IDENTITY = np.eye(2, 3)
 
 
 def bilinear(pictures: Float32, y: Float64, x: Float64) -> Float32:
@@ -32,7 +34,7 @@ def bilinear(pictures: Float32, y: Float64, x: Float64) -> Float32:
     for dy, share_y in ((0, 1 - down), (1, down)):
         for dx, share_x in ((0, 1 - right), (1, right)):
             source = np.minimum(top + dy, height - 1) * width + np.minimum(left + dx, width - 1)
-            result += flat[:, source] * (share_y * share_x)[:, None]
+            result += np.take(flat, source, axis=1) * (share_y * share_x)[:, None]
     return result
 
 
@@ -55,8 +57,12 @@ def warp(planes: Float32, affine: Float64, height: int, width: int, samples: int
         affine: from the unit square of the grid to that of the planes.
         samples: along either side of a pixel. One is plain linear interpolation; where a pixel of the grid covers s of those of
             the planes, s samples are nearly the mean over its area.
+
+    The identity on a grid of the planes' own size gives the planes themselves, but for several samples.
     """
     count, rows, columns = planes.shape
+    if samples == 1 and (rows, columns) == (height, width) and np.array_equal(affine, _IDENTITY):
+        return planes
     v, u = transformed(affine, height * samples, width * samples)
     values = bilinear(planes[..., None], (v * rows - 0.5).ravel(), (u * columns - 0.5).ravel())
     means: Float32 = values.reshape(count, height, samples, width, samples).mean(axis=(2, 4))
@@ -70,26 +76,35 @@ def area(plane: Float32, height: int, width: int, rows: Span | None = None, colu
         rows: where the grid begins and ends, in pixels of the plane from the upper edge of its first; all of it by default.
         columns: likewise, from the left edge.
     """
-    down = area_weights(plane.shape[0], *(rows or (0, plane.shape[0])), height)
+    down = _brought(plane, area_weights(plane.shape[0], *(rows or (0, plane.shape[0])), height))
     across = area_weights(plane.shape[1], *(columns or (0, plane.shape[1])), width)
-    means: Float32 = down @ plane @ across.T
-    return means
+    return np.ascontiguousarray(_brought(np.ascontiguousarray(down.T), across).T)
 
 
 @lru_cache(maxsize=64)
-def area_weights(size: int, begin: float, end: float, cells: int) -> Float32:
-    """The weights (cells, size) of the pixels of an axis in the cells of a grid that reaches from `begin` to `end`.
+def area_weights(size: int, begin: float, end: float, cells: int) -> tuple[Index, Float32]:
+    """The pixels of an axis that touch each cell of a grid from `begin` to `end`, and their weights: (n, cells) each.
 
     Cell i is [begin + i s, begin + (i + 1) s], s = (end - begin)/cells. For s >= 1 a pixel weighs its overlap over s, the first and
-    the last pixel going on without end; for s < 1 it is linear interpolation at the cell's centre. Each row has the sum 1.
+    the last pixel going on without end; for s < 1 it is linear interpolation at the cell's centre. They add up to 1.
     """
     step = (end - begin) / cells
     if step < 1:
-        place = np.clip(begin + (np.arange(cells) + 0.5) * step - 0.5, 0, size - 1)[:, None]
-        weights: NDArray[Any] = np.clip(1 - np.abs(np.arange(size) - place), 0, None)
+        place = np.clip(begin + (np.arange(cells) + 0.5) * step - 0.5, 0, size - 1)
+        first = place.astype(np.intp)
+        pixels = first + np.arange(2)[:, None]
+        weights = 1 - np.abs(pixels - place)
     else:
-        edges = np.arange(size + 1, dtype=np.float64)
-        edges[0], edges[-1] = -np.inf, np.inf
-        low = (begin + np.arange(cells) * step)[:, None]
-        weights = np.clip(np.minimum(edges[1:], low + step) - np.maximum(edges[:-1], low), 0, None) / step
-    return weights.astype(np.float32)
+        low = begin + np.arange(cells) * step
+        first = np.floor(low).astype(np.intp)
+        pixels = first + np.arange(int(np.ceil(step)) + 1)[:, None]
+        weights = np.clip(np.minimum(pixels + 1, low + step) - np.maximum(pixels, low), 0, None) / step
+    return np.clip(pixels, 0, size - 1), weights.astype(np.float32)
+
+
+def _brought(plane: Float32, weights: tuple[Index, Float32]) -> Float32:
+    """Weighted sums of rows of `plane`."""
+    result = np.zeros((weights[0].shape[1], plane.shape[1]), np.float32)
+    for pixels, shares in zip(*weights, strict=True):
+        result += plane[pixels] * shares[:, None]
+    return result
