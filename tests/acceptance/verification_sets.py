@@ -23,7 +23,7 @@ from uhop_cli.images.patterns import PatternSpec, to_pattern, to_vectors
 Pixels = np.ndarray
 Damage = Callable[[Pixels, int], Pixels]
 SIDE = 32
-WORDS = "please find below what was agreed upon between both parties last week regarding delivery price insurance and terms".split()
+WORDS = ("please", "find", "what", "was", "agreed", "upon", "both", "parties", "last", "week", "price", "delivery", "and", "terms")
 
 
 @dataclass
@@ -114,9 +114,11 @@ def corrupted(label: str) -> Damage:
     """A corruption of the product at the picture's own size; blurs are given for 400 pixels of width."""
 
     def work(pixels: Pixels, seed: int) -> Pixels:
+        if max(pixels.shape) > 1024:  # what a pattern may have at most
+            return np.concatenate([work(part, seed) for part in np.array_split(pixels, -(-max(pixels.shape) // 1024))])
         height, width = pixels.shape[:2]
         name, _, level = label.partition(":")
-        scaled = f"{name}:{max(1, round(float(level) * width / 400))}" if "blur" in name else label
+        scaled = f"{name}:{max(1, round(float(level) * min(width, height) / 400))}" if "blur" in name else label
         rows = pixels.reshape(1, -1).astype(np.float32) / 255
         damaged = parse(scaled)(rows, PatternSpec(width, height, 3), seed).patterns
         return np.rint(np.clip(damaged, 0, 1) * 255).astype(np.uint8).reshape(pixels.shape)

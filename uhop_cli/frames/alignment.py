@@ -13,6 +13,7 @@ the map with the most block evidence is kept, so that an alignment that goes ast
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,12 +95,17 @@ def descend(level: Level, start: Float64, iterations: int) -> Float64:
         change = solved[:6].reshape(2, 3) / solved[6]
         change[:, 2] -= change[:, :2].sum(axis=1) / 2  # the features are about the middle of the picture
         moved = composed(affine, np.eye(2, 3) + change)
-        if np.abs((moved - start) @ _CORNERS).max() > _WANDER * np.abs(start[:, :2]).max():
+        if displacement(moved, start) > _WANDER * np.abs(start[:, :2]).max():
             break
         affine = moved
         if np.abs(change @ _CORNERS).max() * max(height, width) < 0.05:
             break
     return affine
+
+
+def displacement(affine: Float64, start: Float64) -> float:
+    """The furthest that a corner of the query lies from where `start` takes it, along either side of the original, in shares."""
+    return float(np.abs((affine - start) @ _CORNERS).max())
 
 
 def evidence(level: Level, affine: Float64) -> float:
@@ -110,7 +116,7 @@ def evidence(level: Level, affine: Float64) -> float:
     counts = n >= _LEAST
     n = np.where(counts, n, 1)
     tt, mm, tm = tt - st * st / n, mm - sm * sm / n, tm - st * sm / n
-    c = np.maximum(tm, 0) / np.sqrt((tt + _FLOOR * n) * (mm + _FLOOR * n))
+    c = np.maximum(tm, 0) / np.sqrt((np.maximum(tt, 0) + _FLOOR * n) * (np.maximum(mm, 0) + _FLOOR * n))
     return -float((counts * n / 2 * np.log1p(-np.minimum(c * c, MOST))).sum())
 
 
@@ -131,7 +137,7 @@ def within(affine: Float64, grid: tuple[int, ...], original: tuple[int, ...], ma
 def _fit(features: Float32, values: Float32, weights: Float32) -> Float64:
     """Weighted least squares: the coefficients (K,) of features (K, n) that give the values (n,)."""
     weighted = features * weights
-    normal = (weighted @ features.T).astype(np.float64)
+    normal: Any = (weighted @ features.T).astype(np.float64)
     normal += (1e-9 * np.trace(normal) / len(normal) + 1e-12) * np.eye(len(normal))
     solved: Float64 = np.linalg.solve(normal, (weighted @ values).astype(np.float64))
     return solved
@@ -160,4 +166,5 @@ def _correlate(plane: Float32) -> Float32:
 def _high(plane: Float32, visible: Bool | None) -> Float32:
     """Less the mean over 15 x 15 pixels."""
     valid = np.ones(plane.shape, bool) if visible is None else visible
-    return (plane - box_means(plane[None], valid, (_HIGH_PASS,))[0][0]).astype(np.float32)
+    high: Float32 = (plane - box_means(plane[None], valid, (_HIGH_PASS,))[0][0]).astype(np.float32)
+    return high

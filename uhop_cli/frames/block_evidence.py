@@ -10,11 +10,17 @@ block to block. L grows with the pixels compared and falls with noise. What is c
     X = (v_mid - e_mid) / (v_mid - noise + 1e-6),   e = mean (t - g m)^2,  g = <t, m>+ / (|m|^2 + 1e-6),  v = mean t^2,
 
 the share of the middle band's power that the original explains, less what white noise puts there: noise = min(e_fine/9, .95 v_mid).
-It may exceed 1 a little. A block's correlation c, in the middle band with the noise taken off, is used where it has texture.
+It may exceed 1 a little. What is covered by one colour is no disagreement: v, e and m^2 are means over the blocks in which the
+query has texture, s > 4e-5 + noise/2; over all pixels, if there are none. A block's correlation is
+
+    c = <t, m>+ / sqrt((s + 2e-6)(mean m^2 + 2e-6)),   s = max(mean t^2 - noise, .15 mean t^2),
+
+in the middle band and in these blocks, <t, m> the mean product; it may exceed 1 as well.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,9 +50,10 @@ class Comparison:
         evidence: L, in nats.
         explained: X, the share of the query's middle band that the original explains.
         pixels: compared.
-        power: mean square of the query's middle band.
+        power: mean square of the query's middle band, as the three that follow over the blocks that X is made of.
+        noise: share of that which is white noise.
         sharpness: power of the query's middle band over that of its third one, noise taken off, over the same for the original.
-        textured: blocks with texture in the query or in the original.
+        textured: blocks in which the query has texture.
         correlation: median of c over these, not-a-number where there are none.
         agreeing: share of these with c > .9, not-a-number where there are none.
     """
@@ -55,13 +62,14 @@ class Comparison:
     explained: float
     pixels: int
     power: float
+    noise: float
     sharpness: float
     textured: int
     correlation: float
     agreeing: float
 
 
-NOTHING = Comparison(0.0, 0.0, 0, 0.0, 0.0, 0, float("nan"), float("nan"))
+NOTHING = Comparison(0.0, 0.0, 0, 0.0, 0.0, 0.0, 0, math.nan, math.nan)
 AGREES = 0.9
 
 
@@ -79,38 +87,52 @@ def compare(query: NDArray[np.floating], original: NDArray[np.floating], valid: 
         return NOTHING
     bands = band_split(np.stack((query, original)), valid)
     t, m = np.where(compared, bands, 0).swapaxes(0, 1)  # (3, h, w) each
-    products = np.stack((t * t, m * m, t * m))
-    total = products.sum(axis=(2, 3)) / count  # (3 products, 3 bands): mean squares and product
-    gain = np.maximum(total[2], 0) / (total[1] + 1e-6 / count)
-    left = total[0] - 2 * gain * total[2] + gain**2 * total[1]
-    power, residual = float(total[0, 1]), float(left[1])
-    noise = min(float(left[0]) / NOISE_RATIO, 0.95 * power)
-    explained = (power - residual) / (power - noise + 1e-6)
-
+    products = np.concatenate((t * t, m * m, t * m))
     n = blocks(compared[None].astype(np.float64))[0]
     used = n >= LEAST_PIXELS
-    n = n[used]
-    squares = blocks(products.reshape(-1, *t.shape[1:]))[:, used].reshape(3, 3, -1)  # (products, bands, blocks)
-    sums = blocks(np.concatenate((t, m)))[:, used].reshape(2, 3, -1)
-    tt, mm, tm = squares - np.stack((sums[0] ** 2, sums[1] ** 2, sums[0] * sums[1])) / n
-    c = np.maximum(tm, 0) / np.sqrt((tt + _FLOOR * n) * (mm + _FLOOR * n))
-    evidence = -float(SHARES @ (n / 2 * np.log1p(-np.minimum(c**2, MOST))).sum(axis=1))
+    sums = blocks(np.concatenate((products, t, m)))[:, used].reshape(5, 3, -1)  # (products and sums, bands, blocks)
+    n, totals = n[used], products.sum(axis=(1, 2)).reshape(3, 3) / count
 
-    tt, mm, tm = squares[:, 1] / n
+    tt, mm, tm = sums[:3] - np.stack((sums[3] ** 2, sums[4] ** 2, sums[3] * sums[4])) / n
+    evidence = -float(SHARES @ (n / 2 * np.log1p(-np.minimum(_correlation(tt, mm, tm, _FLOOR * n) ** 2, MOST))).sum(axis=1))
+
+    _, noise = _explained(totals)
+    tt, mm, tm = sums[:3, 1] / n
     signal = np.maximum(tt - noise, _UNEXPLAINED * tt)
-    textured = np.maximum(signal, mm) > _TEXTURE + noise / 2
-    c = (tm / np.sqrt((signal + _FLOOR) * (mm + _FLOOR)))[textured]
-    middle, agreeing = (float(np.median(c)), float((c > AGREES).mean())) if len(c) else (float("nan"),) * 2
+    shown = signal > _TEXTURE + noise / 2
+    c = _correlation(signal, mm, tm, _FLOOR)[shown]
+    if shown.any():
+        totals = sums[:3][:, :, shown].sum(axis=2) / n[shown].sum()
+    explained, noise = _explained(totals)
+    power = float(totals[0, 1])
+    ratio = totals[:2, 1] - np.array([noise, 0])
+    sharpness = ratio / (totals[:2, 2] + 1e-9)
     return Comparison(
         evidence=evidence,
         explained=explained,
         pixels=count,
         power=power,
-        sharpness=float((power - noise) / (total[0, 2] + 1e-9) / (total[1, 1] / (total[1, 2] + 1e-9) + 1e-9)),
+        noise=noise / (power + 1e-9),
+        sharpness=float(sharpness[0] / (sharpness[1] + 1e-9)),
         textured=len(c),
-        correlation=middle,
-        agreeing=agreeing,
+        correlation=float(np.median(c)) if len(c) else math.nan,
+        agreeing=float((c > AGREES).mean()) if len(c) else math.nan,
     )
+
+
+def _explained(totals: Float64) -> tuple[float, float]:
+    """X and the noise in the middle band, from mean squares of t and m and mean products, (3, 3 bands)."""
+    tt, mm, tm = totals
+    gain = np.maximum(tm, 0) / (mm + 1e-6)
+    left = tt - 2 * gain * tm + gain**2 * mm
+    noise = min(float(left[0]) / NOISE_RATIO, 0.95 * float(tt[1]))
+    return float((tt[1] - left[1]) / (tt[1] - noise + 1e-6)), noise
+
+
+def _correlation(tt: Float64, mm: Float64, tm: Float64, floor: Float64 | float) -> Float64:
+    """<t, m>+ / sqrt((|t|^2 + floor)(|m|^2 + floor)); squares that rounding made negative count as 0."""
+    c: Float64 = np.maximum(tm, 0) / np.sqrt((np.maximum(tt, 0) + floor) * (np.maximum(mm, 0) + floor))
+    return c
 
 
 def blocks(planes: Float64, side: int = BLOCK, smallest: int = SMALLEST) -> Float64:

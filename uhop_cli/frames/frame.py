@@ -103,8 +103,7 @@ class Frame:
             result = _MIRROR @ result
         for _ in range(self.turn):
             result = _BACK @ result
-        affine: Any = result[:2]
-        return affine
+        return _upper(result)
 
     def to_original(self, aspect: float = 1.0) -> Float64:
         """The affine map (2, 3) from the unit square of the query to that of the original: the inverse of `to_query`."""
@@ -121,17 +120,20 @@ class Frame:
 
 def inverse(affine: Float64) -> Float64:
     """The affine map (2, 3) that undoes another."""
-    undone: Any = np.linalg.inv(_matrix(affine))[:2]
-    return undone
+    return _upper(np.linalg.inv(_matrix(affine)))
 
 
 def composed(second: Float64, first: Float64) -> Float64:
     """The affine map (2, 3) that does `first` and then `second`."""
-    return (_matrix(second) @ _matrix(first))[:2]
+    return _upper(_matrix(second) @ _matrix(first))
 
 
 def _matrix(affine: Float64 | list[list[float]]) -> Any:
     return np.vstack((np.asarray(affine, np.float64), (0, 0, 1)))
+
+
+def _upper(matrix: Any) -> Float64:
+    return np.ascontiguousarray(matrix[:2], dtype=np.float64)
 
 
 def _overlap(start: float, length: float) -> float:

@@ -1,8 +1,9 @@
 """A query compared with the originals of the few best candidates, at higher resolution than the patterns have.
 
-The leader and the next other picture are compared as they lie in their frames. Where one is confirmed by that, nothing else is
-opened. Else all candidates are compared so; where any of them fits as it lies in the whole frame, these comparisons decide, since
-alignment would bring pictures of one burst to fit alike. Only then are they aligned (`alignment.py`) and compared again.
+The leader and the next other picture are compared as they lie in their frames. Where one of them fits so and the other does not,
+nothing else is opened. Else all candidates are compared so. Where any of them fits as it lies in the whole frame, these comparisons
+decide, since alignment would bring all shots of a scene to fit alike; but where another picture fits somewhat, the best is aligned
+to see whether it lies still: a shot that is not stored would be moved. Where none fits so, all are aligned and compared again.
 `outcome.py` says what follows. A comparison takes place on a grid on which the part of the frame that the query shows has some
 128 x 128 pixels: less where query or original are smaller, for nothing is enlarged by more than a half.
 """
@@ -11,14 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.frames.alignment import MARGIN, Level, align, within
+from uhop_cli.frames.alignment import MARGIN, Level, align, displacement, within
 from uhop_cli.frames.block_evidence import Comparison, compare
 from uhop_cli.frames.frame import IDENTITY, Frame
 from uhop_cli.frames.outcome import Compared, Decision, Outcome, Reason, VerificationSettings, decide
@@ -58,13 +59,13 @@ class Measured:
     Attributes:
         comparison: with its original, or None where there was none to compare.
         affine: the map (2, 3) from the query's unit square to the original's that it was compared with, or None.
-        aligned: whether that map was refined.
+        moved: how far alignment moved a corner, in shares of the original's sides; None where the frame stands as it was given.
         reason: why it was not compared; None where it was.
     """
 
     comparison: Comparison | None = None
     affine: Float64 | None = None
-    aligned: bool = False
+    moved: float | None = None
     reason: Reason | None = None
 
 
@@ -137,15 +138,30 @@ class _Run:
             for place in places:
                 self._compare(place)
             decision = self._decide()
-            if decision.outcome == Outcome.CONFIRMED:
+            best = decision.best
+            if decision.outcome == Outcome.CONFIRMED and best is not None and self._is_whole(best) and not self._like_another(best):
                 return self._result(decision)
-        if not any(self._is_whole(place) for place in everyone):
+        if best is None or not any(self._is_whole(place) for place in everyone):
             for place in everyone:
                 self._align(place)
-            decision = self._decide()
-        elif decision.outcome == Outcome.CONTRADICTED:  # one does fit: the others' lack of fit says nothing
-            decision = Decision(Outcome.UNDECIDED, decision.best, decision.margin, Reason.CLOSE)
+            return self._result(self._decide())
+        if decision.outcome == Outcome.CONTRADICTED:  # one does fit: the best's lack of fit says nothing
+            decision = replace(decision, outcome=Outcome.UNDECIDED, reason=Reason.CLOSE)
+        if decision.outcome == Outcome.CONFIRMED and self._moved(best) > self._settings.most_still:
+            decision = replace(decision, outcome=Outcome.UNDECIDED, reason=Reason.NEAR)
         return self._result(decision)
+
+    def _like_another(self, best: int) -> bool:
+        """Whether a picture other than that of the best explains something of the query."""
+        others = (m.comparison for place, m in enumerate(self._measured) if self._pictures[place] != self._pictures[best])
+        return any(comparison is not None and not self._settings.is_unlike(comparison) for comparison in others)
+
+    def _moved(self, place: int) -> float:
+        pair = self._pairs[place]
+        return 0.0 if self._stopping() else displacement(self._aligned(pair), pair.start)
+
+    def _aligned(self, pair: _Pair) -> Float64:
+        return align(tuple(pair.level(side, 1) for side in (self._settings.coarse_side, self._settings.side)), pair.start)
 
     def _compare(self, place: int) -> None:
         if self._measured[place].comparison is not None or self._measured[place].reason is not None:
@@ -166,10 +182,11 @@ class _Run:
     def _align(self, place: int) -> None:
         if place not in self._pairs or self._stopping():
             return
-        pair, sides = self._pairs[place], (self._settings.coarse_side, self._settings.side)
-        affine = align(tuple(pair.level(side, 1) for side in sides), pair.start)
+        pair = self._pairs[place]
+        affine = self._aligned(pair)
         if affine is not pair.start:
-            self._measured[place] = Measured(pair.compare(affine, self._settings.side, _SAMPLES), affine, aligned=True)
+            comparison = pair.compare(affine, self._settings.side, _SAMPLES)
+            self._measured[place] = Measured(comparison, affine, displacement(affine, pair.start))
 
     def _stopping(self) -> bool:
         self._stopped = self._stopped or self._stop()
@@ -181,7 +198,7 @@ class _Run:
 
     def _decide(self) -> Decision:
         compared = [
-            None if m.comparison is None else Compared(m.comparison, self._pictures[place], c.frame.is_identity)
+            None if m.comparison is None else Compared(m.comparison, self._pictures[place], c.frame.is_identity, m.moved)
             for place, (m, c) in enumerate(zip(self._measured, self._candidates, strict=True))
         ]
         unseen = any(m.comparison is None and m.reason is not None for m in self._measured)
