@@ -67,7 +67,7 @@ class VerificationSettings:
         most_noise: share of that power that may be noise.
         least_sharpness: sharpness that it needs.
         most_moved: shares of a side that an alignment may move a corner of the whole frame by.
-        most_still: the same for a picture that fits as it lies, where another one fits somewhat as well.
+        most_still: the same for one that lies still.
         whole_explained: X of an unrefined whole frame from which on nothing is aligned: near-copies would be aligned away.
         whole_correlation: the same for the median correlation of the blocks.
         strict_explained: X that any frame but the identity needs,

@@ -1,9 +1,10 @@
 """A query compared with the originals of the few best candidates, at higher resolution than the patterns have.
 
-The leader and the next other picture are compared as they lie in their frames. Where one of them fits so and the other does not,
-nothing else is opened. Else all candidates are compared so. Where any of them fits as it lies in the whole frame, these comparisons
-decide, since alignment would bring all shots of a scene to fit alike; but where another picture fits somewhat, the best is aligned
-to see whether it lies still: a shot that is not stored would be moved. Where none fits so, all are aligned and compared again.
+The leader and the next other picture are compared as they lie in their frames. Where the best of them fits so, lies still and is
+confirmed, nothing else is opened. Else all candidates are compared so. Where the best then fits as it lies in the whole frame,
+these comparisons decide, since alignment would bring all shots of a scene to fit alike; to lie still means that a few steps of
+alignment on the coarse grid move it by next to nothing: a shot that is not stored would be moved. Else all are aligned and compared
+again.
 `outcome.py` says what follows. A comparison takes place on a grid on which the part of the frame that the query shows has some
 128 x 128 pixels: less where query or original are smaller, for nothing is enlarged by more than a half.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -34,6 +35,7 @@ Bool = NDArray[np.bool_]
 LEAST_SIDES = 2  # an original shows something new from so many times the pattern's side on
 _LEAST_GRID = 8
 _SAMPLES = 2  # along a pixel of an aligned original
+_STEPS = 3  # of the alignment that shows whether a picture lies still
 _LARGEST = 1.5  # how far originals are enlarged
 
 
@@ -138,27 +140,23 @@ class _Run:
             for place in places:
                 self._compare(place)
             decision = self._decide()
-            best = decision.best
-            if decision.outcome == Outcome.CONFIRMED and best is not None and self._is_whole(best) and not self._like_another(best):
+            still = decision.best is not None and self._is_still(decision.best)
+            if still and decision.outcome == Outcome.CONFIRMED:
                 return self._result(decision)
-        if best is None or not any(self._is_whole(place) for place in everyone):
+        if not still:
             for place in everyone:
                 self._align(place)
-            return self._result(self._decide())
-        if decision.outcome == Outcome.CONTRADICTED:  # one does fit: the best's lack of fit says nothing
-            decision = replace(decision, outcome=Outcome.UNDECIDED, reason=Reason.CLOSE)
-        if decision.outcome == Outcome.CONFIRMED and self._moved(best) > self._settings.most_still:
-            decision = replace(decision, outcome=Outcome.UNDECIDED, reason=Reason.NEAR)
+            decision = self._decide()
         return self._result(decision)
 
-    def _like_another(self, best: int) -> bool:
-        """Whether a picture other than that of the best explains something of the query."""
-        others = (m.comparison for place, m in enumerate(self._measured) if self._pictures[place] != self._pictures[best])
-        return any(comparison is not None and not self._settings.is_unlike(comparison) for comparison in others)
-
-    def _moved(self, place: int) -> float:
-        pair = self._pairs[place]
-        return 0.0 if self._stopping() else displacement(self._aligned(pair), pair.start)
+    def _is_still(self, place: int) -> bool:
+        """Whether a candidate fits as it lies in the whole frame, and alignment would leave it there."""
+        comparison, pair = self._measured[place].comparison, self._pairs[place]
+        whole = comparison is not None and self._candidates[place].frame.is_identity and self._settings.is_whole(comparison)
+        if not whole:
+            return False
+        found = align((pair.level(self._settings.coarse_side, 1),), pair.start, _STEPS)
+        return displacement(found, pair.start) <= self._settings.most_still
 
     def _aligned(self, pair: _Pair) -> Float64:
         return align(tuple(pair.level(side, 1) for side in (self._settings.coarse_side, self._settings.side)), pair.start)
@@ -191,10 +189,6 @@ class _Run:
     def _stopping(self) -> bool:
         self._stopped = self._stopped or self._stop()
         return self._stopped
-
-    def _is_whole(self, place: int) -> bool:
-        comparison = self._measured[place].comparison
-        return comparison is not None and self._candidates[place].frame.is_identity and self._settings.is_whole(comparison)
 
     def _decide(self) -> Decision:
         compared = [
