@@ -95,19 +95,21 @@ def strips(source: Collection, count: int) -> Collection:
     return Collection("strips", [png(_strip(source, seed)) for seed in range(count)])
 
 
-def burst(pixels: Pixels, seed: int, shots: int) -> list[Pixels]:
-    """Shots of one scene by a camera that moves by up to 2% of the width, with noise of its own."""
+def burst(pixels: Pixels, seed: int, shots: int) -> tuple[list[Pixels], np.ndarray]:
+    """Shots of one scene by a camera that moves by up to 2% of the width, with noise of its own; and where each was aimed at."""
     draws = np.random.default_rng(seed)
     image = Image.fromarray(pixels)
     width, height = image.size
-    result = []
+    result, aims = [], []
     for _ in range(shots):
         x, y = (0.03 + draws.uniform(-0.01, 0.01)) * width, (0.03 + draws.uniform(-0.01, 0.01)) * height
         box = (x, y, x + 0.94 * width, y + 0.94 * height)
-        moved = image.rotate(draws.uniform(-0.3, 0.3), Image.Resampling.BICUBIC)
+        angle = draws.uniform(-0.3, 0.3)
+        moved = image.rotate(angle, Image.Resampling.BICUBIC)
+        aims.append((x / width, y / height, np.radians(angle) / 2))
         shot = np.asarray(moved.resize(image.size, Image.Resampling.BICUBIC, box), np.float64)
         result.append(np.clip(np.rint(shot + draws.normal(0, 2, shot.shape)), 0, 255).astype(np.uint8))
-    return result
+    return result, np.array(aims)
 
 
 def corrupted(label: str) -> Damage:

@@ -89,7 +89,7 @@ class VerificationSettings:
     most_noise: float = 0.3
     least_sharpness: float = 0.3
     most_moved: float = 0.015
-    most_still: float = 0.003
+    most_still: float = 0.002
     whole_explained: float = 0.85
     whole_correlation: float = 0.9
     strict_explained: float = 0.8
