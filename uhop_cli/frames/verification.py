@@ -4,39 +4,31 @@ The leader and the next other picture are compared as they lie in their frames. 
 confirmed, nothing else is opened. Else all candidates are compared so. Where the best then fits as it lies in the whole frame,
 these comparisons decide, since alignment would bring all shots of a scene to fit alike; to lie still means that a few steps of
 alignment on the coarse grid move it by next to nothing: a shot that is not stored would be moved. Else all are aligned and compared
-again.
-`outcome.py` says what follows. A comparison takes place on a grid on which the part of the frame that the query shows has some
-128 x 128 pixels: less where query or original are smaller, for nothing is enlarged by more than a half.
+again. `outcome.py` says what follows, `pair.py` on what grids.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.frames.alignment import MARGIN, Level, align, displacement, within
-from uhop_cli.frames.block_evidence import Comparison, compare
+from uhop_cli.frames.alignment import align, displacement
+from uhop_cli.frames.block_evidence import Comparison
 from uhop_cli.frames.frame import IDENTITY, Frame
 from uhop_cli.frames.outcome import Compared, Decision, Outcome, Reason, VerificationSettings, decide
+from uhop_cli.frames.pair import SAMPLES, Pair
 from uhop_cli.frames.sheet import Sheet, sheet_of_image, sheet_of_pixels
 from uhop_cli.images.decode import Image
-from uhop_cli.images.warp import warp
 
-Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
 LEAST_SIDES = 2  # an original shows something new from so many times the pattern's side on
-_LEAST_GRID = 8
-_SAMPLES = 2  # along a pixel of an aligned original
 _STEPS = 3  # of the alignment that shows whether a picture lies still
-_LARGEST = 1.5  # how far originals are enlarged
 
 
 @dataclass(frozen=True)
@@ -126,7 +118,7 @@ class _Run:
     ) -> None:
         self._query, self._candidates, self._settings, self._stop = query, candidates, settings, stop
         self._least = LEAST_SIDES * pattern_side
-        self._pairs: dict[int, _Pair] = {}
+        self._pairs: dict[int, Pair] = {}
         self._measured: list[Measured] = [Measured()] * len(candidates)
         self._stopped = False
         # a number of its own for each candidate that shares none
@@ -158,7 +150,7 @@ class _Run:
         found = align((pair.level(self._settings.coarse_side, 1),), pair.start, _STEPS)
         return displacement(found, pair.start) <= self._settings.most_still
 
-    def _aligned(self, pair: _Pair) -> Float64:
+    def _aligned(self, pair: Pair) -> Float64:
         return align(tuple(pair.level(side, 1) for side in (self._settings.coarse_side, self._settings.side)), pair.start)
 
     def _compare(self, place: int) -> None:
@@ -174,7 +166,7 @@ class _Run:
         elif _sides(image) < self._least:
             self._measured[place] = Measured(reason=Reason.SMALL)
         else:
-            pair = self._pairs[place] = _Pair(self._query, sheet_of_image(image), candidate.frame)
+            pair = self._pairs[place] = Pair(self._query, sheet_of_image(image), candidate.frame)
             self._measured[place] = Measured(pair.compare(pair.start, self._settings.side, 1), pair.start)
 
     def _align(self, place: int) -> None:
@@ -183,7 +175,7 @@ class _Run:
         pair = self._pairs[place]
         affine = self._aligned(pair)
         if affine is not pair.start:
-            comparison = pair.compare(affine, self._settings.side, _SAMPLES)
+            comparison = pair.compare(affine, self._settings.side, SAMPLES)
             self._measured[place] = Measured(comparison, affine, displacement(affine, pair.start))
 
     def _stopping(self) -> bool:
@@ -207,59 +199,6 @@ class _Run:
             elif decision.best is None:
                 reason = Reason.SMALL if Reason.SMALL in reasons else Reason.ABSENT
         return Verification(decision.outcome, decision.best, decision.margin, reason, tuple(self._measured))
-
-
-class _Pair:
-    """A query and one original in one frame, on the grids of any level."""
-
-    def __init__(self, query: Sheet, original: Sheet, frame: Frame) -> None:
-        self._query, self._original, self._frame = query, original, frame
-        self.start = frame.to_original(query.width / query.height)
-        self._levels: dict[tuple[int, int], Level] = {}
-
-    def level(self, side: int, samples: int) -> Level:
-        """Both on a grid for the level `side`; `samples` pixels of the original along one of the query."""
-        if (side, samples) not in self._levels:
-            frame, scale = self._frame, self._scale(side)
-            height, width = (max(_LEAST_GRID, round(scale * length)) for length in (self._query.height, self._query.width))
-            grey, visible = self._query.seen(height, width)
-            tall, wide = (width, height) if frame.turn % 2 else (height, width)
-            size = (max(2, round(samples * frame.height * tall)), max(2, round(samples * frame.width * wide)))
-            original, opacity = self._original.at(*size)
-            if opacity is not None:
-                original = original + np.float32(self._background) * (1 - opacity)
-            self._levels[side, samples] = Level(grey, visible, original)
-        return self._levels[side, samples]
-
-    def compare(self, affine: Float64, side: int, samples: int) -> Comparison:
-        """The comparison with the original laid down by `affine`."""
-        level = self.level(side, samples)
-        shape = level.query.shape
-        seen = warp(level.original[None], affine, shape[0], shape[1], samples)[0]
-        valid = level.visible & within(affine, shape, level.original.shape, 0)
-        compared = valid & within(affine, shape, level.original.shape, MARGIN * samples)
-        return compare(level.query, seen, valid, compared)
-
-    def _scale(self, side: int) -> float:
-        """Pixels of the grid for one of the query, both ways."""
-        query, frame = self._query, self._frame
-        turned = bool(frame.turn % 2)
-        width, height = (query.height, query.width) if turned else (query.width, query.height)
-        shown = max(frame.visible, 1e-6) * width * height
-        across = _LARGEST * self._original.width / (frame.width * width)
-        down = _LARGEST * self._original.height / (frame.height * height)
-        return min(side / math.sqrt(shown), 1.0, across, down)
-
-    @cached_property
-    def _background(self) -> float:
-        """The grey that a transparent original lies on: the mean of the query where it is transparent, as far as that is seen."""
-        side = _LEAST_GRID * 4
-        grey, cover = self._query.at(side, side)
-        opacity = self._original.at(side, side)[1]
-        assert opacity is not None
-        bare = warp(1 - opacity[None], self.start, side, side)[0] * within(self.start, (side, side), (side, side), 0)
-        weight = float((bare if cover is None else bare * cover).sum())
-        return float((bare * grey).sum()) / weight if weight > 0.5 else 0.5
 
 
 def _sides(image: Image) -> int:
