@@ -63,7 +63,7 @@ def row(title: str, answers: list[tuple[Verification, int | None]]) -> Counter[s
         counts[answer.outcome.name] += 1
         if answer.outcome == Outcome.CONFIRMED and answer.best != truth:
             counts["WRONG"] += 1
-        counts["first"] += answer.best == truth
+        counts["first"] += truth is not None and answer.best == truth
         best = None if answer.best is None else answer.measured[answer.best].comparison
         if best is not None and best.pixels:
             margins.append(answer.margin * FULL_PIXELS / best.pixels)
