@@ -67,7 +67,7 @@ def test_one_picture_under_two_names_is_no_rival() -> None:
         (0.1, 0.6, 2000, Outcome.CONFIRMED),
         (0.59, float("nan"), 2000, Outcome.UNDECIDED),
         (0.1, 0.1, 5000, Outcome.CONFIRMED),
-        (0.41, 0.1, 4999, Outcome.UNDECIDED),
+        (0.1, 0.1, 4999, Outcome.UNDECIDED),
     ],
 )
 def test_a_margin_needs_a_fit_or_three_bars(explained: float, agreeing: float, evidence: float, outcome: Outcome) -> None:
@@ -99,12 +99,13 @@ def test_contradicted() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"explained": 0.4},
-        {"agreeing": 0.31},
+        {"explained": 0.5},
+        {"agreeing": 0.41},
         {"textured": 2},
         {"power": 1e-5},
         {"noise": 0.31},
-        {"sharpness": 0.29},
+        {"sharpness": 0.39},
+        {"evidence": 1600},
     ],
 )
 def test_what_speaks_against_a_contradiction(change: dict) -> None:
@@ -114,13 +115,14 @@ def test_what_speaks_against_a_contradiction(change: dict) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"explained": 0.39},
-        {"agreeing": 0.3},
+        {"explained": 0.49},
+        {"agreeing": 0.4},
         {"agreeing": float("nan")},
         {"textured": 3},
         {"power": 1.1e-5},
         {"noise": 0.3},
-        {"sharpness": 0.3},
+        {"sharpness": 0.4},
+        {"evidence": 1599},
     ],
 )
 def test_what_does_not(change: dict) -> None:

@@ -6,9 +6,9 @@ With L1 and L2 the evidence of the best and of the second picture (0 where there
                   other frames, and where the original of another candidate is not at hand, always X >= .8 or .65 of the blocks
                   In the same frame it takes that the alignment moved no corner by more than 1.5% of a side; and where alignment was
                   needed, that no other picture fits as well (X >= .6 or .6 of the blocks): shots of a scene all do
-    contradicted  the best explains too little: X < .4 and c > .9 in at most .3 of the blocks, and the query has what it takes to
-                  tell: 3 textured blocks, power > 1e-5 in its middle band, of which at most .3 are noise, and a sharpness >= .3;
-                  and none of the others fits better than that
+    contradicted  the best explains too little: X < .5 and c > .9 in at most .4 of the blocks, L1 - L2 below the bar; the query has
+                  what it takes to tell: 3 textured blocks, power > 1e-5 in its middle band, of which at most .3 are noise, and a
+                  sharpness >= .4; and none of the others fits better than that
     undecided     else: a query of noise, of blur or of few pixels has no margin, and is no stranger for it
 
 A margin alone does not confirm: drawings of thin lines that share nothing reach 2,500 nats once they are aligned. X alone does not
@@ -82,12 +82,12 @@ class VerificationSettings:
     bar: float = 1600.0
     sure_bars: float = 3.0
     fits: float = 0.6
-    unlike_explained: float = 0.4
-    unlike_agreeing: float = 0.3
+    unlike_explained: float = 0.5
+    unlike_agreeing: float = 0.4
     least_textured: int = 3
     least_power: float = 1e-5
     most_noise: float = 0.3
-    least_sharpness: float = 0.3
+    least_sharpness: float = 0.4
     most_moved: float = 0.015
     most_still: float = 0.002
     whole_explained: float = 0.85
@@ -121,14 +121,17 @@ class VerificationSettings:
         enough = comparison.textured >= self.least_textured and comparison.power > self.least_power
         return clear and enough and self.is_unlike(comparison)
 
+    def passes(self, comparison: Comparison, margin: float, bars: float = 1.0) -> bool:
+        """Whether a margin, in nats, is at least so many bars for the pixels compared."""
+        return margin >= bars * self.bar * comparison.pixels / FULL_PIXELS
+
     def confirms(self, comparison: Comparison, margin: float, strict: bool) -> bool:
         """Whether a margin, in nats, and the fit itself confirm; `strict` asks more of the fit."""
-        bars = margin / (self.bar * comparison.pixels / FULL_PIXELS)
         if strict:
             fits = comparison.explained >= self.strict_explained or comparison.agreeing >= self.strict_agreeing
         else:
-            fits = bars >= self.sure_bars or self.is_like(comparison)
-        return bars >= 1 and fits
+            fits = self.passes(comparison, margin, self.sure_bars) or self.is_like(comparison)
+        return fits and self.passes(comparison, margin)
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,7 @@ def decide(compared: Sequence[Compared | None], all_seen: bool, settings: Verifi
         outcome = Outcome.CONFIRMED if reason == Reason.FITS else Outcome.UNDECIDED
         return Decision(outcome, best, margin, reason)
     unlike = all(settings.is_unlike(entry.comparison) for _, entry in found)
-    if all_seen and unlike and settings.contradicts(first.comparison):
+    if all_seen and unlike and settings.contradicts(first.comparison) and not settings.passes(first.comparison, margin):
         return Decision(Outcome.CONTRADICTED, best, margin, Reason.DIFFERS)
     strict = strict and settings.confirms(first.comparison, margin, strict=False)
     return Decision(Outcome.UNDECIDED, best, margin, Reason.ALIKE if strict else Reason.CLOSE)
