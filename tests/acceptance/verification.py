@@ -3,12 +3,11 @@
     python tests/acceptance/verification.py --data-dir DIR                 # all tables
     python tests/acceptance/verification.py --tables photos bursts times
 
-Thresholds were chosen on half A of the photos, on letters and on line art, the least sharpness on one blurred copy of half B as well;
-the rest of half B and the other sets confirm them. A stranger's candidates are the stored
-pictures that look most like it. Every candidate is opened as the product opens it, by reduced decoding. "margin" is L1 - L2 for
-128 x 128 pixels, X the share explained and "sharp" the sharpness of the best candidate: least, median and largest. Where originals
-show no more than the patterns, nothing is compared; "compared anyway" says what would come of it. The exit status is 1 if a promise
-is missed.
+Thresholds were chosen on half A of the photos, on letters and on line art, the least sharpness on a blurred copy of half B as well;
+the rest of half B and the other sets confirm them. A stranger's candidates are the stored pictures that look most like it. Every
+candidate is opened as the product opens it, by reduced decoding. "margin" is L1 - L2 for 128 x 128 pixels, X the share explained
+and "sharp" the sharpness of the best candidate: least, median and largest. Where originals show no more than the patterns, nothing
+is compared; "compared anyway" says what would come of it. The exit status is 1 if a promise is missed.
 """
 
 from __future__ import annotations
