@@ -31,6 +31,7 @@ from uhop_cli.kernel.feature_map import initial_weight, normalise_rows
 from uhop_cli.kernel.gradient import Descent, GradientSettings, descend
 from uhop_cli.kernel.gram_step import measure
 from uhop_cli.kernel.losses import AverageLoss, MaxLoss, OrthogonalLoss, SeparationLoss, TemperatureLoss
+from uhop_cli.progress import Progress
 
 SETS = 20  # memory sets a figure is the mean of, as in the paper
 missed: list[str] = []
@@ -135,11 +136,11 @@ def _to_five_percent(patterns: np.ndarray, weight: np.ndarray) -> None:
         start, trace = time.perf_counter(), []
         settings = GradientSettings(learning_rate=rate, tolerance=0.05, iterations=2000)
 
-        def note(step: int, value: float, _: float, start: float = start, trace: list[list[float]] = trace) -> None:
-            trace.append([time.perf_counter() - start, value, step])
+        def note(step: Progress, start: float = start, trace: list[tuple[float, int]] = trace) -> None:
+            trace.append((time.perf_counter() - start, step.done))
 
         result, seconds = timed(lambda settings=settings, note=note: descend(patterns, weight, settings, progress=note))
-        curves[name] = trace[:: max(1, len(trace) // 100)]
+        curves[name] = [[at, float(result.losses[step]), step] for at, step in trace[:: max(1, len(trace) // 100)]]
         row(name, seconds, float(result.steps), float(result.loss_final))
     fixed = int(rows["gradient, learning rate 100"]["steps"])
     for name, solve in (

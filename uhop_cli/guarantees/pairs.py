@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from uhop_cli.arrays.operations import quotient
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Floats
 
@@ -32,8 +33,7 @@ class Pairs:
         if similarity.endswith("cosine"):
             if weight is not None and 0 < limit < math.inf:  # equation (3) of `diagnostics` needs it there only
                 self.largest_gain = operator_norm(weight)
-            self.lengths = np.where(self.norms > 0, self.norms, 1)
-            self.pulls = self.pulls / self.lengths[:, None]
+            self.pulls = quotient(self.pulls, self.norms[:, None])
         self.pull_squares = np.einsum("ij,ij->i", self.pulls, self.pulls)
         count, dtype = len(patterns), patterns.dtype
         terms = max(self.features.shape[1], patterns.shape[1])
@@ -78,7 +78,7 @@ class Pairs:
         own, other = self.norms[rows][:, None], self.norms[columns][None, :]
         squares = np.maximum(own**2 + other**2 - 2 * gram, 0)
         product = own * other
-        cosines = np.clip(gram / np.where(product > 0, product, 1), -1, 1)
+        cosines = np.clip(quotient(gram, product), -1, 1)
         same = rows[:, None] == columns[None, :]
         size = own**2 + product  # what the rounding of a gap is measured by
         if self.similarity in ("kernel", "dot"):

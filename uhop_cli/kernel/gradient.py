@@ -29,13 +29,12 @@ from uhop_cli.arrays.types import Bool, Float64, Int64
 from uhop_cli.errors import SettingsError
 from uhop_cli.kernel.gram_step import Stepper, gradient_of, measure
 from uhop_cli.kernel.losses import AverageLoss, SeparationLoss
+from uhop_cli.progress import OnProgress, Progress
 
 FULL_BATCH = 4000  # memories up to which all pairs are taken at every step, unless a batch size is given
 BATCH = 512  # memories of a mini-batch, where M is larger than that
 SAMPLE = 2048  # memories that the loss of a mini-batch run is measured on, before and after
 GROUP = 1 << 18  # pairs followed at a time when many memory sets are learned at once: the arrays of a step should stay in the cache
-
-Progress = Callable[[int, float, float], None]  # steps done, loss (mean over sets), bound
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class Descent:
 
 
 def descend(
-    patterns: Array, weight: Array, settings: GradientSettings, *, seed: int = 0, progress: Progress | None = None
+    patterns: Array, weight: Array, settings: GradientSettings, *, seed: int = 0, progress: OnProgress | None = None
 ) -> Descent:
     """Minimise a separation loss over W by gradient descent (Algorithm 1, first loop).
 
@@ -117,7 +116,7 @@ def descend(
         weight: W0, (D, d), or (R, D, d) for a start of its own for each set.
         settings: loss, steps, learning rate.
         seed: of the order of the mini-batches.
-        progress: called after every step.
+        progress: told after every step, with the loss (mean over sets) and its bound.
 
     Fewer than two memories have no pair to separate: W0 is returned as it is, with a loss of NaN.
 
@@ -145,7 +144,11 @@ def descend(
     return _joined([_full_batch(patterns[group], weights[group], settings, progress) for group in groups])
 
 
-def _full_batch(patterns: Array, weight: Array, settings: GradientSettings, progress: Progress | None) -> Descent:
+def _step(done: int, settings: GradientSettings, loss: float, bound: float) -> Progress:
+    return Progress("learn", done, settings.iterations, f"loss {loss:.4f}, bound {bound:.4f}")
+
+
+def _full_batch(patterns: Array, weight: Array, settings: GradientSettings, progress: OnProgress | None) -> Descent:
     """All pairs at every step, for sets (R, M, d) from (R, D, d)."""
     xp = namespace(patterns)
     memories, feature_dim = int(patterns.shape[-2]), int(weight.shape[-2])
@@ -176,8 +179,8 @@ def _full_batch(patterns: Array, weight: Array, settings: GradientSettings, prog
         if settings.tolerance > 0 and loss == final:
             active = active & (point.loss > bound + settings.tolerance * abs(bound))
         trace.append(to_numpy(point.loss))
-        if progress is not None:
-            progress(k + 1, float(np.mean(trace[-1])), bound)
+        if progress:
+            progress(_step(k + 1, settings, float(np.mean(trace[-1])), bound))
         if not bool(xp.any(active)):
             break
     change = total.mT @ patterns
@@ -195,7 +198,7 @@ def _full_batch(patterns: Array, weight: Array, settings: GradientSettings, prog
 
 
 def _mini_batches(
-    patterns: Array, weight: Array, settings: GradientSettings, batch: int, seed: int, progress: Progress | None
+    patterns: Array, weight: Array, settings: GradientSettings, batch: int, seed: int, progress: OnProgress | None
 ) -> Descent:
     """The pairs of `batch` memories at every step, W formed at every step; for one set (M, d) from (D, d).
 
@@ -226,8 +229,8 @@ def _mini_batches(
         trace.append(to_numpy(point.loss)[0])
         moved = float(used[0, 0, 0])
         steps, rate, stalled = steps + (moved != 0), moved or rate, moved == 0
-        if progress is not None:
-            progress(k + 1, float(trace[-1]), bound)
+        if progress:
+            progress(_step(k + 1, settings, float(trace[-1]), bound))
         last_pass = trace[-(memories // batch) :]
         if settings.tolerance > 0 and loss == final and float(np.mean(last_pass)) <= bound + settings.tolerance * abs(bound):
             break

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from uhop_cli.arrays.library import Array, namespace
-from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.operations import inverse, unit_rows
 from uhop_cli.arrays.types import Bool, Float32
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.answer import Answer, answer_from
@@ -76,11 +76,9 @@ class BySimilarity:
         """W xi of all memories, (D, M), of unit length unless the kernel is the raw one; None as long as they don't pay."""
         products = self.settings.limit or 2  # a fixed point takes two steps or more
         if self.features is None and self.budget.features_pay(products):
-            kernel, inverse = self.memory.kernel, None
-            if self.settings.similarity != "auto":
-                norms = self.memory.norms[:, kernel.chosen]
-                inverse = np.where(norms > 0, 1 / np.where(norms > 0, norms, 1), 0)
-            self.features = np.asarray(self.bank.products(kernel.weight, inverse))
+            kernel = self.memory.kernel
+            scale = None if self.settings.similarity == "auto" else inverse(self.memory.norms[:, kernel.chosen])
+            self.features = np.asarray(self.bank.products(kernel.weight, scale))
         return self.features
 
     @cached_property

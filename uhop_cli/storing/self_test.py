@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from uhop_cli.arrays.device import CPU
-from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.operations import inverse, unit_rows
 from uhop_cli.arrays.types import Bool, Float32, Int64
 from uhop_cli.corruption.corruption import SUITE, Corruption
 from uhop_cli.evidence.choice import choose
@@ -219,13 +219,13 @@ def _leads(memory: Memory, bank: Bank, bare: Float32, queries: Float32, rows: In
     probes, norms = memory.kernel.probes(queries)  # (R, Q, d), (R, Q)
     probes = np.concatenate([probes, queries[None]])
     norms = np.concatenate([norms, np.linalg.norm(queries, axis=1)[None]])
-    columns = (_inverse(norms)[:, :, None] * probes * np.float32(bank.scale)).reshape(-1, bank.dim).T  # (d, (R + 1) Q)
+    columns = (inverse(norms)[:, :, None] * probes * np.float32(bank.scale)).reshape(-1, bank.dim).T  # (d, (R + 1) Q)
     own, rivals = np.zeros_like(norms), np.full_like(norms, -1)
     guard = Lock()
 
     def work(span: slice, pixels: Float32) -> None:
         lengths = np.concatenate([memory.norms[span], bare[span, None]], axis=1)
-        cosines = (pixels @ columns).reshape(-1, *norms.shape) * _inverse(lengths)[:, :, None]
+        cosines = (pixels @ columns).reshape(-1, *norms.shape) * inverse(lengths)[:, :, None]
         inside = np.flatnonzero((rows >= span.start) & (rows < span.stop))
         places = rows[inside] - span.start
         own[:, inside] = cosines[places, :, inside].T
@@ -235,8 +235,3 @@ def _leads(memory: Memory, bank: Bank, bare: Float32, queries: Float32, rows: In
 
     bank.each_chunk(work)
     return own - rivals
-
-
-def _inverse(lengths: Float32) -> Float32:
-    """1 / lengths, 0 where they are 0."""
-    return np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
