@@ -65,7 +65,7 @@ def test_damage_of_every_kind_finds_the_original(folder: Path, label: str) -> No
         assert result.sse < 1e-4 < result.sse_query
 
 
-@pytest.mark.parametrize("similarity", ["auto", "kernel", "dot", "cosine", "l2", "l1"])
+@pytest.mark.parametrize("similarity", ["auto", "kernel", "dot", "cosine", "l2", "l2-squared", "l1"])
 @pytest.mark.parametrize("known", [False, True])
 def test_every_similarity_runs_with_and_without_a_mask(folder: Path, similarity: str, known: bool) -> None:
     settings = QuerySettings(
@@ -175,7 +175,7 @@ def test_the_original_is_only_copied_while_it_is_the_stored_one(tmp_path: Path) 
 
 def test_back_ends_agree_on_the_whole_path(folder: Path) -> None:
     pytest.importorskip("torch")
-    for similarity in ("auto", "kernel", "cosine", "l2"):
+    for similarity in ("auto", "kernel", "cosine", "l2", "l2-squared"):
         for label in ("mask:0.5", "half:bottom", "brightness:0.3"):
             for known in (False, True):
                 results = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -163,7 +163,7 @@ def _settings(context: typer.Context, memory: Path | None) -> StoreSettings:
                 f"{escape(memory)} holds patterns of {pattern_in_words(pattern)}",
                 "leave out --size and --color, or store anew with --force",
             )
-    return replace(base, **given)
+    return base.changed(given)
 
 
 def pattern_in_words(pattern: Any) -> str:
