@@ -1,4 +1,4 @@
-"""Minima over all pairs of memories, from the blocks of two Gram matrices: what the guarantees of `diagnostics` are made of.
+"""Minima over all pairs of memories, from the blocks of two Gram matrices: what the guarantees of `margins` are made of.
 
 G = Z Z^T holds the inner products of the features, H those of the pulls y_mu = W^T z_mu (in units of the score), so that ||y_mu -
 y_nu|| is the length of the gradient of s_mu - s_nu. Blocks are visited once and serve both of their memories; nothing of size M x
@@ -31,7 +31,7 @@ class Pairs:
         self.pulls = self.features if weight is None else self.features @ weight
         self.largest_gain = 1.0
         if similarity.endswith("cosine"):
-            if weight is not None and 0 < limit < math.inf:  # equation (3) of `diagnostics` needs it there only
+            if weight is not None and 0 < limit < math.inf:  # equation (3) of `margins` needs it there only
                 self.largest_gain = operator_norm(weight)
             self.pulls = quotient(self.pulls, self.norms[:, None])
         self.pull_squares = np.einsum("ij,ij->i", self.pulls, self.pulls)
