@@ -7,7 +7,7 @@ import pytest
 
 from uhop_cli.errors import SettingsError
 from uhop_cli.kernel import closed_form
-from uhop_cli.kernel.closed_form import centred, decompose, second_moment, whitening
+from uhop_cli.kernel.closed_form import centred_features, decompose, second_moment, whitening
 from uhop_cli.progress import Progress
 
 
@@ -45,7 +45,7 @@ def test_rho_to_zero_attains_minus_2t_and_centring_attains_the_bound() -> None:
     family = whitening(decompose(stored), (0.0,))
     assert average_loss(family.features(x)) == pytest.approx(-4.0, abs=1e-4)
     bound = -4.0 * 20 / 19
-    assert average_loss(centred(family, stored).features(x)) == pytest.approx(bound, abs=1e-4)
+    assert average_loss(centred_features(family, stored).features(x)) == pytest.approx(bound, abs=1e-4)
 
 
 def test_second_moment_is_streamed_without_loss(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,7 +117,7 @@ def whitening(spectrum: Spectrum, rhos: tuple[float, ...] = RHO_GRID, chosen: in
     return KernelFamily(weight, relative, tuple(rhos), chosen, spectrum.singular.astype(np.float32))
 
 
-def centred(family: KernelFamily, patterns: NDArray[np.generic]) -> KernelFamily:
+def centred_features(family: KernelFamily, patterns: NDArray[np.generic]) -> KernelFamily:
     """The chosen kernel with its features projected so that their mean over the memories is zero.
 
     For the whitened features of linearly independent memories (rho -> 0) this is Phi' = (I - v v^T) Phi with v the direction of the

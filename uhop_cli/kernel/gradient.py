@@ -27,7 +27,7 @@ from uhop_cli.arrays.library import Array, like, namespace, to_numpy
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float64, Int64
 from uhop_cli.errors import SettingsError
-from uhop_cli.kernel.gram_step import Stepper, gradient_of, measure
+from uhop_cli.kernel.gram_step import Stepper, gradient_of, point_at
 from uhop_cli.kernel.losses import AverageLoss, SeparationLoss
 from uhop_cli.progress import OnProgress, Progress
 
@@ -159,7 +159,7 @@ def _full_batch(patterns: Array, weight: Array, settings: GradientSettings, prog
         features = triangle.mT
     gram = patterns @ patterns.mT
     loss, final = settings.loss.at(0.0), settings.loss.at(1.0)
-    point = measure(features, loss)
+    point = point_at(features, loss)
     bound = loss.bound(memories, rank)
     total = xp.zeros_like(features)
     active = xp.isfinite(point.loss)
@@ -169,7 +169,7 @@ def _full_batch(patterns: Array, weight: Array, settings: GradientSettings, prog
         annealed = settings.loss.at((k + 1) / settings.iterations)
         if annealed != loss:  # the same features under another loss
             loss, bound = annealed, annealed.bound(memories, rank)
-            point = measure(point.features, loss)
+            point = point_at(point.features, loss)
         gradient = gradient_of(point)
         point, used = stepper.step(point, gradient, gram, loss, active)
         total += used * gradient
@@ -210,7 +210,7 @@ def _mini_batches(
     final = settings.loss.at(1.0)
     bound = final.bound(memories, rank)
     sample = _rows(patterns, rng.choice(memories, min(SAMPLE, memories), replace=False))
-    initial = to_numpy(measure((sample @ weight.mT)[None], settings.loss.at(0.0)).loss)[0]
+    initial = to_numpy(point_at((sample @ weight.mT)[None], settings.loss.at(0.0)).loss)[0]
     trace: list[NDArray[Any]] = []
     stepper, steps, rate, stalled = Stepper(settings.rates), 0, 0.0, False
     order = rng.permutation(memories)
@@ -220,7 +220,7 @@ def _mini_batches(
         chosen, order = order[:batch], order[batch:]
         rows = _rows(patterns, chosen)
         loss = settings.loss.at((k + 1) / settings.iterations)
-        point = measure((rows @ weight.mT)[None], loss)
+        point = point_at((rows @ weight.mT)[None], loss)
         if not trace:
             trace.append(to_numpy(point.loss)[0])
         gradient = gradient_of(point)
@@ -234,7 +234,7 @@ def _mini_batches(
         last_pass = trace[-(memories // batch) :]
         if settings.tolerance > 0 and loss == final and float(np.mean(last_pass)) <= bound + settings.tolerance * abs(bound):
             break
-    reached = to_numpy(measure((sample @ weight.mT)[None], final).loss)[0]
+    reached = to_numpy(point_at((sample @ weight.mT)[None], final).loss)[0]
     one = Descent(
         weight=weight[None],
         losses=np.asarray([trace or [initial]], np.float64),

@@ -152,9 +152,8 @@ class Restorer:
         for index in self.memory.entries.files_of(match.row):
             content = open_original(self.memory, int(index), self.path, self.settings.originals)
             kind = None if content is None else sniff(content[:HEAD_BYTES]).format
-            if (
-                content is not None and kind is not None
-            ):  # what is no picture, such as the row of an array, is not handed out as one
+            # What is no picture, such as the row of an array, is not handed out as one.
+            if content is not None and kind is not None:
                 suffix = Path(escape(self.memory.entries.name(int(index)))).suffix
                 return content, suffix if suffix.lower() in SUFFIXES else f".{kind.lower()}"
         return None

@@ -40,7 +40,7 @@ MASKS = tuple(corruption for corruption in SUITE if corruption.kind in ("mask", 
 MASK_NOISE = (0.0, 0.1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """The outcome for one corruption.
 
@@ -147,16 +147,16 @@ class _Outcome:
         kind, _, level = ("none" if self.corruption is None else self.corruption.label).partition(":")
         low, high = wilson(int(right.sum()), right.size)
         return Row(
-            kind,
-            level,
-            int(right.size),
-            float(right.mean()),
-            low,
-            high,
-            float(self.right_members[chosen].mean()),
-            float(self.right_unlearned.mean()),
-            self.sse,
-            self.shortlisted,
+            corruption=kind,
+            level=level,
+            queries=int(right.size),
+            accuracy=float(right.mean()),
+            low=low,
+            high=high,
+            accuracy_kernel=float(self.right_members[chosen].mean()),
+            accuracy_unlearned=float(self.right_unlearned.mean()),
+            sse=self.sse,
+            shortlisted=self.shortlisted,
         )
 
 
@@ -176,12 +176,12 @@ def _try(evidence: ByEvidence, lengths: Float32, corruption: Corruption | None, 
     without = choose(query, scores, cosines, listed)
     lead = _leads(memory, evidence.bank, lengths, damaged, rows)
     return _Outcome(
-        corruption,
-        lead[:-1] > 0,
-        lead[-1] > 0,
-        np.maximum(lead[:-1], 0),
-        float(error.mean()),
-        _Sample(choice.features, choice.scores.argmax(axis=1) == rows, without.features),
+        corruption=corruption,
+        right_members=lead[:-1] > 0,
+        right_unlearned=lead[-1] > 0,
+        margins=np.maximum(lead[:-1], 0),
+        sse=float(error.mean()),
+        sample=_Sample(choice.features, choice.scores.argmax(axis=1) == rows, without.features),
     )
 
 
