@@ -105,7 +105,7 @@ def measure(
         answer = retriever.retrieve(part)
         right += [answer.ranking(place, 1)[0] == row for place, row in enumerate(truth)]
         models.update(answer.kernels)
-        cosines = np.asarray(retriever.bank.products(part)) / np.maximum(lengths, 1e-9)
+        cosines = np.asarray(retriever.X.products(part)) / np.maximum(lengths, 1e-9)
         plain += list(cosines.argmax(axis=1) == truth)
     return float(np.mean(right)), float(np.mean(plain)), models
 

@@ -82,8 +82,8 @@ def test_evidence_with_features_at_hand_is_the_same() -> None:
     plain, expecting = Retriever(memory), Retriever(memory)
     expecting.expected = 40
     first, second = plain.retrieve(asked[:10]), expecting.retrieve(asked[:10])
-    assert "_examiner_with_features" not in vars(plain)
-    features = expecting._examiner_with_features.features
+    assert "_engine_with_features" not in vars(plain)
+    features = expecting._engine_with_features.features
     assert features is not None
     assert features.shape == (20, 40)
     np.testing.assert_allclose(second.scores, first.scores, rtol=1e-3, atol=0.05)
@@ -91,7 +91,7 @@ def test_evidence_with_features_at_hand_is_the_same() -> None:
     alone = expecting.retrieve(asked[:1])  # few queries read the pixels
     np.testing.assert_allclose(alone.scores[0], first.scores[0], rtol=1e-3, atol=0.05)
     later = plain.retrieve(asked)
-    assert "_examiner_with_features" in vars(plain)
+    assert "_engine_with_features" in vars(plain)
     np.testing.assert_allclose(later.scores[:10], first.scores, rtol=1e-3, atol=0.05)
     assert later.weights.argmax(axis=1).tolist() == list(range(40))
 
@@ -108,7 +108,7 @@ def test_features_that_do_not_fit_or_do_not_pay_are_not_made(monkeypatch: pytest
     coded = Retriever(replace(memory, kernel=small, statistics=None, compact=np.zeros((2, 40), np.float32)))
     coded.expected = 10**6
     coded._by_evidence(to_vectors(memory.patterns))
-    assert "_examiner_with_features" not in vars(coded)
+    assert "_engine_with_features" not in vars(coded)
     monkeypatch.setattr("uhop_cli.querying.retriever.available_memory", lambda: 4 * 20 * 40 * 4 - 1)
     assert not retriever._features_pay(2)
 

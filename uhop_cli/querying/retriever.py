@@ -23,10 +23,10 @@ from uhop_cli.arrays.threads import chunks, one_blas_thread
 from uhop_cli.arrays.types import Bool, Float32, Int64
 from uhop_cli.errors import MemoryFileError, SettingsError
 from uhop_cli.evidence.blocks import BlockGrid
-from uhop_cli.evidence.codes import Coder, Shortlist
+from uhop_cli.evidence.codes import CodeIndex, Coder
 from uhop_cli.evidence.confidence import Confidence
-from uhop_cli.evidence.likelihoods import MemoryStatistics, centred
-from uhop_cli.evidence.model import EvidenceModel, Examiner
+from uhop_cli.evidence.likelihoods import MemoryStatistics, without_mean
+from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
 from uhop_cli.evidence.statistics import Statistics, encode, evidence_members
 from uhop_cli.evidence.visible import visible_features, visible_log_likelihood
 from uhop_cli.memory.memory import Memory
@@ -35,7 +35,7 @@ from uhop_cli.querying.settings import PLAIN, RetrievalSettings
 from uhop_cli.retrieval.dynamics import run
 from uhop_cli.retrieval.inverse_temperature import auto_beta
 from uhop_cli.retrieval.models import ClampedModel, FixedModel, LinearModel, Model
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import PatternMatrix, pattern_matrix
 from uhop_cli.retrieval.separation import Separation
 from uhop_cli.retrieval.similarity import similarity
 
@@ -60,7 +60,7 @@ class Retriever:
         self.memory, self.device = memory, device
         self.settings = settings or RetrievalSettings()
         self.separation = Separation.parse(self.settings.separation)
-        self.bank = Bank(memory.patterns, device)
+        self.X = pattern_matrix(memory.patterns, device)
         self.steps = None if self.settings.steps == "auto" else self.settings.steps
         self._asked = 0  # queries that went through all memories
         self.expected = 0  # queries that are to come in all, where somebody knows
@@ -100,9 +100,9 @@ class Retriever:
             model = self._plain(queries, visible)
         put = self.device.put
         clamp = None if visible is None else (put(visible), put(queries))
-        trajectory = run(model, self.bank, put(queries), steps=self.steps, clamp=clamp, trace=trace)
+        trajectory = run(model, self.X, put(queries), steps=self.steps, clamp=clamp, trace=trace)
         if isinstance(model, EvidenceModel):
-            names = tuple(model.query.models[int(index)] for index in to_numpy(model.choice.model))
+            names = tuple(model.queries.models[int(index)] for index in to_numpy(model.choice.model))
             return self._recognised(queries, answer_of(trajectory, names, self._confidence("evidence", model.choice.features)))
         confidence = None
         if visible is not None and model.name == VISIBLE_PIXELS:
@@ -139,16 +139,16 @@ class Retriever:
         members = len(evidence_members(self.memory.kernel))
         # With a shortlist few queries come here, and what is bounded is the memory taken.
         at_hand = self.memory.compact is None and self._features_pay(members)
-        examiner = self._examiner_with_features if at_hand else self.examiner
-        return EvidenceModel(examiner, examiner.prepare(queries), self.separation, 1.0)
+        engine = self._engine_with_features if at_hand else self.engine
+        return EvidenceModel(engine, engine.prepare(queries), self.separation, 1.0)
 
     @cached_property
-    def shortlist(self) -> Shortlist | None:
+    def shortlist(self) -> CodeIndex | None:
         """What finds the memories that are worth examining, where there are codes of them, on the CPU."""
         codes, directions = self.memory.compact, self.memory.compact_map
         if codes is None or directions is None or not self.device.is_numpy:
             return None
-        return Shortlist(codes, Coder(directions, len(codes) - len(directions)))
+        return CodeIndex(codes, Coder(directions, len(codes) - len(directions)))
 
     def _in_two_stages(self, queries: Float32, shortlists: Int64, trace: bool) -> Answer:
         """Each query's evidence on its shortlist (Q, S); all memories for those whose answer is not convincing then."""
@@ -163,25 +163,25 @@ class Retriever:
 
     def _among(self, query: Float32, rows: Int64, trace: bool) -> Answer:
         """The answer to one query (1, d), as if only the memories in `rows` were stored."""
-        examiner = self._examiner(Bank(self.memory.patterns[rows], self.device), self._statistics.select(rows))
-        model = EvidenceModel(examiner, examiner.prepare(query), self.separation, 1.0)
-        trajectory = run(model, examiner.bank, model.query.pictures, steps=self.steps, trace=trace)
-        names = tuple(model.query.models[int(index)] for index in to_numpy(model.choice.model))
+        engine = self._engine(pattern_matrix(self.memory.patterns[rows], self.device), self._statistics.select(rows))
+        model = EvidenceModel(engine, engine.prepare(query), self.separation, 1.0)
+        trajectory = run(model, engine.X, model.queries.pictures, steps=self.steps, trace=trace)
+        names = tuple(model.queries.models[int(index)] for index in to_numpy(model.choice.model))
         confidence = self._confidence("evidence", model.choice.features)
         return self._recognised(query, answer_of(trajectory, names, confidence, rows[None]))
 
     @cached_property
-    def examiner(self) -> Examiner:
+    def engine(self) -> EvidenceEngine:
         """All memories as the choice by evidence sees them."""
-        return self._examiner(self.bank, self._statistics)
+        return self._engine(self.X, self._statistics)
 
-    def _examiner(self, bank: Bank, kept: Statistics) -> Examiner:
-        """The memories of a bank as the choice by evidence sees them, from their statistics."""
+    def _engine(self, X: PatternMatrix, kept: Statistics) -> EvidenceEngine:
+        """The memories of X as the choice by evidence sees them, from their statistics."""
         kernel, members, put = self.memory.kernel, evidence_members(self.memory.kernel), self.device.put
         grid = BlockGrid.of(self.memory.spec.shape)
         statistics = MemoryStatistics.of(grid, put(kept.sums), put(kept.squares), put(kept.norms))
-        dims = (float(bank.dim),) * len(members)
-        return Examiner(bank, grid, statistics, lambda rows: kernel.probes(rows, members), dims)
+        dims = (float(X.dim),) * len(members)
+        return EvidenceEngine(X, grid, statistics, lambda rows: kernel.probes(rows, members), dims)
 
     @cached_property
     def _statistics(self) -> Statistics:
@@ -193,7 +193,7 @@ class Retriever:
         return encode(memory.kernel, memory.spec, memory.patterns)[1]
 
     def _visible_likelihood(self, queries: Float32, visible: Bool) -> Model:
-        scores = visible_log_likelihood(self.bank, self.device.put(queries), self.device.put(visible))
+        scores = visible_log_likelihood(self.X, self.device.put(queries), self.device.put(visible))
         beta = 1.0 if self.settings.beta == "auto" else self.settings.beta
         return FixedModel(scores, self.separation, beta, VISIBLE_PIXELS)
 
@@ -213,8 +213,8 @@ class Retriever:
             }
             beta = self.memory.beta if self.settings.beta == "auto" else self.settings.beta
             if visible is not None:
-                return ClampedModel(self.bank, self.separation, beta, **arguments, known=put(visible))
-            return LinearModel(self.bank, self.separation, beta, **arguments)
+                return ClampedModel(self.X, self.separation, beta, **arguments, known=put(visible))
+            return LinearModel(self.X, self.separation, beta, **arguments)
         beta = self._auto_beta if self.settings.beta == "auto" else self.settings.beta
         if visible is not None or name == "l1":
             rows = put(unit_rows(self.memory.patterns))
@@ -222,8 +222,8 @@ class Retriever:
             scores = similarity(PLAIN[name])(put(queries), rows, visible=seen)
             return FixedModel(scores, self.separation, beta, name)
         if name == "l2":
-            return LinearModel(self.bank, self.separation, beta, bias=-(self.lengths**2), scale=2.0, name=name)
-        return LinearModel(self.bank, self.separation, beta, norms=self.lengths if name == "cosine" else None, name=name)
+            return LinearModel(self.X, self.separation, beta, bias=-(self.lengths**2), scale=2.0, name=name)
+        return LinearModel(self.X, self.separation, beta, norms=self.lengths if name == "cosine" else None, name=name)
 
     def _features_pay(self, products: int) -> bool:
         """Whether the features of all memories are worth their while, if each query takes so many products with the memories.
@@ -234,7 +234,7 @@ class Retriever:
         """
         kernel, count = self.memory.kernel, len(self.memory)
         dim, size = kernel.pattern_dim, kernel.feature_dim
-        if {"_features", "_examiner_with_features"} & vars(self).keys():
+        if {"_features", "_engine_with_features"} & vars(self).keys():
             return True
         if 2 * size > dim or not self.device.is_numpy or 4 * size * count > available_memory() // 4:
             return False
@@ -244,23 +244,23 @@ class Retriever:
     def _features(self) -> Float32:
         """W xi of all memories, (D, M), divided by their lengths unless the kernel is the raw one of the paper's protocol."""
         if self.settings.similarity == "auto":
-            return np.asarray(self.bank.products(self.memory.kernel.weight))
+            return np.asarray(self.X.products(self.memory.kernel.weight))
         norms = self.memory.norms[:, self.memory.kernel.chosen]
         inverse = np.where(norms > 0, 1 / np.where(norms > 0, norms, 1), 0)
-        return np.asarray(self.bank.products(self.memory.kernel.weight, inverse))
+        return np.asarray(self.X.products(self.memory.kernel.weight, inverse))
 
     @cached_property
-    def _examiner_with_features(self) -> Examiner:
-        """`examiner` with W (xi - mean xi) of all memories at hand."""
+    def _engine_with_features(self) -> EvidenceEngine:
+        """`engine` with W (xi - mean xi) of all memories at hand."""
         kernel, members = self.memory.kernel, evidence_members(self.memory.kernel)
-        features = self.bank.products(centred(kernel.weight))
-        return replace(self.examiner, features=features, coordinates=lambda rows: kernel.coordinates(rows, members))
+        features = self.X.products(without_mean(kernel.weight))
+        return replace(self.engine, features=features, coordinates=lambda rows: kernel.coordinates(rows, members))
 
     @cached_property
     def lengths(self) -> Array:
         """||xi_mu||, shape (M,)."""
-        ones = self.device.put(np.ones((1, self.bank.dim), np.float32))
-        return namespace(ones).sqrt(self.bank.products(ones, squared=True)[0])
+        ones = self.device.put(np.ones((1, self.X.dim), np.float32))
+        return namespace(ones).sqrt(self.X.products(ones, squared=True)[0])
 
     @cached_property
     def _auto_beta(self) -> float:

@@ -19,7 +19,7 @@ from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.types import Bool, Float32, Int64
 from uhop_cli.corruption.corruption import SUITE, Corruption
 from uhop_cli.evidence.choice import choose
-from uhop_cli.evidence.codes import Shortlist
+from uhop_cli.evidence.codes import CodeIndex
 from uhop_cli.evidence.confidence import fit_confidence
 from uhop_cli.evidence.visible import visible_features, visible_log_likelihood
 from uhop_cli.memory.memory import Memory
@@ -158,18 +158,18 @@ class _Outcome:
 
 def _try(retriever: Retriever, corruption: Corruption | None, rows: Int64, seed: int) -> _Outcome:
     """Damage the memories in `rows` (None: not at all), choose by evidence, compare; then again with each left out."""
-    memory, examiner = retriever.memory, retriever.examiner
+    memory, engine = retriever.memory, retriever.engine
     truth = unit_rows(memory.patterns[rows])
     damaged = truth if corruption is None else corruption(truth, memory.spec, seed).patterns
     places = np.arange(len(rows))
-    query = examiner.prepare(damaged)
-    scores, cosines = examiner.scan(query)
-    listed = examiner.shortlist(query, scores, cosines)
-    choice = choose(query, scores, cosines, listed)
-    error = np.square(np.clip(retriever.bank.read_out(choice.weights), 0, 1) - truth).sum(axis=1)
+    asked = engine.prepare(damaged)
+    scores, cosines = engine.scan(asked)
+    listed = engine.candidates(asked, scores, cosines)
+    choice = choose(asked, scores, cosines, listed)
+    error = np.square(np.clip(retriever.X.read_out(choice.weights), 0, 1) - truth).sum(axis=1)
     scores[:, places, rows] = -np.inf
     cosines[places, rows] = -np.inf
-    without = choose(query, scores, cosines, listed)
+    without = choose(asked, scores, cosines, listed)
     lead = _leads(retriever, damaged, rows)
     return _Outcome(
         corruption,
@@ -181,7 +181,7 @@ def _try(retriever: Retriever, corruption: Corruption | None, rows: Int64, seed:
     )
 
 
-def _shortlisted(retriever: Retriever, shortlist: Shortlist, corruption: Corruption, rows: Int64, seed: int) -> float:
+def _shortlisted(retriever: Retriever, shortlist: CodeIndex, corruption: Corruption, rows: Int64, seed: int) -> float:
     """The share of the memories in `rows` that the shortlists of their damaged copies hold."""
     memory = retriever.memory
     damaged = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed).patterns
@@ -194,7 +194,7 @@ def _try_known(retriever: Retriever, corruption: Corruption, noise: float, rows:
     damaged, visible = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed)
     assert visible is not None, "MASKS are the corruptions that have a mask"
     damaged = Corruption("noise", noise)(damaged, memory.spec, seed).patterns if noise else damaged
-    scores = visible_log_likelihood(retriever.bank, damaged, visible)
+    scores = visible_log_likelihood(retriever.X, damaged, visible)
     features, right = visible_features(scores, damaged, visible), scores.argmax(axis=1) == rows
     scores[np.arange(len(rows)), rows] = -np.inf
     return _Sample(features, right, visible_features(scores, damaged, visible))
@@ -213,11 +213,11 @@ def _calibrate(samples: list[_Sample]) -> dict[str, Any] | None:
 def _leads(retriever: Retriever, queries: Float32, rows: Int64) -> Float32:
     """Lead in cosine of the right memories, in `rows`, over the best other one: for every member of the family, then for the bare
     pixels: (R + 1, Q). One pass over the memories, of which nothing is kept."""
-    memory, bank = retriever.memory, retriever.bank
+    memory, X = retriever.memory, retriever.X
     probes, norms = memory.kernel.probes(queries)  # (R, Q, d), (R, Q)
     probes = np.concatenate([probes, queries[None]])
     norms = np.concatenate([norms, np.linalg.norm(queries, axis=1)[None]])
-    columns = (_inverse(norms)[:, :, None] * probes * np.float32(bank.scale)).reshape(-1, bank.dim).T  # (d, (R + 1) Q)
+    columns = (_inverse(norms)[:, :, None] * probes * np.float32(X.scale)).reshape(-1, X.dim).T  # (d, (R + 1) Q)
     own, rivals = np.zeros_like(norms), np.full_like(norms, -1)
     bare, guard = retriever.lengths, Lock()
 
@@ -231,7 +231,7 @@ def _leads(retriever: Retriever, queries: Float32, rows: Int64) -> Float32:
         with guard:
             np.maximum(rivals, cosines.max(axis=0), out=rivals)
 
-    bank.each_chunk(work)
+    X.each_chunk(work)
     return own - rivals
 
 
