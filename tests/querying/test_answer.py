@@ -10,7 +10,7 @@ import numpy as np
 from uhop_cli.images.patterns import to_vectors
 from uhop_cli.querying.answer import Answer, answer_from, joined
 from uhop_cli.retrieval.models import FixedModel
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 from uhop_cli.retrieval.separation import Separation
 
 WEIGHTS = np.array([[0.0, 0.25, 0.75, 0.0], [0.5, 0.5, 0.0, 0.0]], np.float32)
@@ -84,7 +84,7 @@ def test_an_answer_says_what_the_model_did(make_memory: Any) -> None:
     x = to_vectors(memory.patterns)
     scores = np.log(np.array([[1, 1, 6, 1, 1]], np.float32))
     model = FixedModel(scores, Separation.parse("softmax"), 1.0, "fixed")
-    found = answer_from(model, Bank(memory.patterns), x[:1], trace=True)
+    found = answer_from(model, pattern_matrix(memory.patterns), x[:1], trace=True)
     np.testing.assert_allclose(found.weights, [[0.1, 0.1, 0.6, 0.1, 0.1]], rtol=1e-5)
     np.testing.assert_allclose(found.pictures[0], found.weights @ x, rtol=1e-5)
     assert (found.kernels, found.map, found.monotone, found.confidence, found.rows) == (("fixed",), "fixed", True, None, None)
@@ -92,7 +92,13 @@ def test_an_answer_says_what_the_model_did(make_memory: Any) -> None:
     assert found.steps.tolist() == [1]
     known = np.ones((1, x.shape[1]), np.bool_)
     kept = answer_from(
-        model, Bank(memory.patterns), x[:1], kernels=("a",), steps=1, clamp=(known, x[:1]), rows=np.array([[5, 6, 7, 8, 9]])
+        model,
+        pattern_matrix(memory.patterns),
+        x[:1],
+        kernels=("a",),
+        steps=1,
+        clamp=(known, x[:1]),
+        rows=np.array([[5, 6, 7, 8, 9]]),
     )
     np.testing.assert_array_equal(kept.pictures[-1], x[:1])
     assert kept.kernels == ("a",)

@@ -14,7 +14,7 @@ from uhop_cli.querying.by_similarity import BETA_SAMPLE, pattern_lengths
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import SIMILARITY_NAMES, RetrievalSettings
 from uhop_cli.retrieval.inverse_temperature import auto_beta
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 
 
 @pytest.fixture
@@ -69,5 +69,5 @@ def test_beta_comes_from_the_margins_of_the_memories(name: str, memory: Memory) 
 
 def test_lengths(memory: Memory) -> None:
     np.testing.assert_allclose(
-        pattern_lengths(Bank(memory.patterns)), np.linalg.norm(to_vectors(memory.patterns), axis=1), rtol=1e-5
+        pattern_lengths(pattern_matrix(memory.patterns)), np.linalg.norm(to_vectors(memory.patterns), axis=1), rtol=1e-5
     )
