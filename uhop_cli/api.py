@@ -29,6 +29,7 @@ def learn(
     settings: StoreSettings | None = None,
     *,
     names: Sequence[str] | None = None,
+    self_test: bool = True,
     progress: OnProgress | None = None,
 ) -> Memory:
     """Learn a kernel on images and return the memory of them.
@@ -37,6 +38,8 @@ def learn(
         images: shape (M, H, W) or (M, H, W, C) with C = 1 or 3; uint8, or floats in [0, 1], which are rounded to 8 bits.
         settings: of Stage I.
         names: of the images; their numbers by default.
+        self_test: damage a sample of the images and retrieve it, which gives answers their confidence and the plain kernel its rho
+            and beta. What the choice by evidence answers is the same without.
         progress: told how far the work is.
 
     Raises:
@@ -53,7 +56,8 @@ def learn(
     first = np.unique(rows, return_index=True)[1]
     entries = Entries.build([label.encode() for label in labels], rows, digests, [image.nbytes for image in pixels])
     height, width, channels = pixels.shape[1:]
-    memory, _, _ = learn_memory(pixels[first], PatternSpec(width, height, channels), entries, settings, progress=progress)
+    spec = PatternSpec(width, height, channels)
+    memory, _, _ = learn_memory(pixels[first], spec, entries, settings, tested=self_test, progress=progress)
     return memory
 
 

@@ -29,14 +29,16 @@ def learn_memory(
     *,
     originals: Originals | None = None,
     transparent: bool = False,
+    tested: bool = True,
     progress: OnProgress | None = None,
 ) -> tuple[Memory, Learned, SelfTest]:
     """Stage I and the self-test on distinct patterns (M, H, W, C): the memory that `store` writes.
 
-    `transparent` says whether any stored image has transparent parts, which were laid on the background.
+    `transparent` says whether any stored image has transparent parts, which were laid on the background. Without the self-test
+    (`tested`) answers by evidence are the same, but have no confidence, and the plain kernel has a provisional rho at beta 1.
     """
     learned = learn(patterns, settings, progress)
-    return _tested(patterns, spec, entries, originals, learned, settings, transparent, progress)
+    return _tested(patterns, spec, entries, originals, learned, settings, transparent, progress, tested=tested)
 
 
 def finish(
@@ -66,12 +68,14 @@ def _tested(
     settings: StoreSettings,
     transparent: bool,
     progress: OnProgress | None,
+    *,
+    tested: bool = True,
 ) -> tuple[Memory, Learned, SelfTest]:
     resolved = settings.resolved()
     norms, statistics = encode(learned.kernel, spec, patterns, progress)
     codes, directions = compact_codes(spec, patterns, settings.seed, progress) or (None, None)
     draft = Memory(spec, patterns, learned.kernel, norms, entries, 1.0, {}, statistics, codes, directions)
-    test = self_test(draft, resolved, progress)
+    test = self_test(draft, resolved, progress) if tested else SelfTest((), draft.kernel.chosen, draft.beta, {})
     kernel = learned.kernel.with_chosen(test.chosen)
     loss = loss_of(resolved)
     detail = dict(learned.stage1)
