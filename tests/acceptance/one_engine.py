@@ -85,8 +85,8 @@ def compare(dataset: Dataset) -> bool:
             right = float(np.mean(here.argmax(axis=1) == np.arange(count)))
             ok = all(best) and all(close) and all(same)
             print(
-                f"{'ok    ' if ok else 'MISSED'} {dataset.name}, {label}: retrieve: the same memory {sum(best)}, weights {sum(close)}; "
-                f"query: the same memory {sum(same)}; of {count} (top-1 of bench {right:.3f})",
+                f"{'ok    ' if ok else 'MISSED'} {dataset.name}, {label}: retrieve: the same memory {sum(best)}, "
+                f"weights {sum(close)}; query: the same memory {sum(same)}; of {count} (top-1 of bench {right:.3f})",
                 flush=True,
             )
             agree &= ok
