@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from uhop_cli.api import retrieve
-from uhop_cli.arrays.types import Float32
+from uhop_cli.arrays.types import Bool, Float32
 from uhop_cli.experiments.methods.protocol import Prediction, Tuner
 from uhop_cli.experiments.methods.task import MemorySet, Task
 from uhop_cli.querying.answer import Answer
@@ -29,17 +29,20 @@ class Engine:
 
     def __call__(self, task: Task, tuner: Tuner) -> Prediction:
         """The weights of the answer; of pictures that are stored once, and here in several memories, each has its share."""
-        memories, visible = task.memories, task.visible if self.told else None
+        visible = task.visible if self.told else None
         if visible is not None:
             visible = visible | ~visible.any(axis=1, keepdims=True)  # of which nothing is visible, that is taken at its word
-        answer = retrieve(
-            memories.stored,
-            task.queries,
-            visible=visible,
-            settings=RetrievalSettings(steps="auto" if task.steps is None else task.steps),
-            device=memories.device.kind,
-        )
-        return Prediction(_weights(answer, memories), steps=task.steps)
+        key = ("engine", visible is not None)  # told of nothing it is the answer of who is not told
+        if key not in task.cache:
+            task.cache[key] = _weights(_asked(task, visible), task.memories)
+        return Prediction(task.cache[key], steps=task.steps)
+
+
+def _asked(task: Task, visible: Bool | None) -> Answer:
+    """What `uhop query` answers."""
+    settings = RetrievalSettings(steps="auto" if task.steps is None else task.steps)
+    memories = task.memories
+    return retrieve(memories.stored, task.queries, visible=visible, settings=settings, device=memories.device.kind)
 
 
 def _weights(answer: Answer, memories: MemorySet) -> Float32:
