@@ -26,7 +26,7 @@ import numpy as np
 from uhop_cli.arrays.types import Float32, Float64
 from uhop_cli.experiments.methods.task import Task
 from uhop_cli.retrieval.distances import squared_distances
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 
 LEAST_SIGMA = 1e-4  # level 0: an exact copy
 LEVELS = 256  # of stored values
@@ -43,7 +43,7 @@ def log_likelihood(task: Task) -> Float64 | None:
     if task.held_out:
         return None
     if task.visible is not None:
-        squares = squared_distances(Bank(patterns), task.queries, task.visible)
+        squares = squared_distances(pattern_matrix(patterns), task.queries, task.visible)
         return np.asarray(squares.astype(np.float64) / (-2 * LEAST_SIGMA**2))
     if kind not in ("noise", "noise-norm", "noise-abs", "noise-clamped"):
         return None

@@ -19,7 +19,7 @@ from uhop_cli.experiments.methods.rules import Option, Rule, named
 from uhop_cli.experiments.methods.task import Task
 from uhop_cli.retrieval.dynamics import run
 from uhop_cli.retrieval.models import Evaluation
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 from uhop_cli.retrieval.separation import Separation, random_mask, top_k
 
 ProtocolName = Literal["paper", "tuned"]
@@ -76,7 +76,7 @@ class Retrieval:
         if steps == 1:  # no picture has to be read out
             weights = model.evaluate(model.start(task.queries)).weights
         else:
-            weights = run(model, Bank(task.memories.patterns), task.queries, steps=steps).weights
+            weights = run(model, pattern_matrix(task.memories.patterns), task.queries, steps=steps).weights
         return Prediction(weights, beta=beta, options=named(self.rule, option), steps=steps)
 
 
