@@ -10,6 +10,7 @@ softmax and random:P go through `scaled_dot_product_attention`, window:W does so
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,7 +32,7 @@ def associate(
     k: Tensor,
     v: Tensor,
     *,
-    beta: float | Tensor | None,
+    beta: float | Sequence[float] | Tensor | None,
     separation: str = "softmax",
     steps: int | None = 1,
     tolerance: float | None = None,
@@ -71,6 +72,7 @@ def associate(
     if kind.kind == "prf":
         generator = torch.Generator().manual_seed(0)
         omegas = block_orthogonal(int(kind.parameter or 1), q.shape[3], generator).to(q.device)
+    beta = tuple(beta) if isinstance(beta, Sequence) else beta
     rule = Rule(separation=kind, beta=beta, alpha=alpha, omegas=omegas, steps=steps, tolerance=tolerance, null=null)
     return rule.read(q, k, v, mask, dropout)
 
@@ -89,7 +91,7 @@ class Rule:
     """
 
     separation: LayerSeparation
-    beta: float | Tensor | None
+    beta: float | tuple[float, ...] | Tensor | None
     alpha: Tensor | None = None
     omegas: Tensor | None = None
     steps: int | tuple[int, ...] | None = 1
@@ -100,8 +102,10 @@ class Rule:
     def __post_init__(self) -> None:
         if (self.beta is None) != (self.separation.kind == "linear"):
             raise SettingsError("beta belongs to every separation but linear, which has none", "leave one of the two out")
-        if isinstance(self.beta, float | int) and not 0 < self.beta < math.inf:
-            raise SettingsError(f"beta must be a positive number, not {self.beta}")
+        if not isinstance(self.beta, Tensor | None):
+            numbers = self.beta if isinstance(self.beta, tuple) else (self.beta,)
+            if not all(0 < value < math.inf for value in numbers):
+                raise SettingsError(f"beta must be positive, not {self.beta}")
         if self.steps is None and self.tolerance is None:
             raise SettingsError("steps without a number need a tolerance", "give steps=N or tolerance=EPS")
         if self.steps is not None and min((self.steps,) if isinstance(self.steps, int) else self.steps) < 1:
@@ -144,8 +148,7 @@ class Rule:
             assert alpha is not None
             entropy = -p * torch.expm1((alpha - 1) * log) / (alpha * (alpha - 1))
         conjugate = (p * logits.masked_fill(p == 0, 0) + entropy).sum(dim=-1)
-        beta = self.beta[:, None] if isinstance(self.beta, Tensor) else self.beta
-        return q.square().sum(dim=-1) / 2 - conjugate / beta
+        return q.square().sum(dim=-1) / 2 - conjugate / self._betas(q)[..., 0]
 
     def _prepared(self, q: Tensor, k: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The patterns and the mask with the null pattern, and the mask with what random:P leaves."""
@@ -181,18 +184,19 @@ class Rule:
             p = new
         return q
 
+    def _betas(self, q: Tensor) -> Tensor:
+        """beta, (H, 1, 1) or (1, 1, 1), in the dtype of q."""
+        beta = self.beta if isinstance(self.beta, Tensor) else torch.tensor(1.0 if self.beta is None else self.beta, dtype=torch.float64)
+        return beta.to(q).reshape(-1, 1, 1)
+
     def _scaled(self, q: Tensor) -> Tensor:
         """beta q."""
-        if self.beta is None:
-            return q
-        return q * (self.beta[:, None, None].to(q.dtype) if isinstance(self.beta, Tensor) else self.beta)
+        return q * (self.beta if isinstance(self.beta, float) else self._betas(q))
 
     def _lifted(self, q: Tensor, k: Tensor, keys: Tensor | None) -> tuple[Tensor, Tensor]:
         """psi of the states and patterns."""
-        if self.beta is not None:
-            root = self.beta[:, None, None].sqrt() if isinstance(self.beta, Tensor) else math.sqrt(self.beta)
-            q, k = q * root, k * root
-        return lifted(q, k, self.omegas, keys)
+        root = self._betas(q).sqrt()
+        return lifted(q, k, None, keys) if self.omegas is None else lifted(q * root, k * root, self.omegas, keys)
 
     def _weights(self, q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
         if self.separation.by_features:
@@ -222,10 +226,7 @@ class Rule:
         return F.dropout(self._weights(q, k, mask), dropout).to(v.dtype) @ v
 
     def _read_softmax(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
-        if isinstance(self.beta, Tensor):
-            q, scale = self._scaled(q), 1.0
-        else:
-            scale = self.beta or 1.0
+        q, scale = (q, float(self.beta)) if isinstance(self.beta, float | int) else (self._scaled(q), 1.0)
         if mask is None:
             return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scale)
         dead = masks.dead_rows(mask)

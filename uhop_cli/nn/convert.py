@@ -160,12 +160,10 @@ def _loaded(layer: Layer, core: Hopfield, source: nn.Module | Mapping[str, Tenso
     before = "" if isinstance(layer, Hopfield) else "hopfield."
     if core.in_proj_bias is not None and f"{before}in_proj_bias" in tensors:
         tensors[f"{before}in_proj_bias"] = tensors[f"{before}in_proj_bias"][: len(core.in_proj_bias)]
-    if core.betas is not None:
-        tensors[f"{before}betas"] = core.betas
     for name in ("pooling_weights", "lookup_weights", "target_weights"):
         if name in tensors and not batch_first:
             tensors[name] = tensors[name].transpose(0, 1)
-    dtype = next((value.dtype for name, value in tensors.items() if not name.endswith("betas")), torch.get_default_dtype())
+    dtype = next((value.dtype for value in tensors.values()), torch.get_default_dtype())
     try:
         layer.to(dtype).load_state_dict(tensors)
     except RuntimeError as error:

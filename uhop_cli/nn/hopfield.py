@@ -110,9 +110,8 @@ class Hopfield(InProjections):
 
     def _set_beta(self, beta: float | Sequence[float] | Literal["learned"] | None) -> None:
         heads, hidden = self.sizes.heads, self.sizes.hidden
-        self._beta: float | None = None
+        self._beta: float | tuple[float, ...] | None = None
         self.log_beta: nn.Parameter | None = None
-        self.register_buffer("betas", None)
         if self.separation.kind == "linear":
             if beta is not None:
                 raise SettingsError("separation 'linear' has no beta", "leave it out")
@@ -126,18 +125,16 @@ class Hopfield(InProjections):
         elif isinstance(beta, str):
             raise SettingsError(f"beta cannot be '{beta}'", "a number, one a head, or 'learned'")
         elif isinstance(beta, Sequence):
-            self.betas = torch.tensor(list(beta), dtype=torch.get_default_dtype())
-            if self.betas.shape != (heads,) or not bool((self.betas > 0).all()):
-                raise SettingsError(f"{len(beta)} values of beta for {heads} heads", "give one positive number a head")
+            self._beta = tuple(float(value) for value in beta)
+            if len(beta) != heads or not all(0 < value < math.inf for value in self._beta):
+                raise SettingsError(f"beta={beta} for {heads} heads", "give one positive number a head")
         else:
             self._beta = float(beta)
 
     @property
-    def beta(self) -> float | Tensor | None:
-        """Inverse temperature: a number, or one a head, (H,); None for linear."""
-        if self.log_beta is not None:
-            return self.log_beta.exp()
-        return self._beta if self.betas is None else self.betas
+    def beta(self) -> float | tuple[float, ...] | Tensor | None:
+        """Inverse temperature: a number, one a head, or learned, (H,); None for linear."""
+        return self._beta if self.log_beta is None else self.log_beta.exp()
 
     @property
     def alpha(self) -> float | Tensor | None:
