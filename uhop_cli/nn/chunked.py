@@ -48,6 +48,7 @@ def read_entmax(q: Tensor, k: Tensor, v: Tensor, alpha: float | Tensor, mask: Te
 
         # its own scale is 1 / sqrt(d)
         return adasplash_v1((q * math.sqrt(q.shape[-1])).contiguous(), k.contiguous(), v.contiguous(), alpha=alpha)  # type: ignore[no-any-return]
+    v = v.view_as(v)  # torch.compile wants different tensors, and in all steps but the last v is k
     return _Chunked.apply(q, k, v, alpha, mask)  # type: ignore[no-any-return, no-untyped-call]
 
 
