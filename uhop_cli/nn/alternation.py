@@ -3,8 +3,8 @@
     for each batch:    Phi <- Phi - lr grad L_separation(Phi(tokens)),    `inner` times         alternation.step(x)
                        a step of the task                                                       the user's own loop
 
-The loss is the mean over sequences and layers of `separation_loss`; the tokens are the stored patterns of every `Hopfield` layer with a
-kernel, as they come in, after its layer norm.
+The loss is the mean over sequences and layers of `separation_loss`; the tokens are the stored patterns of every `Hopfield` layer
+with a kernel, as they come in, after its layer norm.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from uhop_cli.nn.losses import SHARPNESS, Kind, separation_loss
 class Alternation:
     """Stage I inside a training loop.
 
-    The model is run in evaluation mode meanwhile, so dropout draws nothing and running statistics stay; gradients that the user has gathered
-    stay as well. It has no state of its own beside the model's: plain gradient descent.
+    The model is run in evaluation mode meanwhile, so dropout draws nothing and running statistics stay; gradients that the user
+    has gathered stay as well. It has no state of its own beside the model's: plain gradient descent.
 
     Args:
         model: contains `Hopfield` layers with a kernel.
@@ -50,7 +50,9 @@ class Alternation:
         parameters: Literal["kernel", "all"] = "kernel",
     ) -> None:
         if kind not in SHARPNESS or parameters not in ("kernel", "all"):
-            raise SettingsError(f"kind={kind!r}, parameters={parameters!r}", f"kind: {', '.join(SHARPNESS)}; parameters: kernel or all")
+            raise SettingsError(
+                f"kind={kind!r}, parameters={parameters!r}", f"kind: {', '.join(SHARPNESS)}; parameters: kernel or all"
+            )
         if inner < 1 or not lr > 0:
             raise SettingsError(f"at least one step with a positive rate, not inner={inner}, lr={lr}")
         self.model, self.kind, self.t, self.inner, self.lr, self.parameters = model, kind, t, inner, lr, parameters

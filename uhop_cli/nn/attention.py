@@ -2,9 +2,9 @@
 
     q <- Sep(beta q k^T + m) k      steps - 1 times,          o = Sep(beta q k^T + m) v                      U-Hop eq. (2.4), (3.1)
 
-With softmax, one step and beta = 1 / sqrt(d) this is scaled dot-product attention. Where the weights are not asked for they are not kept:
-softmax and random:P go through `scaled_dot_product_attention`, window:W does so band by band, sparsemax and entmax:A go chunk by chunk
-(`nn.chunked`), linear and prf:D sum the patterns first (`nn.random_features`); top-k:K and argmax make all weights.
+With softmax, one step and beta = 1 / sqrt(d) this is scaled dot-product attention. Where the weights are not asked for they are
+not kept: softmax and random:P go through `scaled_dot_product_attention`, window:W does so band by band, sparsemax and entmax:A go
+chunk by chunk (`nn.chunked`), linear and prf:D sum the patterns first (`nn.random_features`); top-k:K and argmax make all weights.
 """
 
 from __future__ import annotations
@@ -186,7 +186,11 @@ class Rule:
 
     def _betas(self, q: Tensor) -> Tensor:
         """beta, (H, 1, 1) or (1, 1, 1), in the dtype of q."""
-        beta = self.beta if isinstance(self.beta, Tensor) else torch.tensor(1.0 if self.beta is None else self.beta, dtype=torch.float64)
+        beta = (
+            self.beta
+            if isinstance(self.beta, Tensor)
+            else torch.tensor(1.0 if self.beta is None else self.beta, dtype=torch.float64)
+        )
         return beta.to(q).reshape(-1, 1, 1)
 
     def _scaled(self, q: Tensor) -> Tensor:
@@ -247,7 +251,10 @@ class Rule:
             inside = inside if here is None else masks.joined(here[..., begin:end], inside)
             keys, values = k[:, :, begin:end], v[:, :, begin:end]
             if self.null:
-                inside, keys, values = masks.with_null(inside), *(torch.cat([x, y[:, :, -1:]], 2) for x, y in ((keys, k), (values, v)))
+                inside, keys, values = (
+                    masks.with_null(inside),
+                    *(torch.cat([x, y[:, :, -1:]], 2) for x, y in ((keys, k), (values, v))),
+                )
             out.append(self._read_softmax(q[:, :, first:last], keys, values, inside, dropout))
         return torch.cat(out, dim=2)
 

@@ -2,10 +2,10 @@
 
     o = entmax_alpha(q k^T + m) v
 
-Forward keeps the threshold of each row, (B, H, L), beside its inputs; backward makes the scores of a chunk again. So memory is that of q,
-k, v and of one chunk, however long the sequences are, and no second search for the threshold is needed. Chunks are of states, or of whole
-samples where these are small: a row's threshold needs all its scores, and in chunks of patterns each step of the search would have to
-make them anew.
+Forward keeps the threshold of each row, (B, H, L), beside its inputs; backward makes the scores of a chunk again. So memory is
+that of q, k, v and of one chunk, however long the sequences are, and no second search for the threshold is needed. Chunks are of
+states, or of whole samples where these are small: a row's threshold needs all its scores, and in chunks of patterns each step of
+the search would have to make them anew.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from uhop_cli.nn.entmax import excess, gradients, threshold, top, weights
 
@@ -48,8 +47,8 @@ def read_entmax(q: Tensor, k: Tensor, v: Tensor, alpha: float | Tensor, mask: Te
 
         # its own scale is 1 / sqrt(d)
         return adasplash_v1((q * math.sqrt(q.shape[-1])).contiguous(), k.contiguous(), v.contiguous(), alpha=alpha)  # type: ignore[no-any-return]
-    v = v.view_as(v)  # torch.compile wants different tensors, and in all steps but the last v is k
-    return _Chunked.apply(q, k, v, alpha, mask)  # type: ignore[no-any-return, no-untyped-call]
+    number, heads = (1.0, alpha) if isinstance(alpha, Tensor) else (float(alpha), None)
+    return _forward(q, k, v, number, heads, mask)[0]  # type: ignore[no-any-return]
 
 
 def _fits_adasplash(q: Tensor, k: Tensor, v: Tensor, alpha: float | Tensor, mask: Tensor | None) -> bool:
@@ -60,49 +59,93 @@ def _fits_adasplash(q: Tensor, k: Tensor, v: Tensor, alpha: float | Tensor, mask
     return q.shape == k.shape == v.shape and length.bit_count() == 1 and length >= 64 and width in (16, 32, 64, 128, 256)
 
 
-class _Chunked(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, alpha: float | Tensor, mask: Tensor | None) -> Tensor:
-        wide = torch.promote_types(q.dtype, torch.float32)
-        out = q.new_empty(*q.shape[:-1], v.shape[-1])
-        tops, cuts = (q.new_empty(*q.shape[:-1], 1, dtype=wide) for _ in range(2))
-        with _plain(q):
-            for part in _parts(q, k):
-                x = _scores(q[part], k[part[0]], mask, part)
-                a = _excess(alpha, x)
-                high = top(x)
-                x -= high
-                cut = threshold(x, a)
-                out[part] = weights(x, cut, a).to(v.dtype) @ v[part[0]]
-                tops[part], cuts[part] = high, cut
-        ctx.save_for_backward(q, k, v, alpha if isinstance(alpha, Tensor) else None, mask, tops, cuts)
-        ctx.alpha = None if isinstance(alpha, Tensor) else alpha
-        return out
+INPUTS = "Tensor q, Tensor k, Tensor v, float alpha, Tensor? alphas, Tensor? mask"
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, do: Tensor) -> tuple[Tensor | None, ...]:
-        q, k, v, alpha, mask, tops, cuts = ctx.saved_tensors
-        alpha = ctx.alpha if alpha is None else alpha
-        wants_alpha = ctx.needs_input_grad[3]
-        dq, dk, dv = torch.empty_like(q), torch.zeros_like(k, dtype=tops.dtype), torch.zeros_like(v, dtype=tops.dtype)
-        dalpha = torch.zeros_like(alpha, dtype=tops.dtype) if wants_alpha else None
-        with _plain(q):
-            for part in _parts(q, k):
-                samples = part[0]
-                x = _scores(q[part], k[samples], mask, part)
-                a = _excess(alpha, x)
-                x -= tops[part]
-                p = weights(x, cuts[part], a)
-                dp = (do[part] @ v[samples].mT).to(p.dtype)
-                dv[samples] += p.to(v.dtype).mT @ do[part]
-                dx, by_alpha = gradients(p, a, dp, wants_alpha)
-                dx = dx.to(q.dtype)
-                dq[part] = dx @ k[samples]
-                dk[samples] += dx.mT @ q[part]
-                if by_alpha is not None and dalpha is not None:
-                    dalpha += by_alpha.sum(dim=(0, 2, 3))
-        return dq, dk.to(k.dtype), dv.to(v.dtype), dalpha, None
+
+# An operator of its own: `torch.compile` takes it as one node, and does not unroll the search for the threshold chunk by chunk.
+@torch.library.custom_op("uhop::read_entmax", mutates_args=(), schema=f"({INPUTS}) -> (Tensor, Tensor, Tensor)")
+def _forward(
+    q: Tensor, k: Tensor, v: Tensor, alpha: float, alphas: Tensor | None, mask: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """o, and of each row the largest score and the threshold beyond it, (B, H, L, 1)."""
+    out, tops, cuts = _empty(q, k, v, alpha, alphas, mask)
+    with _plain(q):
+        for part in _parts(q, k):
+            x = _scores(q[part], k[part[0]], mask, part)
+            a = _excess(alpha, alphas, x)
+            high = top(x)
+            x -= high
+            cut = threshold(x, a)
+            out[part] = weights(x, cut, a).to(v.dtype) @ v[part[0]]
+            tops[part], cuts[part] = high, cut
+    return out, tops, cuts
+
+
+@_forward.register_fake
+def _empty(
+    q: Tensor, k: Tensor, v: Tensor, alpha: float, alphas: Tensor | None, mask: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    wide = torch.promote_types(q.dtype, torch.float32)
+    rows = q.shape[:-1]
+    tops, cuts = (q.new_empty((*rows, 1), dtype=wide) for _ in range(2))
+    return q.new_empty((*rows, v.shape[-1])), tops, cuts
+
+
+@torch.library.custom_op(
+    "uhop::read_entmax_gradients",
+    mutates_args=(),
+    schema=f"(Tensor do, {INPUTS}, Tensor tops, Tensor cuts) -> (Tensor, Tensor, Tensor, Tensor)",
+)
+def _backward(
+    do: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    alpha: float,
+    alphas: Tensor | None,
+    mask: Tensor | None,
+    tops: Tensor,
+    cuts: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of q, k, v and alpha; sums over chunks are kept at least in float32."""
+    wide = tops.dtype
+    dq, dk, dv = torch.empty_like(q), torch.zeros_like(k, dtype=wide), torch.zeros_like(v, dtype=wide)
+    dalpha = tops.new_zeros(q.shape[1])
+    with _plain(q):
+        for part in _parts(q, k):
+            samples = part[0]
+            x = _scores(q[part], k[samples], mask, part)
+            a = _excess(alpha, alphas, x)
+            x -= tops[part]
+            p = weights(x, cuts[part], a)
+            dp = (do[part] @ v[samples].mT).to(p.dtype)
+            dv[samples] += p.to(v.dtype).mT @ do[part]
+            dx, by_alpha = gradients(p, a, dp, alphas is not None)
+            dx = dx.to(q.dtype)
+            dq[part] = dx @ k[samples]
+            dk[samples] += dx.mT @ q[part]
+            if by_alpha is not None:
+                dalpha += by_alpha.sum(dim=(0, 2, 3))
+    return dq, dk.to(k.dtype), dv.to(v.dtype), dalpha
+
+
+@_backward.register_fake
+def _empty_gradients(do: Tensor, q: Tensor, k: Tensor, v: Tensor, *others: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return torch.empty_like(q), torch.empty_like(k), torch.empty_like(v), others[-1].new_empty(q.shape[1])
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
+    q, k, v, ctx.alpha, alphas, mask = inputs
+    ctx.save_for_backward(q, k, v, alphas, mask, *output[1:])
+
+
+def _differentiate(ctx: Any, do: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
+    q, k, v, alphas, mask, tops, cuts = ctx.saved_tensors
+    dq, dk, dv, dalpha = _backward(do, q, k, v, ctx.alpha, alphas, mask, tops, cuts)
+    return dq, dk, dv, None, None if alphas is None else dalpha.to(alphas.dtype), None
+
+
+_forward.register_autograd(_differentiate, setup_context=_keep)
 
 
 def _plain(q: Tensor) -> AbstractContextManager[Any]:
@@ -131,7 +174,7 @@ def _scores(q: Tensor, k: Tensor, mask: Tensor | None, part: tuple[slice, slice,
     return x.masked_fill_(~here, -math.inf) if here.dtype == torch.bool else x.add_(here)
 
 
-def _excess(alpha: float | Tensor, x: Tensor) -> float | Tensor:
-    """alpha - 1, one a head where it is a tensor, broadcasting to scores (B, H, L, S)."""
-    a = excess(alpha, x)
+def _excess(alpha: float, alphas: Tensor | None, x: Tensor) -> float | Tensor:
+    """alpha - 1, one a head where there are `alphas`, broadcasting to scores (B, H, L, S)."""
+    a = excess(alpha if alphas is None else alphas, x)
     return a[:, None, None] if isinstance(a, Tensor) else a

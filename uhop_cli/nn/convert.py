@@ -1,9 +1,10 @@
 """Layers from layers: a linear Phi multiplied in (`fold`), and what hflayers has learned (`from_hflayers`).
 
-W_Q Phi(x) + b_Q with Phi(x) = W x + b is (W_Q W) x + (W_Q b + b_Q), so a layer with a linear Phi **is** a plain Hopfield layer: nothing that
-one computes is out of reach of the other. The value path has no Phi; V = W_V (W_K y + b_K) + b_V becomes a projection of its own. Where
-such a layer has no layer norms, one step of softmax, H hidden_size = input_size and beta by default, it is an `nn.MultiheadAttention` too:
-`attention.load_state_dict(layer.fold().state_dict())` (batch_first=True; called with (state, stored, projection)).
+W_Q Phi(x) + b_Q with Phi(x) = W x + b is (W_Q W) x + (W_Q b + b_Q), so a layer with a linear Phi **is** a plain Hopfield layer:
+nothing that one computes is out of reach of the other. The value path has no Phi; V = W_V (W_K y + b_K) + b_V becomes a projection
+of its own. Where such a layer has no layer norms, one step of softmax, H hidden_size = input_size and beta by default, it is an
+`nn.MultiheadAttention` too: `attention.load_state_dict(layer.fold().state_dict())` (batch_first=True; called with (state, stored,
+projection)).
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from uhop_cli.nn.feature_map import FeatureMap
 from uhop_cli.nn.hopfield import Hopfield
 from uhop_cli.nn.sizes import ROLES
 from uhop_cli.nn.wrappers import HopfieldLayer, HopfieldPooling
-
 
 Layer = TypeVar("Layer", Hopfield, HopfieldPooling, HopfieldLayer)
 
@@ -43,7 +43,14 @@ NAMES = {  # hflayers' -> ours
 }
 NORMS = ("stored_pattern", "state_pattern", "pattern_projection", "hopfield_space")
 STATIC = {"stored": "stored_pattern_as_static", "state": "state_pattern_as_static", "projection": "pattern_projection_as_static"}
-OTHERS = {"scaling", "update_steps_max", "update_steps_eps", "pattern_projection_as_connected", "batch_first", "disable_out_projection"}
+OTHERS = {
+    "scaling",
+    "update_steps_max",
+    "update_steps_eps",
+    "pattern_projection_as_connected",
+    "batch_first",
+    "disable_out_projection",
+}
 
 
 @torch.no_grad()
@@ -55,7 +62,9 @@ def fold(layer: Hopfield) -> Hopfield:
     """
     sizes, kernel = layer.sizes, layer.kernel
     if not (kernel is None or isinstance(kernel, nn.Linear) or (isinstance(kernel, FeatureMap) and not kernel.normalize)):
-        raise SettingsError(f"a {type(kernel).__name__} that is not linear cannot be folded", "FeatureMap without normalize, nn.Linear")
+        raise SettingsError(
+            f"a {type(kernel).__name__} that is not linear cannot be folded", "FeatureMap without normalize, nn.Linear"
+        )
     if kernel is not None and {"state", "stored"} & set(sizes.static):
         raise SettingsError("static patterns have no projection to multiply Phi into", "without static, or without a kernel")
     parts = {role: layer.weight_and_bias(role) for role in ROLES}
@@ -85,7 +94,8 @@ def _after(weight: Tensor | None, bias: Tensor | None, first: Tensor | None, shi
 
 @torch.no_grad()
 def from_hflayers(cls: type[Layer], source: nn.Module | Mapping[str, Tensor], arguments: Mapping[str, Any]) -> Layer:
-    """The layer that a module of hflayers is, weights and all. Inputs and outputs are batch first, and bool masks have the opposite sense.
+    """The layer that a module of hflayers is, weights and all. Inputs and outputs are batch first, and bool masks have the
+    opposite sense.
 
     What our arguments can't say is set on the layer: steps a head, eps and weights of the layer norms, a layer norm in the Hopfield
     space. A static pattern projection leaves biases unused in hflayers; they are dropped.
@@ -101,10 +111,14 @@ def from_hflayers(cls: type[Layer], source: nn.Module | Mapping[str, Tensor], ar
     norms = {f"normalize_{norm}{end}" for norm in NORMS for end in ("", "_affine", "_eps")}
     unknown = sorted(arguments.keys() - NAMES.keys() - norms - set(STATIC.values()) - OTHERS)
     if arguments.get("concat_bias_pattern"):
-        raise SettingsError("concat_bias_pattern=True: hflayers ignores it, so its bias_k and bias_v were never learned", "leave it out")
+        raise SettingsError(
+            "concat_bias_pattern=True: hflayers ignores it, so its bias_k and bias_v were never learned", "leave it out"
+        )
     for name in unknown:
         if arguments[name] not in (None, False):
-            raise SettingsError(f"{name}={arguments[name]!r} has no counterpart here", "leave it out where the layer does not need it")
+            raise SettingsError(
+                f"{name}={arguments[name]!r} has no counterpart here", "leave it out where the layer does not need it"
+            )
     static = tuple(role for role, name in STATIC.items() if arguments.get(name, False))
     given = {NAMES[name]: value for name, value in arguments.items() if name in NAMES}
     layer = cls(
@@ -156,7 +170,9 @@ def _set_norms(core: Hopfield, arguments: Mapping[str, Any]) -> None:
 def _loaded(layer: Layer, core: Hopfield, source: nn.Module | Mapping[str, Tensor], batch_first: bool) -> Layer:
     """The layer with the weights of the source, in their dtype."""
     state = source.state_dict() if isinstance(source, nn.Module) else source
-    tensors = {name.replace("association_core.", "").replace("p_norm_", "norm_hopfield_space."): value for name, value in state.items()}
+    tensors = {
+        name.replace("association_core.", "").replace("p_norm_", "norm_hopfield_space."): value for name, value in state.items()
+    }
     before = "" if isinstance(layer, Hopfield) else "hopfield."
     if core.in_proj_bias is not None and f"{before}in_proj_bias" in tensors:
         tensors[f"{before}in_proj_bias"] = tensors[f"{before}in_proj_bias"][: len(core.in_proj_bias)]
@@ -167,5 +183,7 @@ def _loaded(layer: Layer, core: Hopfield, source: nn.Module | Mapping[str, Tenso
     try:
         layer.to(dtype).load_state_dict(tensors)
     except RuntimeError as error:
-        raise SettingsError(f"the weights do not fit the arguments: {' '.join(str(error).split())}", "give all arguments of the module") from None
+        raise SettingsError(
+            f"the weights do not fit the arguments: {' '.join(str(error).split())}", "give all arguments of the module"
+        ) from None
     return layer

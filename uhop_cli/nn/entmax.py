@@ -10,7 +10,8 @@ from the left, c_0 = max x, where N >= 1, rises to the root monotonically:
     c <- c + P (1 - P^-a) / (a G),        P = sum p,  G = sum g,  g_i = p_i^(2 - alpha) on the support.
 
 It is exact in one step where all logits are equal and in the limit a -> 0, where it is logsumexp. For alpha = 2 it is the exact
-threshold of the support found so far; no sort is needed for any alpha. For alpha > 2 the norm is not convex, and the root is halved.
+threshold of the support found so far; no sort is needed for any alpha. For alpha > 2 the norm is not convex, and the root is
+halved.
 
 **Gradients** (Peters, Niculae & Martins 2019; Correia et al. 2019):
 
@@ -44,7 +45,8 @@ def entmax(logits: Tensor, alpha: float | Tensor = 1.5) -> Tensor:
 
     Args:
         logits: x, shape (..., S); -infinity for what is outside the support.
-        alpha: from 1 (softmax) on; 2 is sparsemax. A tensor, with values above 1 and at most 2, broadcasts to (..., 1) and may require
+        alpha: from 1 (softmax) on; 2 is sparsemax. A tensor, with values above 1 and at most 2, broadcasts to (..., 1) and may
+        require
             a gradient.
 
     Returns:
@@ -110,8 +112,8 @@ def top(x: Tensor) -> Tensor:
 def threshold(x: Tensor, a: float | Tensor) -> Tensor:
     """c, (..., 1), at least 0, from logits (..., S) whose largest is 0, and from a = alpha - 1.
 
-    The loop has a fixed length in compiled graphs and on devices, where asking whether it is done would wait for them; on the CPU it
-    ends when no row moves any more.
+    The loop has a fixed length in compiled graphs and on devices, where asking whether it is done would wait for them; on the CPU
+    it ends when no row moves any more.
     """
     if not isinstance(a, Tensor) and a > 1:
         return _halved(x, a)

@@ -23,10 +23,12 @@ class FeatureMap(nn.Module):
     Args:
         size: d, features of a pattern.
         feature_size: D; d by default.
-        init: W: "identity", "gaussian" (independent normals of variance 1 / d, which keep lengths), or "orthogonal" (rows, or columns
+        init: W: "identity", "gaussian" (independent normals of variance 1 / d, which keep lengths), or "orthogonal" (rows, or
+        columns
             where D > d).
         bias: whether there is a b; it starts at 0.
-        normalize: features of length 1 (a vector of length 0 stays 0): the kernel is then the cosine, and the layer cannot be folded.
+        normalize: features of length 1 (a vector of length 0 stays 0): the kernel is then the cosine, and the layer cannot be
+        folded.
 
     Raises:
         SettingsError: a size below 1, or an unknown start.

@@ -2,8 +2,8 @@
 
     Q = W_Q Phi(R),   K = W_K Phi(Y),   V = W_V Y   (or W_V W_K Y),   Z = Sep(beta Q K^T) V,   output = W_O [Z_1 ... Z_H]
 
-R are state patterns, (B, L, d_R), Y stored patterns, (B, S, d_Y), each after a layer norm of its own; W_Q, W_K, W_V with a bias; H heads.
-Names are those of hflayers (ml-jku/hopfield-layers) where the meaning is the same; parameters are called as those of
+R are state patterns, (B, L, d_R), Y stored patterns, (B, S, d_Y), each after a layer norm of its own; W_Q, W_K, W_V with a bias; H
+heads. Names are those of hflayers (ml-jku/hopfield-layers) where the meaning is the same; parameters are called as those of
 `torch.nn.MultiheadAttention`, so that a layer that is one can be loaded into it (`nn.convert`).
 """
 
@@ -36,8 +36,8 @@ class Hopfield(InProjections):
         output_size: by default input_size.
         num_heads: H.
         pattern_size: features of a value, per head; by default hidden_size.
-        stored_pattern_size, pattern_projection_size: features of stored patterns and of what values are made of; input_size by default.
-        kernel: Phi, a `FeatureMap` or any module on the last axis; None is the identity.
+        stored_pattern_size, pattern_projection_size: features of stored patterns and of what values are made of; input_size by
+        default. kernel: Phi, a `FeatureMap` or any module on the last axis; None is the identity.
         separation: one of `nn.separation.KINDS`.
         beta: inverse temperature: a number, one a head, or "learned" (one a head); by default 1 / sqrt(hidden_size).
         steps: associations in all (hflayers' update_steps_max + 1); None: until the tolerance is met.

@@ -6,8 +6,8 @@ equations for memories, with their gradients and bounds):
     average      log mean exp(-2t (1 - C_ij))             max          max -2t (1 - C_ij)
     orthogonal   log mean exp(-2t (1 - C_ij^2))           temperature  tau log mean exp(C_ij / tau)
 
-All cosines come from one Gram matrix a sequence, so that no normalised copy of the features is made: 2 T^2 D operations, against 8 T D^2 of a
-layer's projections.
+All cosines come from one Gram matrix a sequence, so that no normalised copy of the features is made: 2 T^2 D operations, against 8
+T D^2 of a layer's projections.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ Kind = Literal["average", "orthogonal", "max", "temperature"]
 SHARPNESS: dict[Kind, float] = {"average": 2.0, "orthogonal": 2.0, "max": 2.0, "temperature": 0.1}
 
 
-def separation_loss(
-    features: Tensor, kind: Kind = "average", t: float | None = None, mask: Tensor | None = None
-) -> Tensor:
+def separation_loss(features: Tensor, kind: Kind = "average", t: float | None = None, mask: Tensor | None = None) -> Tensor:
     """The separation loss of each sequence (the head of this file).
 
     Args:
@@ -126,5 +124,7 @@ def _pairs(c: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return different.expand(c.shape)
     if mask.shape != c.shape[:-1] or mask.dtype != torch.bool:
-        raise SettingsError(f"a mask of {mask.dtype} {tuple(mask.shape)} for tokens {tuple(c.shape[:-1])}", "bool, True = is a token")
+        raise SettingsError(
+            f"a mask of {mask.dtype} {tuple(mask.shape)} for tokens {tuple(c.shape[:-1])}", "bool, True = is a token"
+        )
     return different & mask[..., :, None] & mask[..., None, :]

@@ -1,7 +1,7 @@
 """Masks: which patterns a state may be associated with, and what is added to their scores.
 
-Bool: True = takes part (the convention of `scaled_dot_product_attention`; the opposite of `nn.MultiheadAttention` and hflayers). Float: m
-in Sep(beta q k^T + m), -infinity takes a pattern out; beta does not touch it. Shapes:
+Bool: True = takes part (the convention of `scaled_dot_product_attention`; the opposite of `nn.MultiheadAttention` and hflayers).
+Float: m in Sep(beta q k^T + m), -infinity takes a pattern out; beta does not touch it. Shapes:
 
     (B, S)          keys: for all states and heads of a sample
     (B, L, S)       pairs; B may be 1

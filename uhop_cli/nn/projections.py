@@ -126,7 +126,7 @@ class InProjections(nn.Module):
         return self.norm_state_pattern, self.norm_stored_pattern, self.norm_pattern_projection
 
     def _packed_product(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """q, k, v of one input: x is normalised once, and W (g x + c) + b = (W g) x + (W c + b) takes in the weights of the norms."""
+        """q, k, v of one input: x normalised once, the weights of the norms taken in by W (g x + c) + b = (W g) x + (W c + b)."""
         weight, bias = self.in_proj_weight, self.in_proj_bias
         assert weight is not None
         norms = [norm for norm in self._norms if norm is not None]

@@ -1,13 +1,14 @@
 """Associations through a feature map: O(L + S) in time and memory, as the patterns are summed before any state is known.
 
-    p_ls = <psi(q_l), psi(k_s)> / sum_s <psi(q_l), psi(k_s)>,        o_l = psi(q_l) (sum_s psi(k_s) v_s^T) / psi(q_l) (sum_s psi(k_s))
+    p_ls = <psi(q_l), psi(k_s)> / sum_s <psi(q_l), psi(k_s)>,        o_l = psi(q_l) (sum_s psi(k_s) v_s^T) / psi(q_l) (sum_s
+    psi(k_s))
 
     linear    psi(x) = elu(x) + 1; there is no beta                                          Katharopoulos et al. 2020
     prf:D     psi(x)_j = exp(<omega_j, u> - ||u||^2 / 2), u = sqrt(beta) x, D random omega   Choromanski et al. 2021
 
-E <psi(x), psi(y)> = D exp(beta <x, y>), so prf estimates softmax; its variance grows like exp(beta ||x + y||^2), so patterns should be of
-moderate length. The omega come in orthogonal blocks with the lengths of Gaussian vectors. Exponents are kept as logarithms, less the largest
-of each feature over the patterns and then the largest of each state, so that nothing overflows.
+E <psi(x), psi(y)> = D exp(beta <x, y>), so prf estimates softmax; its variance grows like exp(beta ||x + y||^2), so patterns
+should be of moderate length. The omega come in orthogonal blocks with the lengths of Gaussian vectors. Exponents are kept as
+logarithms, less the largest of each feature over the patterns and then the largest of each state, so that nothing overflows.
 """
 
 from __future__ import annotations

@@ -4,12 +4,13 @@
     entmax:learned                    alpha = 1 + sigmoid(a), one a head
     top-k:K                           softmax over the K largest, of equal ones those that come first
     window:W                          softmax over patterns at most W places from the state's own place
-    random:P                          softmax over ceil(P n) of the n patterns that may take part, drawn anew for each head and state
+    random:P                          softmax over ceil(P n) of the n patterns that may take part, drawn anew for each head and
+    state
     argmax                            all weight on the largest, shared where several are; it has no gradient
     linear, prf:D                     a feature map in place of the exponential kernel                      `nn.random_features`
 
-Names and numbers are those of `--separation` (`uhop_cli.retrieval.separation`, whose parser reads them); linear, prf and entmax:learned are
-the layers' own. Sources: Wu et al. 2024 (arXiv 2404.03827), Hu et al. 2024 (arXiv 2404.03900).
+Names and numbers are those of `--separation` (`uhop_cli.retrieval.separation`, whose parser reads them); linear, prf and
+entmax:learned are the layers' own. Sources: Wu et al. 2024 (arXiv 2404.03827), Hu et al. 2024 (arXiv 2404.03900).
 """
 
 from __future__ import annotations
@@ -109,12 +110,14 @@ def support(rule: LayerSeparation, scores: tuple[int, int, int, int], taking_par
     draws = _hashed(heads, length, size, seed)[None]
     allowed = torch.ones(1, 1, 1, size, dtype=torch.bool, device=seed.device) if taking_part is None else taking_part
     draws = draws.masked_fill(~allowed, LOW + 1)
-    count = torch.ceil(allowed.sum(dim=-1, keepdim=True) * (rule.parameter or 1.0) * (1 - 1e-6))  # P n may be whole but for rounding
+    count = torch.ceil(
+        allowed.sum(dim=-1, keepdim=True) * (rule.parameter or 1.0) * (1 - 1e-6)
+    )  # P n may be whole but for rounding
     return (draws.argsort(dim=-1).argsort(dim=-1) < count) & allowed
 
 
 def in_window(states: Tensor, patterns: Tensor, width: int, size: int) -> Tensor:
-    """|s - l| <= W for places of states (L',) and patterns (S',): bool (L', S'). Beyond the last of `size` patterns l counts as its place."""
+    """|s - l| <= W for places of states (L',) and patterns (S',): bool (L', S'); l is at most the place of the last of `size`."""
     return (patterns - states.clamp_max(size - 1)[:, None]).abs() <= width
 
 

@@ -63,7 +63,9 @@ class Sizes:
         if min(given) < 1:
             raise SettingsError(f"sizes and heads are at least 1, not {min(given)}")
         if not set(static) <= set(ROLES) or values not in ("projection", "stored"):
-            raise SettingsError(f"static={static!r}, values={values!r}", "static: stored, state, projection; values: projection or stored")
+            raise SettingsError(
+                f"static={static!r}, values={values!r}", "static: stored, state, projection; values: projection or stored"
+            )
         stored, projection = stored or input_size, projection or input_size
         features = None if kernel is None else feature_size(kernel) or input_size
         if kernel is not None and stored != input_size:
@@ -73,7 +75,9 @@ class Sizes:
             hidden_size = state_in if "state" in static else stored_in if "stored" in static else None
         if hidden_size is None and input_size is not None:
             if input_size % heads:
-                raise SettingsError(f"{input_size} features are not to be shared by {heads} heads", "give hidden_size, which is per head")
+                raise SettingsError(
+                    f"{input_size} features are not to be shared by {heads} heads", "give hidden_size, which is per head"
+                )
             hidden_size = input_size // heads
         if pattern is None:
             whole = "projection" in static and values == "projection"
@@ -108,11 +112,15 @@ class Sizes:
             if "stored" in self.static:
                 raise SettingsError("values='stored' needs W_K, which static stored patterns have not", "use values='projection'")
             if self.projection != self.inputs("stored"):
-                raise SettingsError(f"W_K takes {self.inputs('stored')} features, values have {self.projection}", "give them one size")
+                raise SettingsError(
+                    f"W_K takes {self.inputs('stored')} features, values have {self.projection}", "give them one size"
+                )
         if "projection" in self.static:
             size = self.hidden if self.values == "stored" else self.projection
             if size != self.pattern:
-                raise SettingsError(f"static values have {size} features, not pattern_size={self.pattern}", "leave pattern_size out")
+                raise SettingsError(
+                    f"static values have {size} features, not pattern_size={self.pattern}", "leave pattern_size out"
+                )
 
     def inputs(self, role: str) -> int | None:
         """Features that the projection of this role takes."""
