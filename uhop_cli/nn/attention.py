@@ -246,9 +246,8 @@ class Rule:
             last = min(first + rows, q.shape[2])
             begin, end = max(0, min(first, size - 1) - width), min(size, last + width)
             states, patterns = (torch.arange(*ends, device=q.device) for ends in ((first, last), (begin, end)))
-            inside = in_window(states, patterns, width, size)[None, None]
-            here = None if mask is None else mask[:, :, slice(first, last) if mask.shape[2] > 1 else slice(None)]
-            inside = inside if here is None else masks.joined(here[..., begin:end], inside)
+            here = None if mask is None else mask[:, :, slice(first, last) if mask.shape[2] > 1 else slice(None), begin:end]
+            inside: Tensor | None = masks.joined(here, in_window(states, patterns, width, size)[None, None])
             keys, values = k[:, :, begin:end], v[:, :, begin:end]
             if self.null:
                 inside, keys, values = (

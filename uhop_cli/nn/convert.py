@@ -122,7 +122,7 @@ def from_hflayers(cls: type[Layer], source: nn.Module | Mapping[str, Tensor], ar
     static = tuple(role for role, name in STATIC.items() if arguments.get(name, False))
     given = {NAMES[name]: value for name, value in arguments.items() if name in NAMES}
     layer = cls(
-        given.pop("input_size", None),  # type: ignore[arg-type]
+        given.pop("input_size", None),
         **given,
         beta=_beta(arguments, static),
         steps=None if arguments.get("update_steps_max", 0) is None else 2,
@@ -132,12 +132,17 @@ def from_hflayers(cls: type[Layer], source: nn.Module | Mapping[str, Tensor], ar
         static=static,
         out_projection=not arguments.get("disable_out_projection", False),
     )
-    core = layer if isinstance(layer, Hopfield) else layer.hopfield
+    core = _core(layer)
     core.steps = _steps(arguments.get("update_steps_max", 0))
     if core.steps == 1:
         core.tolerance = None
     _set_norms(core, arguments)
     return _loaded(layer, core, source, arguments.get("batch_first", True))
+
+
+def _core(layer: nn.Module) -> Hopfield:
+    """The Hopfield layer itself."""
+    return next(module for module in layer.modules() if isinstance(module, Hopfield))
 
 
 def _beta(arguments: Mapping[str, Any], static: tuple[str, ...]) -> float | list[float] | None:
@@ -173,7 +178,7 @@ def _loaded(layer: Layer, core: Hopfield, source: nn.Module | Mapping[str, Tenso
     tensors = {
         name.replace("association_core.", "").replace("p_norm_", "norm_hopfield_space."): value for name, value in state.items()
     }
-    before = "" if isinstance(layer, Hopfield) else "hopfield."
+    before = "" if layer is core else "hopfield."
     if core.in_proj_bias is not None and f"{before}in_proj_bias" in tensors:
         tensors[f"{before}in_proj_bias"] = tensors[f"{before}in_proj_bias"][: len(core.in_proj_bias)]
     for name in ("pooling_weights", "lookup_weights", "target_weights"):

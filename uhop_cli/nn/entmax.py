@@ -163,8 +163,8 @@ def weights(x: Tensor, cut: Tensor, a: float | Tensor) -> Tensor:
     if isinstance(a, float) and a == 0.5:
         return (x - (cut - 2)).relu_().square_().mul_(0.25)
     t = a * (x - cut)
-    inside = t > -1
-    return ((torch.where(inside, t, 0)).log1p() / a).exp().masked_fill(~inside, 0)
+    inside: Tensor = t > -1
+    return (torch.where(inside, t, 0).log1p() / a).exp().masked_fill(~inside, 0)
 
 
 def slopes(p: Tensor, a: float | Tensor) -> Tensor:
@@ -173,7 +173,8 @@ def slopes(p: Tensor, a: float | Tensor) -> Tensor:
         return (p > 0).to(p.dtype)
     if isinstance(a, float) and a == 0.5:
         return p.sqrt()
-    return torch.where(p > 0, p, 1).pow(1 - a).masked_fill(p <= 0, 0)
+    powers: Tensor = torch.where(p > 0, p, 1).pow(1 - a)
+    return powers.masked_fill(p <= 0, 0)
 
 
 def gradients(p: Tensor, a: float | Tensor, dp: Tensor, wants_alpha: bool) -> tuple[Tensor, Tensor | None]:

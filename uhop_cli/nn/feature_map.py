@@ -57,6 +57,7 @@ class FeatureMap(nn.Module):
         else:
             raise SettingsError(f"unknown start '{init}' of a feature map", "identity, gaussian or orthogonal")
         self.weight = nn.Parameter(weight)
+        self.bias: nn.Parameter | None
         self.register_parameter("bias", nn.Parameter(torch.zeros(self.feature_size)) if bias else None)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -67,7 +67,7 @@ class Hopfield(InProjections):
         pattern_projection_size: int | None = None,
         kernel: nn.Module | None = None,
         separation: str = "softmax",
-        beta: float | Sequence[float] | Literal["learned"] | None = None,
+        beta: float | Sequence[float] | str | None = None,
         steps: int | None = 1,
         tolerance: float | None = None,
         dropout: float = 0.0,
@@ -105,16 +105,19 @@ class Hopfield(InProjections):
             if sizes.hidden is None:
                 raise SettingsError("random features need the size of the association space", "give input_size or hidden_size")
             omegas = block_orthogonal(int(self.separation.parameter or 1), sizes.hidden)
+        self.omegas: Tensor | None
         self.register_buffer("omegas", omegas)
         self._rule()
 
-    def _set_beta(self, beta: float | Sequence[float] | Literal["learned"] | None) -> None:
+    def _set_beta(self, beta: float | Sequence[float] | str | None) -> None:
         heads, hidden = self.sizes.heads, self.sizes.hidden
         self._beta: float | tuple[float, ...] | None = None
         self.log_beta: nn.Parameter | None = None
         if self.separation.kind == "linear":
             if beta is not None:
                 raise SettingsError("separation 'linear' has no beta", "leave it out")
+        elif isinstance(beta, str) and beta != "learned":
+            raise SettingsError(f"beta cannot be '{beta}'", "a number, one a head, or 'learned'")
         elif beta is None or beta == "learned":
             if hidden is None:
                 raise SettingsError("beta is 1 / sqrt(hidden_size) unless it is given", "give beta, or hidden_size")
@@ -122,9 +125,7 @@ class Hopfield(InProjections):
                 self.log_beta = nn.Parameter(torch.full((heads,), -math.log(hidden) / 2))
             else:
                 self._beta = hidden**-0.5
-        elif isinstance(beta, str):
-            raise SettingsError(f"beta cannot be '{beta}'", "a number, one a head, or 'learned'")
-        elif isinstance(beta, Sequence):
+        elif isinstance(beta, Sequence) and not isinstance(beta, str):
             self._beta = tuple(float(value) for value in beta)
             if len(beta) != heads or not all(0 < value < math.inf for value in self._beta):
                 raise SettingsError(f"beta={beta} for {heads} heads", "give one positive number a head")
@@ -161,7 +162,7 @@ class Hopfield(InProjections):
         q, k, v = self.project(stored, state, projection)
         z = self._rule().read(q, k, v, mask, self.dropout if self.training else 0.0)
         z = z.transpose(1, 2).flatten(2)
-        return z if self.out_proj is None else self.out_proj(z)  # type: ignore[no-any-return]
+        return z if self.out_proj is None else self.out_proj(z)
 
     def associations(self, stored: Tensor, state: Tensor | None = None, *, mask: Tensor | None = None) -> Tensor:
         """The weights of the last step, without dropout: (B, H, L, S), with `null` one more column."""

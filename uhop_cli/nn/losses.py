@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from uhop_cli.errors import SettingsError
 
@@ -67,11 +68,26 @@ def cosines(features: Tensor) -> Tensor:
     """C, (..., T, T), from features (..., T, D); 0 with a vector of length 0."""
     z = features.float() if features.dtype.itemsize < 4 else features
     with torch.autocast(z.device.type, enabled=False):
-        gram = z @ z.mT
+        gram: Tensor = _Gram.apply(z)  # type: ignore[no-untyped-call]
     squares = gram.diagonal(dim1=-2, dim2=-1)
     empty = squares <= 0
     inverse = squares.masked_fill(empty, 1).rsqrt().masked_fill(empty, 0)
     return gram * inverse[..., :, None] * inverse[..., None, :]
+
+
+class _Gram(torch.autograd.Function):
+    """Z Z^T with the one product that its gradient needs, (dG + dG^T) Z."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        ctx.save_for_backward(z)
+        return z @ z.mT
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d: Tensor) -> Tensor:
+        (z,) = ctx.saved_tensors
+        return (d + d.mT) @ z  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -59,7 +59,7 @@ class InProjections(nn.Module):
     def features(self, stored: Tensor) -> Tensor:
         """Phi of the stored patterns, normalised as in the layer: (B, S, D)."""
         y = stored if self.norm_stored_pattern is None else self.norm_stored_pattern(stored)
-        return y if self.kernel is None else self.kernel(y)  # type: ignore[no-any-return]
+        return y if self.kernel is None else self.kernel(y)
 
     def weight_and_bias(self, role: str) -> tuple[Tensor | None, Tensor | None]:
         """The projection of this role; (None, None) for a static one."""
@@ -127,24 +127,26 @@ class InProjections(nn.Module):
 
     def _packed_product(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """q, k, v of one input: x normalised once, the weights of the norms taken in by W (g x + c) + b = (W g) x + (W c + b)."""
-        weight, bias = self.in_proj_weight, self.in_proj_bias
-        assert weight is not None
+        assert self.in_proj_weight is not None
+        weight: Tensor = self.in_proj_weight
+        bias: Tensor | None = self.in_proj_bias
         norms = [norm for norm in self._norms if norm is not None]
         if norms:
             x = F.layer_norm(x, (x.shape[-1],), eps=norms[0].eps)
-            pairs = list(zip(norms, weight.chunk(3), strict=True))
-            if any(norm.bias is not None for norm in norms):
-                shift = torch.cat([part.new_zeros(len(part)) if norm.bias is None else part @ norm.bias for norm, part in pairs])
-                bias = shift if bias is None else bias + shift
-            weight = torch.cat([part if norm.weight is None else part * norm.weight for norm, part in pairs])
-        q, k, v = F.linear(x, weight, bias).unflatten(-1, (3, self.sizes.heads, -1)).permute(2, 0, 3, 1, 4)
+            parts = list(zip(_affine(norms), weight.chunk(3), strict=True))
+            if any(shift is not None for (_, shift), _ in parts):
+                moved = torch.cat([part.new_zeros(len(part)) if shift is None else part @ shift for (_, shift), part in parts])
+                bias = moved if bias is None else bias + moved
+            weight = torch.cat([part if scale is None else part * scale for (scale, _), part in parts])
+        batch, length, _ = x.shape
+        q, k, v = F.linear(x, weight, bias).view(batch, length, 3, self.sizes.heads, -1).permute(2, 0, 3, 1, 4)
         if self.norm_hopfield_space is not None:
             q, k = self.norm_hopfield_space(q), self.norm_hopfield_space(k)
         return q, k, v
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, L, H d) as (B, H, L, d)."""
-        return x.unflatten(-1, (self.sizes.heads, -1)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.sizes.heads, -1).transpose(1, 2)
 
     def _whole(self, x: Tensor) -> Tensor:
         """(B, L, d) as (B, H, L, d): every head sees all features."""
@@ -154,6 +156,11 @@ class InProjections(nn.Module):
         size = getattr(self.sizes, role)
         if x.ndim != 3 or (size is not None and x.shape[2] != size):
             raise SettingsError(f"{role} patterns of shape {tuple(x.shape)}", f"give (batch, number, {size or 'features'})")
+
+
+def _affine(norms: Sequence[nn.LayerNorm]) -> list[tuple[Tensor | None, Tensor | None]]:
+    """Weights and biases of layer norms; None for one that has none."""
+    return [(norm.weight, norm.bias) if norm.elementwise_affine else (None, None) for norm in norms]
 
 
 def _norm(size: int | None, normalize: bool) -> nn.LayerNorm | None:

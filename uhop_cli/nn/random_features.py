@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from uhop_cli.nn.masks import applied
@@ -24,9 +23,12 @@ from uhop_cli.nn.masks import applied
 
 def block_orthogonal(features: int, size: int, generator: torch.Generator | None = None) -> Tensor:
     """omega, (D, d): rows of N(0, I) made orthogonal in blocks of d, their lengths those of Gaussian vectors."""
-    blocks = [torch.linalg.qr(torch.randn(size, size, generator=generator))[0] for _ in range(math.ceil(features / size))]
+    blocks = []
+    for _ in range(math.ceil(features / size)):
+        basis, triangle = torch.linalg.qr(torch.randn(size, size, generator=generator))
+        blocks.append(basis * triangle.diagonal().sign())  # else the basis is not uniformly distributed
     lengths = torch.randn(features, size, generator=generator).norm(dim=1, keepdim=True)
-    return torch.cat(blocks)[:features] * lengths
+    return torch.cat(blocks)[:features].mul(lengths)
 
 
 def lifted(q: Tensor, k: Tensor, omegas: Tensor | None, keys: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -37,14 +39,18 @@ def lifted(q: Tensor, k: Tensor, omegas: Tensor | None, keys: Tensor | None) -> 
         keys: None, or which patterns take part, bool, (B, 1 or H, 1, S): psi(k) of the others is 0.
     """
     if omegas is None:
-        patterns = F.elu(k) + 1
-        return F.elu(q) + 1, patterns if keys is None else patterns * keys.mT
+        patterns = _elu_plus_one(k)
+        return _elu_plus_one(q), patterns if keys is None else patterns * keys.mT
     q, k = q.float() if q.dtype.itemsize < 4 else q, k.float() if k.dtype.itemsize < 4 else k
     states, patterns = _exponents(q, omegas), _exponents(k, omegas)
     patterns = patterns if keys is None else patterns.masked_fill(~keys.mT, -math.inf)
     high = patterns.detach().amax(dim=-2, keepdim=True).clamp_min(-1e30)
     states = states + high
     return (states - states.detach().amax(dim=-1, keepdim=True)).exp(), (patterns - high).exp()
+
+
+def _elu_plus_one(x: Tensor) -> Tensor:
+    return torch.where(x > 0, x + 1, x.clamp_max(0).exp())
 
 
 def _exponents(x: Tensor, omegas: Tensor) -> Tensor:
