@@ -41,9 +41,9 @@ def test_float_mask_multiplies_as_in_softmax() -> None:
 
 
 def test_random_features_estimate_softmax() -> None:
-    q, k = 0.5 * torch.randn(1, 1, 6, 8, dtype=torch.float64), 0.5 * torch.randn(1, 1, 10, 8, dtype=torch.float64)
+    q, k = 0.3 * torch.randn(1, 1, 6, 8, dtype=torch.float64), 0.3 * torch.randn(1, 1, 10, 8, dtype=torch.float64)
     weights = feature_weights(*lifted(q, k, block_orthogonal(20_000, 8), None), None)
-    assert (weights - (q @ k.mT).softmax(-1)).abs().max() < 0.02
+    assert (weights - (q @ k.mT).softmax(-1)).abs().max() < 0.01
 
 
 def test_large_exponents_do_not_overflow() -> None:
