@@ -471,10 +471,8 @@ def separation(options: argparse.Namespace) -> None:
 
 def retrieval(options: argparse.Namespace) -> None:
     """Half-covered MNIST images: `Hopfield` and `uhop.retrieve` with the dot product and with the kernel of a memory file."""
-    from uhop_cli.api import learn, retrieve
-    from uhop_cli.experiments.datasets import load
-    from uhop_cli.memory.file import save
-    from uhop_cli.memory.retriever import RetrievalSettings
+    from uhop_cli import RetrievalSettings, learn, retrieve, save
+    from uhop_cli.experiments.data.datasets import load
 
     if "UHOP_DATA_DIR" not in os.environ:
         print("skipped: MNIST is not under UHOP_DATA_DIR")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -122,7 +123,7 @@ def test_tolerance_by_hand() -> None:
     for _ in range(12):
         weights.append((0.7 * states[-1] @ k.mT).softmax(-1))
         states.append(weights[-1] @ k)
-    changes = [float((b - a).norm()) for a, b in zip(weights, weights[1:], strict=False)]
+    changes = [float((b - a).norm()) for a, b in itertools.pairwise(weights)]
     for needed in (2, 4):
         eps = 1.01 * changes[needed - 1]
         first = next(i for i, change in enumerate(changes) if change <= eps) + 1
@@ -141,7 +142,7 @@ def test_energy_never_rises_and_its_gradient_is_the_update(kind: str) -> None:
     update = rule_of(kind, beta=2.0).read(q, k, k, None)
     assert (slope - (q - update)).abs().max() < 1e-12  # grad E = q - Sep(beta q k^T) k
     levels = [rule_of(kind, beta=2.0, steps=n).energy(q, k, None).detach() for n in range(1, 6)]
-    assert all((b <= a + 1e-12).all() for a, b in zip(levels, levels[1:], strict=False))
+    assert all((b <= a + 1e-12).all() for a, b in itertools.pairwise(levels))
 
 
 def test_energy_of_softmax_by_hand() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 
 import pytest
@@ -164,7 +165,7 @@ def test_energy_falls_with_updates() -> None:
     x = torch.randn(2, 5, 6)
     levels = [layer.energy(x, updates=n) for n in range(4)]
     assert levels[0].shape == (2, 2, 5)
-    assert all((b <= a + 1e-5).all() for a, b in zip(levels, levels[1:], strict=False))
+    assert all((b <= a + 1e-5).all() for a, b in itertools.pairwise(levels))
     assert (levels[1] < levels[0]).all()
 
 

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from uhop_cli.errors import SettingsError
 from uhop_cli.nn.feature_map import FeatureMap
-from uhop_cli.nn.hopfield import Hopfield
+from uhop_cli.nn.projections import InProjections
 from uhop_cli.nn.sizes import ROLES
-from uhop_cli.nn.wrappers import HopfieldLayer, HopfieldPooling
 
-Layer = TypeVar("Layer", Hopfield, HopfieldPooling, HopfieldLayer)
+Layer = TypeVar("Layer", bound=nn.Module)
+Plain = TypeVar("Plain", bound=InProjections)
 
 NAMES = {  # hflayers' -> ours
     "input_size": "input_size",
@@ -54,7 +54,7 @@ OTHERS = {
 
 
 @torch.no_grad()
-def fold(layer: Hopfield) -> Hopfield:
+def fold(layer: Plain) -> Plain:
     """The plain layer with the same outputs: no kernel, and values="projection".
 
     Raises:
@@ -74,7 +74,7 @@ def fold(layer: Hopfield) -> Hopfield:
         parts["projection"] = parts["stored"] if "projection" in sizes.static else _after(*parts["projection"], *parts["stored"])
     if kernel is not None:
         for role in ("state", "stored"):
-            parts[role] = _after(*parts[role], kernel.weight, kernel.bias)  # type: ignore[arg-type]
+            parts[role] = _after(*parts[role], kernel.weight, kernel.bias)
     plain = deepcopy(layer)
     plain.kernel = None
     plain.sizes = replace(sizes, features=None, values="projection", static=static)
@@ -140,9 +140,9 @@ def from_hflayers(cls: type[Layer], source: nn.Module | Mapping[str, Tensor], ar
     return _loaded(layer, core, source, arguments.get("batch_first", True))
 
 
-def _core(layer: nn.Module) -> Hopfield:
+def _core(layer: nn.Module) -> Any:
     """The Hopfield layer itself."""
-    return next(module for module in layer.modules() if isinstance(module, Hopfield))
+    return next(module for module in layer.modules() if isinstance(module, InProjections))
 
 
 def _beta(arguments: Mapping[str, Any], static: tuple[str, ...]) -> float | list[float] | None:
@@ -161,7 +161,7 @@ def _steps(most: Any) -> int | tuple[int, ...] | None:
     return None if most is None or most < 0 else int(most) + 1
 
 
-def _set_norms(core: Hopfield, arguments: Mapping[str, Any]) -> None:
+def _set_norms(core: InProjections, arguments: Mapping[str, Any]) -> None:
     sizes = (core.sizes.stored, core.sizes.state, core.sizes.projection, core.sizes.hidden)
     for norm, size in zip(NORMS, sizes, strict=True):
         inside = norm == "hopfield_space"
@@ -172,7 +172,7 @@ def _set_norms(core: Hopfield, arguments: Mapping[str, Any]) -> None:
         setattr(core, f"norm_{norm}", module)
 
 
-def _loaded(layer: Layer, core: Hopfield, source: nn.Module | Mapping[str, Tensor], batch_first: bool) -> Layer:
+def _loaded(layer: Layer, core: InProjections, source: nn.Module | Mapping[str, Tensor], batch_first: bool) -> Layer:
     """The layer with the weights of the source, in their dtype."""
     state = source.state_dict() if isinstance(source, nn.Module) else source
     tensors = {

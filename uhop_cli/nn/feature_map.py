@@ -101,7 +101,7 @@ class FeatureMap(nn.Module):
         Raises:
             MemoryFileError: no memory file, or a damaged one.
         """
-        from uhop_cli.memory.file import load
+        from uhop_cli.memory.file.reader import load
 
         weight = load(str(path)).kernel.weight
         found = cls(weight.shape[1], weight.shape[0], bias=False, normalize=True)

@@ -11,20 +11,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from uhop_cli.errors import SettingsError
 from uhop_cli.nn.attention import Rule
+from uhop_cli.nn.convert import fold, from_hflayers
+from uhop_cli.nn.losses import CodeMeasures, measure
 from uhop_cli.nn.projections import InProjections
 from uhop_cli.nn.random_features import block_orthogonal
 from uhop_cli.nn.separation import LayerSeparation
 from uhop_cli.nn.sizes import Sizes
-
-if TYPE_CHECKING:
-    from uhop_cli.nn.losses import CodeMeasures
 
 
 class Hopfield(InProjections):
@@ -186,21 +185,15 @@ class Hopfield(InProjections):
         Args:
             mask: (B, S), True = is a pattern.
         """
-        from uhop_cli.nn.losses import measure
-
         return measure(self.features(stored), mask)
 
     def fold(self) -> Hopfield:
         """The plain layer with Phi multiplied into W_Q and W_K: same outputs, no kernel (`nn.convert`)."""
-        from uhop_cli.nn.convert import fold
-
         return fold(self)
 
     @classmethod
     def from_hflayers(cls, source: nn.Module | dict[str, Tensor], **arguments: Any) -> Hopfield:
         """The layer that a `hflayers.Hopfield`, or its state_dict, made with these arguments is (`nn.convert`)."""
-        from uhop_cli.nn.convert import from_hflayers
-
         return from_hflayers(cls, source, arguments)
 
     def _rule(self, steps: int | None = None) -> Rule:

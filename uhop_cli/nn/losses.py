@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from uhop_cli.errors import SettingsError
+from uhop_cli.kernel.spherical_codes import code_bounds
 
 Kind = Literal["average", "orthogonal", "max", "temperature"]
 SHARPNESS: dict[Kind, float] = {"average": 2.0, "orthogonal": 2.0, "max": 2.0, "temperature": 0.1}
@@ -99,7 +100,7 @@ class CodeMeasures:
         mean_separation: mean_{i<j} 1 - C_ij.
         temperature_loss: tau log mean_{i<j} exp(C_ij / tau), tau = .1: 1 - separation, softened.
         best: the largest Delta_min that as many tokens can have in D dimensions: an upper bound, reached by some code where
-            T <= 2 D (`uhop_cli.spherical_codes`).
+            T <= 2 D (`uhop_cli.kernel.spherical_codes`).
         tokens: how many there are.
     """
 
@@ -117,8 +118,6 @@ def measure(features: Tensor, mask: Tensor | None = None) -> CodeMeasures:
     Raises:
         SettingsError: fewer than two tokens, or a mask of another shape.
     """
-    from uhop_cli.spherical_codes import code_bounds
-
     loss = separation_loss(features, "temperature", mask=mask)
     distance = 1 - cosines(features)
     pairs = _pairs(distance, mask)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from uhop_cli.errors import SettingsError
+from uhop_cli.nn.convert import from_hflayers
 from uhop_cli.nn.hopfield import Hopfield
 
 SCALE = 0.02  # standard deviation of learned patterns at the start
@@ -44,8 +45,6 @@ class HopfieldPooling(nn.Module):
     @classmethod
     def from_hflayers(cls, source: nn.Module | dict[str, Tensor], **arguments: Any) -> HopfieldPooling:
         """The layer that a `hflayers.HopfieldPooling`, or its state_dict, made with these arguments is (`nn.convert`)."""
-        from uhop_cli.nn.convert import from_hflayers
-
         return from_hflayers(cls, source, arguments)
 
 
@@ -96,8 +95,6 @@ class HopfieldLayer(nn.Module):
     @classmethod
     def from_hflayers(cls, source: nn.Module | dict[str, Tensor], **arguments: Any) -> HopfieldLayer:
         """The layer that a `hflayers.HopfieldLayer`, or its state_dict, made with these arguments is (`nn.convert`)."""
-        from uhop_cli.nn.convert import from_hflayers
-
         return from_hflayers(cls, source, arguments)
 
 
