@@ -42,6 +42,7 @@ from uhop_cli.nn.chunked import ADASPLASH
 from uhop_cli.nn.entmax import entmax
 
 missed: list[str] = []
+rounds = [9]  # how often each call is timed
 CLASSES: dict[str, Any] = {"Hopfield": Hopfield, "HopfieldPooling": HopfieldPooling, "HopfieldLayer": HopfieldLayer}
 HFLAYERS = (2.0, 3.1, 3.6)  # its forward over that of nn.MultiheadAttention at SHAPES, measured once (commit f56f929, torch 2.13)
 SHAPES = ((16, 128, 256, 8), (4, 1024, 256, 8), (1, 4096, 256, 8))  # B, L, d, H
@@ -55,10 +56,10 @@ def promise(name: str, value: float, kept: bool, what: str) -> None:
         missed.append(name)
 
 
-def alternating(calls: dict[str, Callable[[], Any]], rounds: int = 9, device: str = "cpu") -> dict[str, float]:
+def alternating(calls: dict[str, Callable[[], Any]], device: str = "cpu") -> dict[str, float]:
     """Median seconds of each call, over rounds in which every one has its turn, after one round that does not count."""
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds + 1):
+    for _ in range(rounds[0] + 1):
         for name, call in calls.items():
             settle(device)
             begin = time.perf_counter()
@@ -531,7 +532,9 @@ def main() -> int:
     parser.add_argument("experiment", choices=(*EXPERIMENTS, "all"))
     parser.add_argument("--fixtures", type=Path)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--rounds", type=int, default=9, help="how often each call is timed")
     options = parser.parse_args()
+    rounds[0] = options.rounds
     for name, experiment in EXPERIMENTS.items():
         if options.experiment == name or (options.experiment == "all" and name != "device"):
             print(name, flush=True)

@@ -79,7 +79,7 @@ def fold(layer: Plain) -> Plain:
     plain.kernel = None
     plain.sizes = replace(sizes, features=None, values="projection", static=static)
     plain.install(parts)
-    if plain.in_proj_bias is not None and plain.out_proj is not None and plain.out_proj.bias is None:
+    if plain.in_proj_bias is not None and plain.out_proj is not None and getattr(plain.out_proj, "bias", None) is None:
         plain.out_proj.bias = nn.Parameter(plain.out_proj.weight.new_zeros(plain.out_proj.out_features))
     return plain
 

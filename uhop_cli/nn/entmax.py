@@ -137,8 +137,9 @@ def _newton_step(x: Tensor, cut: Tensor, a: float | Tensor, base: Tensor) -> Ten
         base.relu_()  # [x - c + 1/a]_+, which is [1 + a (x - c)]_+ / a
         total = base.sum(dim=-1, keepdim=True)
         if a == 1.0:
-            return (total - 1).clamp_min(0) / torch.linalg.vector_norm(base, 0, dim=-1, keepdim=True).clamp_min(1)
-        length = torch.linalg.vector_norm(base, dim=-1, keepdim=True) / 2  # sqrt of P
+            count: Tensor = torch.linalg.vector_norm(base, 0, dim=-1, keepdim=True)
+            return (total - 1).clamp_min(0) / count.clamp_min(1)
+        length: Tensor = torch.linalg.vector_norm(base, dim=-1, keepdim=True) / 2  # sqrt of P
         return 4 * length * (length - 1).clamp_min(0) / total.clamp_min(1)
     p = weights(x, cut, a)
     mass = p.sum(dim=-1, keepdim=True).clamp_min(1)
