@@ -399,9 +399,6 @@ def memory(options: argparse.Namespace) -> None:
             x = [torch.randn(1, 1, 16384, 64, device=options.device, requires_grad=True) for _ in range(3)]
             associate(x[0], x[1], x[2], beta=0.125, separation=name).sum().backward()
             peak = (torch.cuda.max_memory_allocated() - before) / 2**20
-            if name != "softmax":  # a chunk on a device is larger, by constant
-                print(f"         peak of {name}, L = 16,384: {peak:.4g} MB on {options.device}")
-                continue
         promise(f"peak of {name}, L = 16,384", peak, peak < 200, "MB more, forward and backward; below 200, a matrix has 1,024")
 
 

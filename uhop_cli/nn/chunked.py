@@ -21,8 +21,8 @@ from torch import Tensor
 
 from uhop_cli.nn.entmax import excess, gradients, threshold, top, weights
 
-CHUNK = {"cpu": 1 << 19}  # scores at a time: on the CPU what stays in the caches
-CHUNK_ON_DEVICE = 1 << 26
+CHUNK = {"cpu": 1 << 19}  # scores at a time: what stays in the caches
+CHUNK_ON_DEVICE = 1 << 22  # 16 MB an array, of which backward has about eight alive
 ADASPLASH = importlib.util.find_spec("adasplash") is not None  # fused Triton kernels for CUDA, where somebody installed them
 
 

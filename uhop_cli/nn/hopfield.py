@@ -168,16 +168,14 @@ class Hopfield(InProjections):
         q, k = self.project_pair(stored, state)
         return self._rule().weights(q, k, mask)
 
-    def energy(
-        self, stored: Tensor, state: Tensor | None = None, *, mask: Tensor | None = None, updates: int | None = None
-    ) -> Tensor:
+    def energy(self, stored: Tensor, state: Tensor | None = None, *, mask: Tensor | None = None, updates: int = 0) -> Tensor:
         """E of each state in the association space after some updates, (B, H, L) (`attention.Rule.energy`).
 
         Args:
-            updates: by default 0, the state as it comes in. More of them never raise the energy.
+            updates: 0 is the state as it comes in; more of them never raise the energy.
         """
         q, k = self.project_pair(stored, state)
-        return self._rule(steps=(updates or 0) + 1).energy(q, k, mask)
+        return self._rule(steps=updates + 1).energy(q, k, mask)
 
     def measure(self, stored: Tensor, *, mask: Tensor | None = None) -> CodeMeasures:
         """How far apart the stored patterns are in the feature space of the kernel, a sample (`nn.losses`).
