@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import chunks, resolve_device
+from uhop_cli.arrays.device import resolve_device
+from uhop_cli.arrays.types import Bool, UInt8
 from uhop_cli.errors import SettingsError
 from uhop_cli.images.patterns import PatternSpec
-from uhop_cli.memory.answer import Answer, joined
-from uhop_cli.memory.build import learn_memory
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.memory import Memory
-from uhop_cli.memory.retriever import RetrievalSettings, Retriever
-from uhop_cli.memory.settings import OnProgress, StoreSettings
+from uhop_cli.progress import OnProgress
+from uhop_cli.querying.answer import Answer, joined
+from uhop_cli.querying.retriever import Retriever
+from uhop_cli.querying.settings import RetrievalSettings
+from uhop_cli.storing.assemble import Draft, learn_memory
+from uhop_cli.storing.settings import StoreSettings
 
 
 def learn(
@@ -25,6 +28,7 @@ def learn(
     settings: StoreSettings | None = None,
     *,
     names: Sequence[str] | None = None,
+    self_test: bool = True,
     progress: OnProgress | None = None,
 ) -> Memory:
     """Learn a kernel on images and return the memory of them.
@@ -33,13 +37,14 @@ def learn(
         images: shape (M, H, W) or (M, H, W, C) with C = 1 or 3; uint8, or floats in [0, 1], which are rounded to 8 bits.
         settings: of Stage I.
         names: of the images; their numbers by default.
+        self_test: damage a sample of the images and retrieve it, which gives answers their confidence and the plain kernel its rho
+            and beta. What the choice by evidence answers is the same without.
         progress: told how far the work is.
 
     Raises:
         SettingsError: the array is of another form, or there is no image in it.
     """
     pixels = _pixels(images)
-    settings = settings or StoreSettings()
     labels = [str(index) for index in range(len(pixels))] if names is None else list(names)
     if len(labels) != len(pixels):
         raise SettingsError(f"{len(labels)} names for {len(pixels)} images")
@@ -49,15 +54,15 @@ def learn(
     first = np.unique(rows, return_index=True)[1]
     entries = Entries.build([label.encode() for label in labels], rows, digests, [image.nbytes for image in pixels])
     height, width, channels = pixels.shape[1:]
-    memory, _, _ = learn_memory(pixels[first], PatternSpec(width, height, channels), entries, settings, progress=progress)
-    return memory
+    draft = Draft(PatternSpec(width, height, channels), pixels[first], entries)
+    return learn_memory(draft, settings or StoreSettings(), test=self_test, progress=progress).memory
 
 
 def retrieve(
     memory: Memory,
     queries: NDArray[Any],
     *,
-    visible: NDArray[np.bool_] | None = None,
+    visible: Bool | None = None,
     settings: RetrievalSettings | None = None,
     trace: bool = False,
     device: str = "auto",
@@ -84,15 +89,12 @@ def retrieve(
     rows = np.asarray(rows / np.float32(255) if rows.dtype == np.uint8 else rows, np.float32)
     mask = None if visible is None else visible.reshape(len(queries), -1)
     flop = 2.0 * len(rows) * len(memory) * memory.spec.dim * 10
-    retriever = Retriever(memory, settings or RetrievalSettings(), resolve_device(device, flop))
-    retriever.expected = len(rows)
-    together = len(rows) if retriever.separation.by_place else retriever.batch
-    parts = list(chunks(len(rows), together))
-    answers = [retriever.retrieve(rows[part], None if mask is None else mask[part], trace=trace) for part in parts]
+    retriever = Retriever(memory, settings, resolve_device(device, flop), features_expected=len(rows))
+    answers = [answer for _, answer in retriever.batches(rows, mask, trace=trace)]
     return answers[0] if len(answers) == 1 else joined(answers)
 
 
-def _pixels(images: NDArray[Any]) -> NDArray[np.uint8]:
+def _pixels(images: NDArray[Any]) -> UInt8:
     """Images as uint8 (M, H, W, C)."""
     pixels = np.asarray(images)
     pixels = pixels[..., None] if pixels.ndim == 3 else pixels
@@ -102,5 +104,5 @@ def _pixels(images: NDArray[Any]) -> NDArray[np.uint8]:
         return pixels
     if not np.issubdtype(pixels.dtype, np.floating) or not np.isfinite(pixels).all() or pixels.min() < 0 or pixels.max() > 1:
         raise SettingsError("images must be uint8, or floats in [0, 1]")
-    rounded: NDArray[np.uint8] = np.rint(pixels * 255).astype(np.uint8)
+    rounded: UInt8 = np.rint(pixels * 255).astype(np.uint8)
     return rounded

@@ -21,13 +21,14 @@ from pathlib import Path
 import numpy as np
 
 import uhop_cli
+from uhop_cli.corruption.corruption import Corruption, parse
 from uhop_cli.errors import DatasetError
-from uhop_cli.experiments.datasets import load
-from uhop_cli.images.corrupt import Corruption, parse
+from uhop_cli.experiments.data.datasets import load
 from uhop_cli.images.patterns import to_vectors
 from uhop_cli.memory.memory import Memory
-from uhop_cli.memory.retriever import Retriever
-from uhop_cli.memory.settings import StoreSettings
+from uhop_cli.querying.by_similarity import pattern_lengths
+from uhop_cli.querying.retriever import Retriever
+from uhop_cli.storing.settings import StoreSettings
 
 TEN = (
     "values:0.5",
@@ -96,7 +97,7 @@ def measure(
     """Top-1 by evidence and by un-learned cosine, and which models answered."""
     memory = retriever.memory
     right, plain, models = [], [], Counter[str]()
-    lengths = np.asarray(retriever.lengths)
+    lengths = np.asarray(pattern_lengths(retriever.X))
     damaged = corruption(to_vectors(memory.patterns[rows]), memory.spec, seed).patterns
     damaged = clipped(damaged) if clip8 else damaged
     step = min(retriever.batch, 32)
@@ -105,7 +106,7 @@ def measure(
         answer = retriever.retrieve(part)
         right += [answer.ranking(place, 1)[0] == row for place, row in enumerate(truth)]
         models.update(answer.kernels)
-        cosines = np.asarray(retriever.bank.products(part)) / np.maximum(lengths, 1e-9)
+        cosines = np.asarray(retriever.X.products(part)) / np.maximum(lengths, 1e-9)
         plain += list(cosines.argmax(axis=1) == truth)
     return float(np.mean(right)), float(np.mean(plain)), models
 

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from uhop_cli.arrays import chunks, unit_rows
-from uhop_cli.images.corrupt import parse
+from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.threads import chunks
+from uhop_cli.corruption.corruption import parse
 from uhop_cli.memory.memory import Memory
-from uhop_cli.memory.retriever import RetrievalSettings, Retriever
+from uhop_cli.querying.retriever import Retriever
+from uhop_cli.querying.settings import RetrievalSettings
 
 faiss = pytest.importorskip("faiss")
 BATCH = 1000
@@ -21,8 +23,7 @@ FIRST, LATER = "uhop: fixed kernel, first batch", "uhop: fixed kernel, later bat
 
 def answering(memory: Memory, queries: np.ndarray, **settings: Any) -> Callable[[], list[int]]:
     """Everything from the query to the names and the pictures of the best memories."""
-    retriever = Retriever(memory, RetrievalSettings(steps=1, **settings))
-    retriever.expected = len(queries)
+    retriever = Retriever(memory, RetrievalSettings(steps=1, **settings), features_expected=len(queries))
 
     def work() -> list[int]:
         best: list[int] = []

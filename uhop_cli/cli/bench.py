@@ -12,11 +12,11 @@ from uhop_cli.cli.help import examples
 from uhop_cli.cli.output import Output
 
 if TYPE_CHECKING:
+    from uhop_cli.experiments.bench import Bench
     from uhop_cli.experiments.config import Config
-    from uhop_cli.experiments.datasets import Dataset
-    from uhop_cli.experiments.journal import Journal
-    from uhop_cli.experiments.runs import Bench
-    from uhop_cli.experiments.statistics import Summary
+    from uhop_cli.experiments.data.datasets import Dataset
+    from uhop_cli.experiments.results.journal import Journal
+    from uhop_cli.experiments.results.statistics import Summary
 
 EXAMPLES = examples(
     ("uhop bench", "the sample pictures, offline, under a minute"),
@@ -61,6 +61,7 @@ def bench(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write rows, report and figures there.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the rows in --out.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="Name data sets, methods and experiments.")] = False,
+    device: options.DeviceName = "auto",
     seed: options.Seed = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -76,7 +77,7 @@ def bench(
     noise = _numbers(levels, "--levels")
 
     from uhop_cli.experiments.config import Config
-    from uhop_cli.experiments.datasets import load
+    from uhop_cli.experiments.data.datasets import load
 
     if listing:
         _list(output)
@@ -90,6 +91,7 @@ def bench(
         iterations=iterations,
         protocol=protocol,
         seed=seed,
+        device=device,
     )
     with output.progress() as progress:
         data = load(dataset, data_dir, progress)
@@ -99,10 +101,10 @@ def bench(
 
 
 def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: Output) -> None:
-    from uhop_cli.experiments import report
-    from uhop_cli.experiments.experiments import methods_of, select
-    from uhop_cli.experiments.journal import Journal
-    from uhop_cli.experiments.runs import Bench
+    from uhop_cli.experiments.bench import Bench
+    from uhop_cli.experiments.grids.catalogue import methods_of, select
+    from uhop_cli.experiments.results import report
+    from uhop_cli.experiments.results.journal import Journal
 
     chosen = [(experiment, methods_of(experiment, config)) for experiment in select(config.experiments)]
     record = config.to_json(data)
@@ -121,8 +123,8 @@ def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: 
 
 
 def _print(name: str, journal: Journal, output: Output) -> None:
-    from uhop_cli.experiments.experiments import EXPERIMENTS
-    from uhop_cli.experiments.report import MEASURES, details, summaries
+    from uhop_cli.experiments.grids.catalogue import EXPERIMENTS
+    from uhop_cli.experiments.results.report import MEASURES, details, summaries
 
     experiment = EXPERIMENTS[name]
     for table in summaries(journal.rows, name):
@@ -141,8 +143,8 @@ def _table(title: str, table: Summary, output: Output) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from uhop_cli.experiments.report import MARKS, cell_text, column_text
-    from uhop_cli.experiments.statistics import role
+    from uhop_cli.experiments.results.report import MARKS, cell_text, column_text
+    from uhop_cli.experiments.results.statistics import role
 
     texts = {
         (method, column): cell_text(table.cells.get((method, column)), table.measure)
@@ -173,15 +175,19 @@ def _table(title: str, table: Summary, output: Output) -> None:
 
 
 def _write(out: Path, bench: Bench, record: dict[str, object], output: Output) -> None:
-    from uhop_cli.experiments import plots, report, sheet
-    from uhop_cli.experiments.experiments import methods_of, select
-    from uhop_cli.images.discover import escape
+    from uhop_cli.experiments.bench import pictures
+    from uhop_cli.experiments.grids.catalogue import methods_of, select
+    from uhop_cli.experiments.results import contact_sheets, plots, report
+    from uhop_cli.files.names import escape
 
     figures: list[str] = []
     for experiment in select(bench.config.experiments):
         if plots.available():
             figures += plots.draw(out, bench.journal.rows, experiment, bench.dataset.name)
-        figures += sheet.draw(out, bench, experiment, methods_of(experiment, bench.config))
+        condition = contact_sheets.shown(experiment.conditions(bench.config, bench.dataset))
+        if condition is not None:
+            answers = pictures(bench, condition, methods_of(experiment, bench.config), contact_sheets.PICTURES)
+            figures += contact_sheets.draw(out, bench.dataset.spec, experiment, condition, answers)
     if not plots.available():
         output.note("no figures without matplotlib: pip install 'uhop-cli[plot]'")
     report.write(out, bench.journal, record, [name for name in figures if name.endswith(".png")])
@@ -190,12 +196,12 @@ def _write(out: Path, bench: Bench, record: dict[str, object], output: Output) -
 
 
 def _list(output: Output) -> None:
-    from uhop_cli.experiments.experiments import EXPERIMENTS
-    from uhop_cli.experiments.methods import everything
-    from uhop_cli.experiments.published import PUBLISHED
+    from uhop_cli.experiments.data.published import PUBLISHED
+    from uhop_cli.experiments.grids.catalogue import EXPERIMENTS
+    from uhop_cli.experiments.methods.registry import METHODS
 
     sets = [("sample", "35 drawn pictures, part of the installation"), *((one.name, one.description) for one in PUBLISHED.values())]
-    methods = [(method.name, method.role, method.description) for method in everything()]
+    methods = [(method.name, method.role, method.description) for method in METHODS.values()]
     experiments = [(one.name, one.figure, one.question) for one in EXPERIMENTS.values()]
     output.table(["data set", "what"], sets, left=[0, 1])
     output.line()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,11 +13,11 @@ from uhop_cli.cli import options
 from uhop_cli.cli.help import examples
 from uhop_cli.cli.output import Output, bytes_in_words, number
 from uhop_cli.errors import OutputError, SettingsError
-from uhop_cli.images.discover import escape
+from uhop_cli.files.names import escape
 
 if TYPE_CHECKING:
-    from uhop_cli.memory.report import StoreReport
-    from uhop_cli.memory.settings import StoreSettings
+    from uhop_cli.storing.report import StoreReport
+    from uhop_cli.storing.settings import StoreSettings
 
 EXAMPLES = examples(
     ("uhop store ./images", "writes uhop.safetensors"),
@@ -92,7 +92,7 @@ def store(
         raise typer.BadParameter("it names no path", param_hint="--files-from")
     settings = _settings(context, memory if add and memory.exists() else None)
 
-    from uhop_cli.memory import build
+    from uhop_cli.storing import store as build
 
     with output.progress() as progress:
         if remove:
@@ -138,7 +138,7 @@ def _settings(context: typer.Context, memory: Path | None) -> StoreSettings:
     Raises:
         SettingsError: a pattern is asked for that is not the memory's.
     """
-    from uhop_cli.memory.settings import StoreSettings
+    from uhop_cli.storing.settings import StoreSettings
 
     values = context.params
     given = {
@@ -148,10 +148,11 @@ def _settings(context: typer.Context, memory: Path | None) -> StoreSettings:
     }
     base = StoreSettings()
     if memory is not None:
-        from uhop_cli.memory.header import read_header
+        from uhop_cli.memory.file.header import read_header
+        from uhop_cli.storing.record import settings_of
 
         header = read_header(memory)
-        base = _recorded(header.record.get("settings"))
+        base = settings_of(header.record)
         pattern = header.pattern
         sizes = {"auto", f"{pattern['width']}x{pattern['height']}"}
         if pattern["width"] == pattern["height"]:
@@ -162,17 +163,7 @@ def _settings(context: typer.Context, memory: Path | None) -> StoreSettings:
                 f"{escape(memory)} holds patterns of {pattern_in_words(pattern)}",
                 "leave out --size and --color, or store anew with --force",
             )
-    return replace(base, **given)
-
-
-def _recorded(record: Any) -> StoreSettings:
-    """The settings that a memory file says it was made with; it is somebody's claim, so what does not fit gives the defaults."""
-    from uhop_cli.memory.settings import StoreSettings
-
-    try:
-        return StoreSettings(**record)
-    except (TypeError, SettingsError):
-        return StoreSettings()
+    return base.changed(given)
 
 
 def pattern_in_words(pattern: Any) -> str:

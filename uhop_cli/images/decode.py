@@ -8,7 +8,6 @@ threads may decode; pictures above `LARGE_PIXELS` are decoded one at a time, whi
 from __future__ import annotations
 
 import os
-import stat
 import threading
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,22 +15,21 @@ from io import BytesIO, FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from uhop_cli.arrays.resources import available_memory
+from uhop_cli.arrays.types import UInt8
 from uhop_cli.errors import ImageError
-from uhop_cli.images.discover import escape
-from uhop_cli.images.guards import MAX_PPM_HEADER, check_structure, check_work, is_raw_thumbnail
+from uhop_cli.files.names import escape
+from uhop_cli.files.regular import open_regular
+from uhop_cli.images.formats import ACCEPTED, DEVELOP, HEAD_BYTES, Format, sniff
+from uhop_cli.images.limits import MAX_PPM_HEADER, check_structure, check_work, is_raw_thumbnail
 from uhop_cli.images.modes import gray_mode, to_arrays
 from uhop_cli.images.orientation import orientation, upright, upright_axes
-from uhop_cli.images.quiet import quiet_libtiff, quiet_pillow
 from uhop_cli.images.resample import Axis
-from uhop_cli.images.signatures import ACCEPTED, DEVELOP, HEAD_BYTES, Format, sniff
+from uhop_cli.images.silence import quiet_libtiff, quiet_pillow
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-UInt8 = NDArray[np.uint8]
 
 MAX_FILE_BYTES = 256 << 20
 MAX_PIXELS = 80_000_000
@@ -106,19 +104,12 @@ def read_bytes(path: str | Path) -> bytes:
     Raises:
         ImageError: it is missing, unreadable, too large, or no regular file.
     """
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # asked before opening: to open a device may do something
-            raise ImageError(f"{escape(path)}: not a regular file")
-        # and asked again of what was opened, which cannot be swapped any more; O_NONBLOCK so that a pipe cannot hold us
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with open(descriptor, "rb", buffering=0) as file:
-            info = os.fstat(descriptor)
-            if not stat.S_ISREG(info.st_mode):
-                raise ImageError(f"{escape(path)}: not a regular file")
-            data = _all_of(file, info.st_size) if info.st_size <= MAX_FILE_BYTES else None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no valid path"
-        raise ImageError(f"{escape(path)}: {reason[:1].lower()}{reason[1:]}") from None
+    with open(open_regular(path, ImageError), "rb", buffering=0) as file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            data = _all_of(file, size) if size <= MAX_FILE_BYTES else None
+        except OSError as error:
+            raise ImageError(f"{escape(path)}: cannot be read: {error.strerror or error}") from None
     if data is None or len(data) > MAX_FILE_BYTES:
         raise ImageError(f"{escape(path)}: larger than {MAX_FILE_BYTES >> 20} MiB", "save it as a smaller JPEG or PNG")
     return data
@@ -238,3 +229,11 @@ class _refusing:
         if type(error).__name__ == "DecompressionBombError":
             raise ImageError("too large: it would unpack to hundreds of megapixels", "save a smaller copy") from None
         raise ImageError(f"damaged {self._kind} data ({escape(text)[:120]})") from None
+
+
+DECODING = 400 << 20  # one file of the largest size, and its picture
+
+
+def decoding_threads() -> int:
+    """Threads that decode: one for each core, as far as there is memory for each to meet the largest file."""
+    return max(1, min(os.cpu_count() or 1, available_memory() // DECODING))

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from uhop_cli.errors import MemoryFileError
-from uhop_cli.memory.container import open_regular
+from uhop_cli.files.regular import open_regular
 from uhop_cli.memory.memory import Memory
 
 MAX_BYTES = 1 << 30
@@ -43,7 +43,7 @@ def open_original(memory: Memory, index: int, path: str | Path, originals: str |
 def _read(path: Path, size: int) -> bytes | None:
     """The content of a regular file of exactly `size` bytes, or None."""
     try:
-        descriptor = open_regular(path)
+        descriptor = open_regular(path, MemoryFileError)
     except MemoryFileError:
         return None
     try:

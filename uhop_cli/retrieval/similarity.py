@@ -23,7 +23,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from uhop_cli.arrays import Array, chunks, namespace
+from uhop_cli.arrays.library import Array, namespace
+from uhop_cli.arrays.operations import quotient
+from uhop_cli.arrays.threads import chunks
 from uhop_cli.errors import SettingsError
 
 BLOCK_VALUES = 1 << 22  # values of one temporary array where a form needs more than a matrix product (16 MB of float32)
@@ -120,7 +122,7 @@ def _normalised(queries: Array, memories: Array, *, visible: Array | None, norms
     xp = namespace(queries)
     products = _inner(queries, memories, visible=visible, norms=None, weight=weight)
     lengths = xp.sqrt(_query_squares(queries, visible, weight)) * xp.sqrt(_memory_squares(memories, visible, norms, weight))
-    return xp.where(lengths > 0, products / xp.where(lengths > 0, lengths, 1), 0)
+    return quotient(products, lengths)
 
 
 def _negative_square(queries: Array, memories: Array, *, visible: Array | None, norms: Array | None, weight: Array | None) -> Array:

@@ -1,0 +1,116 @@
+"""The few operations that the array API standard lacks, and divisions by lengths that may be 0."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.arrays.library import Array, namespace
+from uhop_cli.arrays.types import Float32
+
+TOPK_BLOCK = 64
+
+
+def flat_rows(patterns: NDArray[np.generic]) -> tuple[NDArray[np.generic], float]:
+    """Patterns (M, ...) as rows (M, d), and the scale of their values."""
+    flat = patterns.reshape(len(patterns), -1)
+    return flat, 1 / 255 if flat.dtype == np.uint8 else 1.0
+
+
+def unit_rows(patterns: NDArray[Any], rows: slice = slice(None)) -> Float32:
+    """Rows of stored patterns as vectors in [0, 1], (m, d) float32: pixels (uint8) divided by 255, floats as they are."""
+    part = patterns[rows].reshape(len(patterns[rows]), -1)
+    if part.dtype != np.uint8:
+        return part.astype(np.float32, copy=False)
+    vectors = part.astype(np.float32)
+    vectors *= np.float32(1 / 255)
+    return vectors
+
+
+def inverse(x: Array) -> Array:
+    """1 / x, and 0 where x is not positive: a vector without a direction (an all-black picture) has cosine 0 with every other."""
+    return quotient(1, x)
+
+
+def quotient(x: Array | float, y: Array, otherwise: float = 0) -> Array:
+    """x / y, and `otherwise` where y is not positive; shapes broadcast."""
+    xp = namespace(y)
+    return xp.where(y > 0, x / xp.where(y > 0, y, 1), otherwise)
+
+
+def unit_vectors(x: Array) -> Array:
+    """x / ||x|| along the last axis, shape (..., d); a vector of length 0 stays as it is."""
+    xp = namespace(x)
+    length = xp.sqrt(xp.sum(x * x, axis=-1, keepdims=True))
+    return x / xp.where(length > 0, length, 1)
+
+
+def topk(x: Array, k: int) -> tuple[Array, Array]:
+    """The k largest values along the last axis, in falling order, and their indices. Equal values come in the order of their index.
+
+    Args:
+        x: shape (..., M).
+        k: at most M are returned.
+
+    Returns:
+        values and indices, shape (..., min(k, M)).
+    """
+    size = int(x.shape[-1])
+    k = min(k, size)
+    if isinstance(x, np.ndarray):
+        if size > 2 * TOPK_BLOCK * k > 0:
+            # The k largest are in the k blocks of the largest maxima.
+            whole = size - size % TOPK_BLOCK
+            maxima = x[..., :whole].reshape(*x.shape[:-1], -1, TOPK_BLOCK).max(axis=-1)
+            blocks = np.sort(topk(maxima, k)[1], axis=-1)
+            part = (blocks[..., None] * TOPK_BLOCK + np.arange(TOPK_BLOCK)).reshape(*x.shape[:-1], -1)
+            part = np.concatenate([part, np.broadcast_to(np.arange(whole, size), (*x.shape[:-1], size - whole))], axis=-1)
+            values, places = topk(np.take_along_axis(x, part, axis=-1), k)
+            return values, np.take_along_axis(part, places, axis=-1)
+        if k < size:
+            # The k-th largest value is the threshold; argpartition leaves ties there in no order, so the index decides afterwards.
+            part = np.sort(np.argpartition(x, size - k, axis=-1)[..., size - k :], axis=-1)
+        else:
+            part = np.broadcast_to(np.arange(size), x.shape)
+        values = np.take_along_axis(x, part, axis=-1)
+        order = np.argsort(-values, axis=-1, kind="stable")
+        return np.take_along_axis(values, order, axis=-1), np.take_along_axis(part, order, axis=-1)
+    values, indices = x.topk(k, dim=-1)
+    return values, indices
+
+
+def logsumexp(x: Array, axis: int = -1, keepdims: bool = False) -> Array:
+    """log sum exp along an axis, without overflow; -infinity where all entries are -infinity."""
+    xp = namespace(x)
+    top = xp.max(x, axis=axis, keepdims=True)
+    top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
+    total = xp.sum(xp.exp(x - top), axis=axis, keepdims=True)
+    if isinstance(x, np.ndarray):
+        with np.errstate(divide="ignore"):  # log 0 = -infinity is the answer there
+            result = np.log(total) + top
+    else:
+        result = xp.log(total) + top
+    return result if keepdims else xp.squeeze(result, axis=axis)
+
+
+def clip_over(values: Array, least: float = -math.inf, most: float = math.inf) -> Array:
+    """`values` within bounds; an array of NumPy's is overwritten and stays in the cache. (One bound takes longer than two.)"""
+    if isinstance(values, np.ndarray):
+        return np.clip(values, least, most, out=values)
+    return namespace(values).clip(values, least, most)
+
+
+def exp_over(values: Array) -> Array:
+    """exp(u) for u <= 0, and 0 where that is below the normal numbers (1e-38 in float32), which many processors compute with a
+    hundred times more slowly. An array of NumPy's is overwritten."""
+    if not isinstance(values, np.ndarray) or not values.size:
+        return namespace(values).exp(values)
+    least = math.log(np.finfo(values.dtype).tiny)
+    if values.min() >= least:
+        return np.exp(values, out=values)
+    kept = values > least  # to multiply by it takes a fifth of the time of writing where it is false
+    np.exp(np.clip(values, least, math.inf, out=values), out=values)
+    return np.multiply(values, kept, out=values)

@@ -1,0 +1,144 @@
+"""Answers of Stage II, in host memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from uhop_cli.arrays.library import Array, to_numpy
+from uhop_cli.arrays.operations import topk
+from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
+from uhop_cli.retrieval.dynamics import run
+from uhop_cli.retrieval.models import Model
+from uhop_cli.retrieval.pattern_matrix import PatternMatrix
+
+RANKED = 64  # best scores among which the weights decide the order
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Answers to Q queries.
+
+    Attributes:
+        weights: (Q, M) of the last step; with `rows`, (Q, S).
+        scores: what the weights were made of, larger = closer; of the same shape.
+        pictures: (T, Q, d), as in `retrieval.dynamics.Trajectory`.
+        energies: (T, Q) or None.
+        steps, converged: (Q,).
+        kernels: which kernel answered each query.
+        map: the retrieval map that ran; `monotone` says whether its energy is proved not to rise.
+        confidence: (Q,) probability that the match is right, or None where no calibration applies.
+        rows: (Q, S) the memories that weights and scores are of, where only a part was examined; None: all, in their order.
+    """
+
+    weights: Float32
+    scores: Float32
+    pictures: Float32
+    energies: Float64 | None
+    steps: Int64
+    converged: Bool
+    kernels: tuple[str, ...]
+    map: str
+    monotone: bool
+    confidence: Float32 | None
+    rows: Int64 | None = None
+
+    def best(self, query: int, top: int) -> list[tuple[int, float, float]]:
+        """Row, weight and score of the best memories for a query: by weight, and where weights are equal (most are 0) by score."""
+        weights, scores = self.weights[query], self.scores[query]
+        first = int(weights.argmax())
+        if top == 1 and weights[first] > 0.5:  # no other one can have as much
+            row = first if self.rows is None else int(self.rows[query, first])
+            return [(row, float(weights[first]), float(scores[first]))]
+        candidates = topk(scores, max(top, RANKED))[1]
+        places = candidates[np.lexsort((-scores[candidates], -weights[candidates]))][:top]
+        rows = places if self.rows is None else self.rows[query, places]
+        return [(int(row), float(weights[place]), float(scores[place])) for row, place in zip(rows, places, strict=True)]
+
+    def ranking(self, query: int, top: int) -> list[int]:
+        """The rows of the best memories."""
+        return [row for row, _, _ in self.best(query, top)]
+
+    def part(self, query: int, size: int) -> Answer:
+        """The answer to one query, with the `size` memories of the highest scores."""
+        places = topk(self.scores[query], size)[1]
+        one = slice(query, query + 1)
+        return Answer(
+            weights=self.weights[one, places],
+            scores=self.scores[one, places],
+            pictures=self.pictures[:, one],
+            energies=None if self.energies is None else self.energies[:, one],
+            steps=self.steps[one],
+            converged=self.converged[one],
+            kernels=self.kernels[one],
+            map=self.map,
+            monotone=self.monotone,
+            confidence=None if self.confidence is None else self.confidence[one],
+            rows=places[None] if self.rows is None else self.rows[one, places],
+        )
+
+
+def joined(parts: Sequence[Answer]) -> Answer:
+    """One answer to the queries of all parts, which are alike but for the steps they took: what arrived early stays there."""
+
+    def whole(name: str, axis: int = 0) -> Any:
+        arrays = [getattr(part, name) for part in parts]
+        if arrays[0] is None:
+            return None
+        longest = max(len(array) for array in arrays)
+        if axis:
+            arrays = [np.concatenate([array, *[array[-1:]] * (longest - len(array))]) for array in arrays]
+        return np.concatenate(arrays, axis)
+
+    return Answer(
+        weights=whole("weights"),
+        scores=whole("scores"),
+        pictures=whole("pictures", 1),
+        energies=whole("energies", 1),
+        steps=whole("steps"),
+        converged=whole("converged"),
+        kernels=tuple(name for part in parts for name in part.kernels),
+        map=parts[0].map,
+        monotone=parts[0].monotone,
+        confidence=whole("confidence"),
+        rows=whole("rows"),
+    )
+
+
+def answer_from(
+    model: Model,
+    X: PatternMatrix,
+    queries: Array,
+    *,
+    kernels: tuple[str, ...] | None = None,
+    confidence: Float32 | None = None,
+    steps: int | None = None,
+    clamp: tuple[Array, Array] | None = None,
+    trace: bool = False,
+    rows: Int64 | None = None,
+) -> Answer:
+    """What a model makes of queries (Q, d), which lie where X does.
+
+    Args:
+        kernels: which kernel answers each query; by default the model for all.
+        confidence: (Q,) in the answers.
+        steps, clamp, trace: as in `retrieval.dynamics.run`.
+        rows: (1, S) the memories that X holds; None: all.
+    """
+    trajectory = run(model, X, queries, steps=steps, clamp=clamp, trace=trace)
+    return Answer(
+        weights=to_numpy(trajectory.weights),
+        scores=to_numpy(trajectory.scores),
+        pictures=trajectory.pictures,
+        energies=trajectory.energies,
+        steps=trajectory.steps,
+        converged=trajectory.converged,
+        kernels=kernels or (trajectory.map,) * int(queries.shape[0]),
+        map=trajectory.map,
+        monotone=trajectory.monotone,
+        confidence=confidence,
+        rows=rows,
+    )

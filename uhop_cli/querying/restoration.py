@@ -1,0 +1,147 @@
+"""What is asked of a memory and what comes back: settings, a prepared query, matches, the outcome for one picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from uhop_cli.arrays.types import Bool, Float32, UInt8
+
+
+@dataclass(frozen=True)
+class Query:
+    """A picture as the retrieval sees it.
+
+    Attributes:
+        name: as it was given.
+        pattern: (d,) after the damage.
+        visible: (d,) which values are known, None for all.
+        truth: (d,) the undamaged pattern, where it is known.
+    """
+
+    name: str
+    pattern: Float32
+    visible: Bool | None
+    truth: Float32 | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """A stored pattern as an answer; `names` are all its files, the first of which names it."""
+
+    rank: int
+    name: str
+    path: str
+    weight: float
+    similarity: float
+    names: tuple[str, ...]
+    row: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The match as JSON values."""
+        values = {name: getattr(self, name) for name in ("rank", "name", "path", "weight", "similarity")}
+        return {**values, "names": list(self.names)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identification:
+    """What the retrieval says: which memory, how sure, and how it came to it.
+
+    Attributes:
+        matches: the best ones, in falling weight.
+        fits: whether the first one is sure enough to be the answer.
+        confidence: probability that it is right; None where no calibration applies.
+        kernel: which kernel gave the answer.
+        map: which retrieval map ran.
+        steps, converged, energy: of the dynamics.
+        settled: memory, metastable or diffuse; `metastable_size` counts the memories with a part in it.
+        inside_radius: whether the query lay in the certified radius of its match; None for models that have none.
+    """
+
+    matches: tuple[Match, ...]
+    fits: bool
+    confidence: float | None
+    kernel: str
+    map: str
+    steps: int
+    converged: bool
+    energy: tuple[float, ...]
+    settled: str
+    metastable_size: int
+    inside_radius: bool | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields after `match` of one of the results of `uhop.query/1`."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("matches", "fits")}
+        confidence = values.pop("confidence")
+        matches = [match.to_json() for match in self.matches]
+        return {"confidence": confidence, "matches": matches, **values, "energy": list(self.energy)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SquaredErrors:
+    """sum (x - xi)^2 over the pixels, of the retrieved state and of the query, against the truth."""
+
+    state: float
+    query: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """What there is to see.
+
+    Attributes:
+        original: the stored file's bytes, if the output is the original; `suffix` is its file name's.
+        state, damaged: pixels (H, W, C) of the retrieved state and of the query.
+        steps: pixels of every step, if the trace was asked for.
+    """
+
+    original: bytes | None
+    suffix: str
+    state: UInt8
+    damaged: UInt8
+    steps: tuple[UInt8, ...]
+
+    @property
+    def kind(self) -> Literal["original", "state"]:
+        """What the output is."""
+        return "state" if self.original is None else "original"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restoration:
+    """The outcome for one picture. `to_json` is one of the results of `uhop.query/1`.
+
+    Attributes:
+        query: its name.
+        answer: what it is a copy of.
+        error: against the truth, where that is known.
+        pictures: the output, and what it was made from.
+        arrays: x, weights, energy, for `--states`.
+    """
+
+    query: str
+    answer: Identification
+    error: SquaredErrors | None
+    pictures: Pictures
+    arrays: dict[str, NDArray[Any]]
+
+    @property
+    def match(self) -> Match | None:
+        """The answer, or None where nothing stored fits."""
+        return self.answer.matches[0] if self.answer.fits else None
+
+    def to_json(self, output: str | None = None) -> dict[str, Any]:
+        """The result; `output` is the file that was written, if any."""
+        match = self.match
+        return {
+            "query": self.query,
+            "match": None if match is None else {"name": match.name, "path": match.path, "weight": match.weight},
+            **self.answer.to_json(),
+            "sse": None if self.error is None else self.error.state,
+            "sse_query": None if self.error is None else self.error.query,
+            "output": output,
+            "output_kind": None if output is None else self.pictures.kind,
+        }

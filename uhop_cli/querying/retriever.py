@@ -1,0 +1,81 @@
+"""Stage II on a stored memory: the settings, the strategy that they ask for, and how many queries are answered at a time.
+
+By default (`similarity` auto) the answer is chosen by evidence (`by_evidence`). Any other similarity is the plain model of the
+papers with that similarity alone (`by_similarity`), and so is 'auto' on a memory made by the paper's protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+
+import numpy as np
+
+from uhop_cli.arrays.device import CPU, Device
+from uhop_cli.arrays.threads import chunks, one_blas_thread
+from uhop_cli.arrays.types import Bool, Float32
+from uhop_cli.errors import MemoryFileError
+from uhop_cli.memory.memory import Memory
+from uhop_cli.querying.answer import Answer
+from uhop_cli.querying.budget import Budget
+from uhop_cli.querying.by_evidence import ByEvidence
+from uhop_cli.querying.by_similarity import BySimilarity
+from uhop_cli.querying.settings import RetrievalSettings
+from uhop_cli.retrieval.pattern_matrix import pattern_matrix
+from uhop_cli.retrieval.separation import Separation
+
+
+class Retriever:
+    """Stage II on a memory.
+
+    Args:
+        memory: what is stored.
+        settings: how to retrieve.
+        device: where.
+        features_expected: queries that are to come in all, where somebody knows: for many of them the memories' features are made
+            before the first.
+    """
+
+    def __init__(
+        self, memory: Memory, settings: RetrievalSettings | None = None, device: Device = CPU, *, features_expected: int = 0
+    ) -> None:
+        self.memory, self.device = memory, device
+        self.settings = settings or RetrievalSettings()
+        self.separation = Separation.parse(self.settings.separation)
+        self.X = pattern_matrix(memory.patterns, device)
+        self.strategy: ByEvidence | BySimilarity
+        if self.settings.similarity == "auto" and not memory.raw_features:
+            self.strategy = ByEvidence(memory, self.X, Budget(memory, device, "evidence", features_expected), self.settings.limit)
+        else:
+            self.strategy = BySimilarity(memory, self.X, self.settings, Budget(memory, device, "similarity", features_expected))
+
+    @property
+    def batch(self) -> int:
+        """How many queries to answer at a time, so that their scores fit into a quarter of the memory there is."""
+        return self.strategy.budget.batch
+
+    def retrieve(self, queries: Float32, visible: Bool | None = None, *, trace: bool = False) -> Answer:
+        """Answer queries (Q, d); `visible` (Q, d) says which values are known, None: nothing is known to be missing.
+
+        All queries are answered at once; `batch` says how many at most that should be. In two stages `rows` says which memories
+        the weights are of.
+
+        Raises:
+            MemoryFileError: the numbers of the memory, which are somebody's claim, lead to none that are finite.
+        """
+        with np.errstate(all="ignore"), one_blas_thread() if self.device.is_numpy else nullcontext():
+            answer = self.strategy.answer(queries, visible, trace=trace)
+        if not (np.isfinite(answer.weights.sum(axis=-1)).all() and np.isfinite(answer.pictures).all()):
+            raise MemoryFileError(
+                "no answer can be computed, as the memory has numbers out of range", "`uhop info --verify` looks for damage"
+            )
+        return answer
+
+    def batches(self, queries: Float32, visible: Bool | None = None, *, trace: bool = False) -> Iterator[tuple[slice, Answer]]:
+        """The answers to queries (Q, d), `batch` at a time, each with the rows that it answers.
+
+        Where the place in a batch decides which memories take part, all are one batch.
+        """
+        # Asked once: what fits changes from one moment to the next.
+        for part in chunks(len(queries), len(queries) if self.separation.by_place else self.batch):
+            yield part, self.retrieve(queries[part], None if visible is None else visible[part], trace=trace)

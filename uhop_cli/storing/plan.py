@@ -1,0 +1,199 @@
+"""What a store has to do, found out before any decoding: the pattern, what is new, changed or gone, and the room that it takes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from uhop_cli.errors import ImageError, OutputError
+from uhop_cli.files.names import escape
+from uhop_cli.images.discover import Skipped
+from uhop_cli.images.patterns import PatternSpec, choose_spec
+from uhop_cli.memory.memory import Memory
+from uhop_cli.progress import OnProgress
+from uhop_cli.storing.needs import check_memory, memory_needed
+from uhop_cli.storing.settings import StoreSettings
+from uhop_cli.storing.sources import Sources, collect, headers
+
+SPARE_DISK = 64 << 20  # left free on the disk beside what the memory file takes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a store will do: `store --dry-run` tells it, `store` does it.
+
+    Attributes:
+        sources: the images to take in, new and changed ones.
+        spec: their pattern.
+        kept: what stays of the memory that is added to; None: nothing.
+        unchanged: how many files are stored already as they are.
+        changed: how many files replace one that is stored.
+        removed: how many stored files are gone, and dropped.
+        skipped: files that cannot be taken, as far as their names tell.
+        needed: bytes of memory that learning takes, if no two images are equal.
+    """
+
+    sources: Sources
+    spec: PatternSpec
+    kept: Memory | None
+    unchanged: int
+    changed: int
+    removed: int
+    skipped: tuple[Skipped, ...]
+    needed: int
+
+    @property
+    def files(self) -> int:
+        """How many files the memory will hold, if all can be decoded."""
+        return len(self.sources) + (0 if self.kept is None else len(self.kept.entries))
+
+    @property
+    def patterns(self) -> int:
+        """How many patterns it will hold, if no two images are equal."""
+        return len(self.sources) + (0 if self.kept is None else len(self.kept))
+
+    @property
+    def bytes(self) -> int:
+        """About how large its file will be."""
+        return self.patterns * (self.spec.dim + 64) + 4 * min(self.patterns, self.spec.dim, 1024) * self.spec.dim
+
+    def check(self, target: Path, settings: StoreSettings, *, learning: bool) -> None:
+        """Refuses what doesn't fit on the disk or, if there is something to learn, into memory.
+
+        Raises:
+            OutputError, ResourceError: there is too little room.
+        """
+        check_disk(Path(os.path.realpath(target)).parent, self.patterns * self.spec.dim)
+        if self.patterns and learning:
+            check_memory(self.patterns, self.spec.dim, settings)
+
+
+def make_plan(
+    paths: Sequence[str | Path],
+    target: Path,
+    settings: StoreSettings,
+    *,
+    old: Memory | None = None,
+    prune: bool = False,
+    progress: OnProgress | None = None,
+) -> Plan:
+    """Looks at the images and at the memory `old` that they are added to, and decodes nothing.
+
+    Args:
+        paths: files, folders and arrays.
+        target: the memory file.
+        settings: what the pattern is chosen by, unless `old` has one.
+        prune: drop what is stored but gone.
+
+    Raises:
+        ImageError: a path is not there, or there is nothing to store.
+    """
+    folder = Path(os.path.realpath(target)).parent
+    sources, skipped = collect(paths, folder)
+    spec = old.spec if old is not None else spec_of(sources, settings, skipped, progress)
+    kept, unchanged, changed, removed = compare(old, sources, folder, prune=prune)
+    if unchanged:
+        sources = Sources([source for source in sources if source.name not in unchanged])
+    patterns = len(sources) + (0 if kept is None else len(kept))
+    return Plan(
+        sources=sources,
+        spec=spec,
+        kept=kept,
+        unchanged=len(unchanged),
+        changed=changed,
+        removed=removed,
+        skipped=tuple(skipped),
+        needed=memory_needed(patterns, spec.dim, settings),
+    )
+
+
+def compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) -> tuple[Memory | None, set[bytes], int, int]:
+    """What of the old memory stays; the names of unchanged files; how many are changed, and how many are gone and dropped."""
+    if old is None:
+        return None, set(), 0, 0
+    entries = old.entries
+    at = {name: index for index, name in enumerate(entries.names())}
+    keep = np.ones(len(entries), np.bool_)
+    unchanged: set[bytes] = set()
+    changed = removed = 0
+    for source in sources:
+        index = at.get(source.name)
+        if index is None:
+            continue
+        try:
+            same = hashlib.sha256(source.read()).digest() == entries.digest(index)
+        except ImageError:
+            same = True  # unreadable now: what is stored stays, and the file is not asked for again
+        if same:
+            unchanged.add(source.name)
+        else:
+            keep[index] = False
+            changed += 1
+    if prune:
+        for name, index in at.items():
+            if keep[index] and not os.path.lexists(os.path.join(os.fsencode(folder), name)) and not name.endswith(b"]"):
+                keep[index] = False
+                removed += 1
+    if not keep.any():
+        return None, unchanged, changed, removed
+    return (old if keep.all() else old.keep(keep)), unchanged, changed, removed
+
+
+def spec_of(sources: Sources, settings: StoreSettings, skipped: Sequence[Skipped], progress: OnProgress | None) -> PatternSpec:
+    """The pattern's size and colour: from the settings, and where these say 'auto' from the headers of all images."""
+    if not len(sources):
+        raise nothing_to_store(skipped)
+    seen = headers(sources, progress) if "auto" in (settings.size, settings.color) else []
+    return choose_spec(seen, settings.size, settings.color, settings.background)
+
+
+def check_target(target: Path, *, add: bool, force: bool) -> None:
+    """Refuses a memory file that cannot be written, or would replace one.
+
+    Raises:
+        OutputError: so it is.
+    """
+    shown = escape(target)
+    if target.is_dir():
+        raise OutputError(f"{shown}: a folder, not a file", f"name a file, such as {shown}/uhop.safetensors")
+    if not target.parent.is_dir():
+        raise OutputError(f"{escape(target.parent)}: no such folder", "make the folder first")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{escape(target.parent)}: the folder cannot be written", "choose another place with -m")
+    if target.exists() and not (add or force):
+        raise OutputError(f"{shown}: exists already", "use --add to add to it, or --force to replace it")
+
+
+def check_disk(folder: Path, needed: int) -> None:
+    """Refuses `needed` bytes of patterns that leave the disk without `SPARE_DISK`.
+
+    Raises:
+        OutputError: they do.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed + SPARE_DISK > free:
+        raise OutputError(
+            f"{escape(folder)}: {needed / 1e6:.0f} MB are needed for the patterns, {free / 1e6:.0f} MB are free",
+            "free some space, choose another place with -m, or a smaller --size",
+        )
+
+
+def nothing_to_store(skipped: Sequence[Skipped]) -> ImageError:
+    """The error where no image is left."""
+    if skipped:
+        return ImageError(f"no image could be read; the first of {len(skipped)}: {skipped[0].shown}: {skipped[0].why}")
+    return ImageError("no images found", "name image files, or a folder that holds some")
+
+
+def entry_name(memory: Memory, name: str | bytes, folder: Path) -> bytes:
+    """The stored name that is meant by a name or a path."""
+    raw = os.fsencode(name)
+    if memory.entries.find(raw) is not None:
+        return raw
+    return os.fsencode(os.path.relpath(os.fsdecode(raw), folder))

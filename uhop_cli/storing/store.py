@@ -1,0 +1,135 @@
+"""Images -> patterns -> kernel family -> self-test -> memory file: what `uhop store` runs.
+
+Patterns are written into the new file while they are decoded and used from there; the file takes the place of the old one only when
+all is done, so that an interruption at any moment leaves the old memory as it was.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+
+from uhop_cli.errors import ImageError
+from uhop_cli.files.lock import lock
+from uhop_cli.images.discover import Skipped
+from uhop_cli.memory.file.reader import load
+from uhop_cli.memory.file.writer import Writer
+from uhop_cli.progress import OnProgress
+from uhop_cli.storing.assemble import Draft, embedded, learn_memory
+from uhop_cli.storing.ingest import Distinct, take
+from uhop_cli.storing.plan import Plan, check_target, entry_name, make_plan, nothing_to_store
+from uhop_cli.storing.record import settings_of
+from uhop_cli.storing.report import StoreReport, forecast, report_of
+from uhop_cli.storing.resume import Records, recover
+from uhop_cli.storing.settings import StoreSettings
+from uhop_cli.storing.sources import Sources
+
+
+def store(
+    paths: Sequence[str | Path],
+    memory_file: str | Path,
+    settings: StoreSettings | None = None,
+    *,
+    add: bool = False,
+    prune: bool = False,
+    keep_kernel: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    progress: OnProgress | None = None,
+) -> StoreReport:
+    """Learn on images and write a memory file.
+
+    Args:
+        paths: image files, folders and `.npy` arrays.
+        memory_file: the file to write.
+        settings: defaults for None; with `add`, pattern and Stage I settings come from the file where `settings` is None.
+        add: keep what the file holds, add new files, replace changed ones.
+        prune: with `add`, drop the files that are gone.
+        keep_kernel: with `add`, encode with the kernel that is there instead of learning again.
+        force: replace an existing file.
+        dry_run: say what would be done, and write nothing.
+        progress: told how far the work is.
+
+    Raises:
+        UhopError: nothing to store, no space, a memory file in the way, ...
+    """
+    started = time.perf_counter()
+    target = Path(memory_file)
+    check_target(target, add=add, force=force)
+    with nullcontext() if dry_run else lock(target):
+        old = load(target) if add and target.exists() else None
+        settings = settings or (StoreSettings() if old is None else settings_of(old.record))
+        plan = make_plan(paths, target, settings, old=old, prune=prune, progress=progress)
+        plan.check(target, settings, learning=not (keep_kernel and plan.kept is not None))
+        if dry_run:
+            return forecast(plan, target, settings, started)
+        return _carry_out(plan, target, settings, started, keep_kernel=keep_kernel, progress=progress)
+
+
+def _carry_out(
+    plan: Plan, target: Path, settings: StoreSettings, started: float, *, keep_kernel: bool, progress: OnProgress | None
+) -> StoreReport:
+    with ExitStack() as stack:
+        recovered = stack.enter_context(recover(target, plan.spec))
+        writer = stack.enter_context(Writer(target))
+        distinct = Distinct(writer, plan.spec)
+        distinct.records = stack.enter_context(Records(target, plan.spec, *writer.place))
+        folder = os.path.dirname(os.path.realpath(target))
+        originals = stack.enter_context(tempfile.TemporaryFile(dir=folder)) if settings.embed else None
+        found = take(plan.kept, plan.sources, distinct, originals, progress, recovered)
+        skipped = _checked((*plan.skipped, *found.skipped), strict=settings.strict)
+        entries = found.entries()
+        if not len(entries):
+            raise nothing_to_store(skipped)
+        copies = None if originals is None else embedded(originals, entries.sizes)
+        draft = Draft(plan.spec, distinct.close(), entries, found.transparent, copies)
+        stored = learn_memory(draft, settings, keep=plan.kept if keep_kernel else None, progress=progress)
+        size = writer.finish(stored.memory)
+    return report_of(
+        stored, target, settings, started, size=size,
+        added=len(entries) - (0 if plan.kept is None else len(plan.kept.entries)) - plan.changed,
+        changed=plan.changed, unchanged=plan.unchanged, removed=plan.removed, skipped=skipped, taken_over=recovered.used,
+    )  # fmt: skip
+
+
+def _checked(skipped: tuple[Skipped, ...], *, strict: bool) -> tuple[Skipped, ...]:
+    if strict and skipped:
+        raise ImageError(
+            f"{skipped[0].shown}: {skipped[0].why}",
+            f"{len(skipped)} files cannot be stored; leave out --strict to skip them",
+        )
+    return skipped
+
+
+def remove(
+    memory_file: str | Path, names: Sequence[str | bytes], *, keep_kernel: bool = False, progress: OnProgress | None = None
+) -> StoreReport:
+    """Take entries out of a memory file and learn again over the rest.
+
+    Args:
+        memory_file: the file.
+        names: as `uhop info --list` shows them, or paths of the stored files.
+        keep_kernel: keep the kernel as it is.
+
+    Raises:
+        MemoryFileError: a name is not in the memory, or nothing would be left.
+    """
+    started = time.perf_counter()
+    target = Path(memory_file)
+    with lock(target):
+        old = load(target)
+        folder = Path(os.path.realpath(target)).parent
+        wanted = [entry_name(old, name, folder) for name in names]
+        kept = old.without(wanted)
+        settings = settings_of(old.record)
+        with Writer(target) as writer:
+            distinct = Distinct(writer, old.spec)
+            found = take(kept, Sources([]), distinct, None, progress)
+            draft = Draft(old.spec, distinct.close(), found.entries(), found.transparent, kept.originals)
+            stored = learn_memory(draft, settings, keep=kept if keep_kernel else None, progress=progress)
+            size = writer.finish(stored.memory)
+    return report_of(stored, target, settings, started, size=size, removed=len(wanted), unchanged=len(kept.entries))
