@@ -23,7 +23,6 @@ def at(affine: np.ndarray, u: float, v: float) -> np.ndarray:
 
 def test_the_identity() -> None:
     assert IDENTITY.is_identity
-    assert IDENTITY.kind == "same"
     np.testing.assert_array_equal(IDENTITY.to_query(), np.eye(2, 3))
     assert not Frame(0, 0, 1, 1, 1).is_identity
 
@@ -33,25 +32,6 @@ def test_there_and_back(frame: Frame, aspect: float) -> None:
     there, back = frame.to_query(aspect), frame.to_original(aspect)
     np.testing.assert_allclose(composed(back, there), np.eye(2, 3), atol=1e-9)
     np.testing.assert_allclose(inverse(back), there, atol=1e-9)
-
-
-@given(FRAMES, ASPECTS, st.integers(-5, 5))
-def test_a_turned_query(frame: Frame, aspect: float, turns: int) -> None:
-    """rot90 takes the point (u, v) of the query to (v, 1 - u)."""
-    turn = np.array([[0, 1, 0], [-1, 0, 1.0]])
-    expected = frame.to_query(aspect)
-    for _ in range(turns % 4):
-        expected = composed(turn, expected)
-    turned = frame.of_turned(turns)
-    np.testing.assert_allclose(turned.to_query(1 / aspect if turns % 2 else aspect), expected, atol=1e-9)
-    assert turned.of_turned(-turns) == frame
-
-
-@given(FRAMES, ASPECTS)
-def test_a_mirrored_query(frame: Frame, aspect: float) -> None:
-    expected = composed(np.array([[-1, 0, 1], [0, 1, 0.0]]), frame.to_query(aspect))
-    np.testing.assert_allclose(frame.of_mirrored().to_query(aspect), expected, atol=1e-9)
-    assert frame.of_mirrored().of_mirrored() == frame
 
 
 @given(FRAMES, ASPECTS)
@@ -90,26 +70,6 @@ def test_pictures_agree(turn: int, mirrored: bool) -> None:
     seen = warp(original[None], affine, *query.shape)[0]
     np.testing.assert_allclose(seen[query >= 0], query[query >= 0], atol=1e-6)
     assert (query >= 0).sum() == 60
-
-
-@pytest.mark.parametrize(
-    ("frame", "kind"),
-    [
-        (Frame(-0.25, -0.25, 1.5, 1.5), "crop"),
-        (Frame(-0.25, 0, 1.5, 1), "crop"),
-        (Frame(0.1, 0.1, 0.8, 0.8), "border"),
-        (Frame(0, 0.1, 1, 0.9), "border"),
-        (Frame(0.1, 0, 1, 1), "shifted"),
-        (Frame(-0.1, 0.1, 1.2, 0.8), "shifted"),
-        (Frame(0.004, -0.004, 0.996, 1.004), "same"),
-        (Frame(0, 0, 1, 1, 2), "turned"),
-        (Frame(0, 0, 1, 1, 0, True, 5.0), "mirrored, rotated"),
-        (Frame(0, 0, 1, 1, angle=0.5), "same"),
-        (Frame(-0.1, -0.1, 1.2, 1.2, 1, True), "crop, turned, mirrored"),
-    ],
-)
-def test_kinds(frame: Frame, kind: str) -> None:
-    assert frame.kind == kind
 
 
 def test_what_is_visible() -> None:

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from uhop_cli.frames.sheet import sheet_of_image, sheet_of_pixels
+from uhop_cli.frames.sheet import sheet_of_image
 from uhop_cli.images.decode import Image
 from uhop_cli.images.resample import Axis
 
 
 def test_luma() -> None:
     pixels = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]], np.uint8)
-    np.testing.assert_allclose(sheet_of_pixels(pixels).grey, [[0.299, 0.587, 0.114, 1]], atol=1e-6)
-    np.testing.assert_allclose(sheet_of_pixels(pixels[:, :, :1]).grey, [[1, 0, 0, 1]])
-    floats = np.array([[[0.2, 1.5, -0.5]]])
-    np.testing.assert_allclose(sheet_of_pixels(floats).grey, [[0.299 * 0.2 + 0.587 * 1.5 - 0.114 * 0.5]], atol=1e-6)
+    np.testing.assert_allclose(sheet_of_image(Image(pixels, None)).grey, [[0.299, 0.587, 0.114, 1]], atol=1e-6)
+    np.testing.assert_allclose(sheet_of_image(Image(pixels[:, :, :1], None)).grey, [[1, 0, 0, 1]])
 
 
 def test_what_is_missing_has_no_part_in_a_mean() -> None:
     pixels = np.full((4, 4, 1), 51, np.uint8)
     pixels[:, 2:] = 255
-    missing = np.zeros((4, 4), bool)
-    missing[:, 2] = True
-    missing[:2, :2] = True
-    missing[0, 0] = False
-    sheet = sheet_of_pixels(pixels, missing)
+    alpha = np.full((4, 4), 255, np.uint8)
+    alpha[:, 2] = 0
+    alpha[:2, :2] = 0
+    alpha[0, 0] = 255
+    sheet = sheet_of_image(Image(pixels, alpha))
     grey, visible = sheet.seen(2, 2)
     np.testing.assert_array_equal(visible, [[False, True], [True, True]])
     np.testing.assert_allclose(grey, [[0, 1], [0.2, 1]], atol=1e-6)
@@ -32,13 +30,21 @@ def test_what_is_missing_has_no_part_in_a_mean() -> None:
     np.testing.assert_allclose(sheet.at(2, 2)[1], [[0.25, 0.5], [1, 0.5]])
 
 
-def test_values_that_are_no_numbers_are_missing() -> None:
-    pixels = np.full((2, 2, 3), 0.5)
-    pixels[0, 0, 1] = np.nan
-    sheet = sheet_of_pixels(pixels)
-    np.testing.assert_array_equal(sheet.seen(2, 2)[1], [[False, True], [True, True]])
-    assert np.isfinite(sheet.grey).all()
-    assert sheet_of_pixels(np.ones((2, 2, 3))).cover is None
+def test_laid_on_a_background() -> None:
+    image = Image(np.full((1, 3, 1), 255, np.uint8), np.array([[255, 0, 51]], np.uint8))
+    sheet = sheet_of_image(image).on(0.5)
+    np.testing.assert_allclose(sheet.grey, [[1, 0.5, 0.2 + 0.8 * 0.5]], atol=1e-6)
+    assert sheet.cover is None
+    assert sheet.on(0.1) is sheet
+
+
+def test_a_large_one_is_reduced() -> None:
+    plane = np.random.default_rng(0).integers(0, 256, (30, 40, 1), dtype=np.uint8)
+    sheet = sheet_of_image(Image(plane, None, (Axis(30), Axis(39))))
+    assert sheet.reduced(1200) is sheet
+    small = sheet.reduced(300)
+    assert small.grey.shape == (15, 20)
+    np.testing.assert_allclose(small.seen(5, 10)[0], sheet.seen(5, 10)[0], atol=1e-5)
 
 
 def test_a_picture_with_transparency() -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from uhop_cli.frames.frame import Frame
 from uhop_cli.frames.outcome import Outcome, Reason
+from uhop_cli.frames.sheet import Sheet
 from uhop_cli.frames.verification import Candidate, Verification, verify
 from uhop_cli.images.decode import Image
+from uhop_cli.images.patterns import LUMA
 from uhop_cli.images.resample import Axis
 from uhop_cli.images.warp import area, warp
 
@@ -23,6 +25,14 @@ def photo(seed: int, height: int = 240, width: int = 180) -> np.ndarray:
         for channel in range(3):
             plane[..., channel] += weight * area(draws.uniform(-1, 1, (cells, cells)).astype(np.float32), height, width)
     return np.clip(128 + plane, 0, 255).round().astype(np.uint8)
+
+
+def sheet(pixels: np.ndarray, missing: np.ndarray | None = None) -> Sheet:
+    """A query of pixels, 8-bit or floats with noise that leads beyond 0 and 1."""
+    values = pixels.astype(np.float32) / (255 if pixels.dtype == np.uint8 else 1)
+    grey = values[..., 0] if values.shape[2] == 1 else values @ LUMA.astype(np.float32)
+    cover = None if missing is None else (~missing).astype(np.float32)
+    return Sheet(grey if cover is None else grey * cover, cover, (0.0, grey.shape[0]), (0.0, grey.shape[1]))
 
 
 PHOTOS = [photo(seed) for seed in range(5)]
@@ -50,7 +60,7 @@ class Opened:
 def ask(query: np.ndarray, *pictures: np.ndarray | Image | None, side: int = 32, **rest) -> tuple[Verification, list[int]]:
     missing, stop = rest.pop("missing", None), rest.pop("stop", lambda: False)
     opened = Opened(*pictures, **rest)
-    return verify(query, missing, opened.candidates, pattern_side=side, stop=stop), opened.log
+    return verify(sheet(query, missing), opened.candidates, pattern_side=side, stop=stop), opened.log
 
 
 def test_a_copy_is_confirmed_and_nothing_else_is_opened() -> None:
@@ -194,7 +204,7 @@ def test_a_stop_ends_it_with_what_there_is() -> None:
 
 
 def test_no_candidates() -> None:
-    answer = verify(PHOTOS[0], None, [], pattern_side=32)
+    answer = verify(sheet(PHOTOS[0]), [], pattern_side=32)
     assert (answer.outcome, answer.measured) == (Outcome.UNDECIDED, ())
 
 

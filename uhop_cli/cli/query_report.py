@@ -18,6 +18,8 @@ def print_result(result: Restoration, written: str | None, screen: Output) -> No
     sure = "" if answer.confidence is None else f", confidence {answer.confidence:.1%}"
     match = f"{result.match.name}{sure}" if result.match else f"nothing stored fits; nearest is {answer.matches[0].name}{sure}"
     facts = [("query", result.query), ("match", match)]
+    if answer.confidence is not None:
+        facts.append(("original", answer.verified_words))
     stop = "converged" if answer.converged else "not converged"
     facts.append(("retrieval", f"{answer.steps} step{'s' * (answer.steps != 1)}, {stop}, kernel {answer.kernel}"))
     if answer.energy:

@@ -4,15 +4,12 @@ Both pictures are unit squares (`images/warp.py`). A query Q is first turned by 
 `numpy.rot90(Q, turn)` does, and then, if `mirrored`, its left and right are swapped: that is Q'. In Q' the original fills the
 rectangle [x, x + width] x [y, y + height], in shares of the width and height of Q', rotated by `angle` degrees clockwise, as the
 eye sees it, about its centre. A rectangle that reaches beyond 0 to 1 is that of a crop; one that lies within is that of a border.
-
-A quarter turn and a mirror image swap with each other as they do for pictures: mirroring Q takes (turn, mirrored) to
-(-turn, not mirrored), turning it by k takes turn to turn - k, and nothing else changes.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +19,6 @@ from uhop_cli.errors import SettingsError
 
 Float64 = NDArray[np.float64]
 
-TOLERANCE = 0.005  # shares of a side, and of a half turn: what is told as "the same place"
 MAX_SIDE = 1000.0
 
 
@@ -68,17 +64,6 @@ class Frame:
         return self == IDENTITY
 
     @property
-    def kind(self) -> str:
-        """What was done to the picture, in words: same, or any of crop, border, shifted, turned, mirrored, rotated."""
-        low, high = (self.x, self.y), (self.x + self.width, self.y + self.height)
-        outside = max(*low, *(1 - edge for edge in high)) <= TOLERANCE
-        inside = min(*low, *(1 - edge for edge in high)) >= -TOLERANCE
-        words = [] if outside and inside else ["crop" if outside else "border" if inside else "shifted"]
-        words += ["turned"] * bool(self.turn) + ["mirrored"] * self.mirrored
-        words += ["rotated"] * (abs(self.angle) > 180 * TOLERANCE)
-        return ", ".join(words) or "same"
-
-    @property
     def visible(self) -> float:
         """The share of the query's area that the rectangle covers, its rotation left aside."""
         return _overlap(self.x, self.width) * _overlap(self.y, self.height)
@@ -108,14 +93,6 @@ class Frame:
     def to_original(self, aspect: float = 1.0) -> Float64:
         """The affine map (2, 3) from the unit square of the query to that of the original: the inverse of `to_query`."""
         return inverse(self.to_query(aspect))
-
-    def of_turned(self, turns: int) -> Frame:
-        """The frame of the same original in the query turned by `turns` quarter turns anticlockwise."""
-        return replace(self, turn=(self.turn - turns) % 4)
-
-    def of_mirrored(self) -> Frame:
-        """The frame of the same original in the query with left and right swapped."""
-        return replace(self, turn=-self.turn % 4, mirrored=not self.mirrored)
 
 
 def inverse(affine: Float64) -> Float64:

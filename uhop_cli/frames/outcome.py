@@ -32,8 +32,8 @@ FULL_PIXELS = 128 * 128
 class Outcome(StrEnum):
     """What the originals say of the answer."""
 
-    CONFIRMED = "confirmed"
-    CONTRADICTED = "contradicted"
+    CONFIRMED = "confirmed by the original"
+    CONTRADICTED = "contradicted by the original"
     UNDECIDED = "not decided by the original"
 
 

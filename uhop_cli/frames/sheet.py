@@ -5,6 +5,7 @@ Grey is the luma that patterns have. What is transparent or missing has no part 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,7 @@ class Sheet:
     """A grey picture and how visible each pixel is.
 
     Attributes:
-        grey: (H, W) float32, 0 black to 1 white (noise may lead beyond), times `cover`.
+        grey: (H, W) float32, 0 black to 1 white, times `cover`.
         cover: (H, W) float32 in [0, 1], or None where all is visible.
         rows: where the picture begins and ends among the rows, in pixels: of a reduced one the last row may be cut.
         columns: likewise among the columns.
@@ -55,6 +56,21 @@ class Sheet:
         assert grey is not None
         return grey, cover
 
+    def reduced(self, most: int) -> Sheet:
+        """The sheet on a grid of at most about so many pixels; itself if it has no more."""
+        scale = math.sqrt(most / (self.height * self.width))
+        if scale >= 1:
+            return self
+        height, width = (max(1, round(scale * length)) for length in (self.height, self.width))
+        grey, cover = self.at(height, width)
+        return Sheet(grey, cover, (0.0, float(height)), (0.0, float(width)))
+
+    def on(self, background: float) -> Sheet:
+        """The sheet with everything visible: what is transparent shows a grey."""
+        if self.cover is None:
+            return self
+        return Sheet(self.grey + np.float32(background) * (1 - self.cover), None, self.rows, self.columns)
+
     def seen(self, height: int, width: int) -> tuple[Float32, Bool]:
         """The mean grey of what is visible of each cell of a grid, and which cells are at least half visible; kept once made."""
         if (height, width) not in self._seen:
@@ -66,20 +82,6 @@ class Sheet:
         return self._seen[height, width]
 
 
-def sheet_of_pixels(pixels: NDArray[Any], missing: Bool | None = None) -> Sheet:
-    """The sheet of a query: pixels (H, W, C), uint8 or floats that are 0 to 1 undamaged, and what of it is missing, (H, W).
-
-    Values that are not finite are missing.
-    """
-    grey = _grey(pixels)
-    known = np.isfinite(grey)
-    if missing is not None:
-        known &= ~missing
-    height, width = grey.shape
-    cover = None if known.all() else known.astype(np.float32)
-    return Sheet(np.where(known, grey, np.float32(0)), cover, (0.0, float(height)), (0.0, float(width)))
-
-
 def sheet_of_image(image: Image) -> Sheet:
     """The sheet of a decoded picture, which may be a reduced one; its transparency is what is not visible."""
     grey = _grey(image.pixels)
@@ -89,9 +91,7 @@ def sheet_of_image(image: Image) -> Sheet:
 
 
 def _grey(pixels: NDArray[Any]) -> Float32:
-    values = pixels.astype(np.float32)
-    if pixels.dtype == np.uint8:
-        values /= np.float32(255)
+    values = pixels.astype(np.float32) / np.float32(255)
     return values[:, :, 0] if pixels.shape[2] == 1 else values @ LUMA.astype(np.float32)
 
 

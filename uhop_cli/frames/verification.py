@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +20,10 @@ from uhop_cli.frames.block_evidence import Comparison
 from uhop_cli.frames.frame import IDENTITY, Frame
 from uhop_cli.frames.outcome import Compared, Decision, Outcome, Reason, VerificationSettings, decide
 from uhop_cli.frames.pair import SAMPLES, Pair
-from uhop_cli.frames.sheet import Sheet, sheet_of_image, sheet_of_pixels
+from uhop_cli.frames.sheet import Sheet, sheet_of_image
 from uhop_cli.images.decode import Image
 
 Float64 = NDArray[np.float64]
-Bool = NDArray[np.bool_]
 
 LEAST_SIDES = 2  # an original shows something new from so many times the pattern's side on
 _STEPS = 3  # of the alignment that shows whether a picture lies still
@@ -83,8 +81,7 @@ class Verification:
 
 
 def verify(
-    query: NDArray[Any],
-    missing: Bool | None,
+    query: Sheet,
     candidates: Sequence[Candidate],
     *,
     pattern_side: int,
@@ -94,15 +91,13 @@ def verify(
     """Compares a query with the originals of candidates, the most likely first.
 
     Args:
-        query: (H, W, C) uint8, or floats that are 0 to 1 undamaged; with its damage, at its own or a reduced size.
-        missing: (H, W), what of it is not known, or None.
+        query: with its damage, at its own or a reduced size.
         candidates: at most a handful; the best guess first.
         pattern_side: the longer side of the patterns: an original of less than twice that shows nothing new.
         settings: the thresholds, or None for the defaults.
         stop: asked before each opening and each alignment; once it says true, what was found until then decides.
     """
-    run = _Run(sheet_of_pixels(query, missing), candidates, pattern_side, settings or VerificationSettings(), stop)
-    return run.verify()
+    return _Run(query, candidates, pattern_side, settings or VerificationSettings(), stop).verify()
 
 
 class _Run:

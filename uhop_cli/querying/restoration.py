@@ -8,6 +8,7 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from uhop_cli.arrays.types import Bool, Float32, UInt8
+from uhop_cli.frames.sheet import Sheet
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,14 @@ class Query:
         pattern: (d,) after the damage.
         visible: (d,) which values are known, None for all.
         truth: (d,) the undamaged pattern, where it is known.
+        sheet: the picture at higher resolution, which originals are compared with; None where there is no more than the pattern.
     """
 
     name: str
     pattern: Float32
     visible: Bool | None
     truth: Float32 | None
+    sheet: Sheet | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,8 @@ class Identification:
         matches: the best ones, in falling weight.
         fits: whether the first one is sure enough to be the answer.
         confidence: probability that it is right; None where no calibration applies.
+        verified: whether the original says so: true, it does; false, it contradicts; None, not decided or not verified.
+        verified_words: which of these, for a person; `why`: the reason, where originals were compared.
         kernel: which kernel gave the answer.
         map: which retrieval map ran.
         steps, converged, energy: of the dynamics.
@@ -63,6 +68,9 @@ class Identification:
     matches: tuple[Match, ...]
     fits: bool
     confidence: float | None
+    verified: bool | None
+    verified_words: str
+    why: str | None
     kernel: str
     map: str
     steps: int

@@ -25,6 +25,7 @@ from uhop_cli.querying.certificate import certified_radius
 from uhop_cli.querying.restoration import Identification, Match, Pictures, Query, Restoration, SquaredErrors
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import QuerySettings
+from uhop_cli.querying.verifying import CANDIDATES, Verdict, Verifier, sheet_of_query
 from uhop_cli.retrieval.states import settled, size_threshold
 
 ORIGINAL_WEIGHT = 0.99  # of the weight on one memory: from there on the answer is that memory, not a mixture
@@ -47,6 +48,8 @@ class Restorer:
         self.device = resolve_device(self.settings.device, flop)
         self.retriever = Retriever(self.memory, self.settings.retrieval, self.device, features_expected=expected)
         self._radii: dict[int, float | None] = {}
+        self._verifier = Verifier(self.memory, self._content) if self.path is not None and self.settings.verify == "auto" else None
+        self._alone = expected <= 1
 
     def prepare(self, source: str | Path | bytes | Image, name: str | None = None) -> Query:
         """The query that a picture is: decoded, brought to the pattern's size, and damaged if that was asked for.
@@ -64,6 +67,8 @@ class Restorer:
             if alpha == "missing" and self._transparent:
                 image = holes_only(image, spec)
             pattern, visible = to_query(image, spec, alpha)
+            verifiable = self._verifier is not None and not settings.damage
+            sheet = sheet_of_query(image, spec.background if alpha == "blend" else None) if verifiable else None
         except ImageError as error:
             raise ImageError(
                 error.message if error.message.startswith(shown) else f"{shown}: {error.message}", error.hint
@@ -76,7 +81,7 @@ class Restorer:
                 visible = seen[0] if visible is None else visible & seen[0]
         if visible is not None and not visible.any():
             raise ImageError(f"{shown}: nothing of it is visible", "mask less of it")
-        return Query(shown, row[0], visible, truth)
+        return Query(shown, row[0], visible, truth, sheet)
 
     def restore(self, source: str | Path | bytes | Image, name: str | None = None) -> Restoration:
         """Prepare and answer one picture."""
@@ -85,6 +90,7 @@ class Restorer:
     def answer(self, queries: Sequence[Query]) -> list[Restoration]:
         """Answer prepared queries together: those with and those without a mask each in batches."""
         results: list[Restoration | None] = [None] * len(queries)
+        alone = self._alone and len(queries) == 1
         for masked in (False, True):
             chosen = [index for index, query in enumerate(queries) if (query.visible is not None) == masked]
             if not chosen:
@@ -93,13 +99,18 @@ class Restorer:
             visible = np.stack([queries[index].visible for index in chosen]) if masked else None  # type: ignore[misc]
             for part, answer in self.retriever.batches(patterns, visible, trace=self.settings.trace):
                 for place, index in enumerate(chosen[part]):
-                    results[index] = self._restoration(queries[index], answer, place)
+                    results[index] = self._restoration(queries[index], answer, place, alone=alone)
         return [result for result in results if result is not None]
 
-    def _restoration(self, query: Query, answer: Answer, place: int) -> Restoration:
-        matches = tuple(self._match(rank, *found) for rank, found in enumerate(answer.best(place, self.settings.top), 1))
+    def _restoration(self, query: Query, answer: Answer, place: int, *, alone: bool) -> Restoration:
+        best = answer.best(place, self.settings.top if self._verifier is None else max(self.settings.top, CANDIDATES))
+        verdict = self._verdict(query, answer, place, [row for row, _, _ in best], alone)
+        best.insert(0, best.pop(verdict.best))
+        matches = tuple(self._match(rank, *found) for rank, found in enumerate(best[: self.settings.top], 1))
         state, truth = answer.pictures[-1][place], query.truth
-        found = self._identification(query, answer, place, matches)
+        if verdict.best:  # the originals name another one than the dynamics came to
+            state = unit_rows(self.memory.patterns[matches[0].row : matches[0].row + 1])[0]
+        found = self._identification(query, answer, place, matches, verdict)
         arrays = {
             "x": np.stack([query.pattern, *(picture[place] for picture in answer.pictures)]),
             "weights": answer.weights[place],
@@ -111,18 +122,29 @@ class Restorer:
             error=None
             if truth is None
             else SquaredErrors(state=squared_error(state, truth), query=squared_error(query.pattern, truth)),
-            pictures=self._pictures(query, answer, place, matches[0]),
+            pictures=self._pictures(query, answer, place, state, matches[0] if self._is_one(matches[0], verdict) else None),
             arrays=arrays if answer.rows is None else {**arrays, "rows": answer.rows[place]},
         )
 
-    def _identification(self, query: Query, answer: Answer, place: int, matches: tuple[Match, ...]) -> Identification:
-        kinds, sizes = settled(answer.weights[place][None], size_threshold(self.retriever.separation.alpha))
+    def _verdict(self, query: Query, answer: Answer, place: int, rows: list[int], alone: bool) -> Verdict:
         confidence = None if answer.confidence is None else float(answer.confidence[place])
+        if self._verifier is None:
+            return Verdict(None, "not verified", None, 0, confidence)
+        return self._verifier.verdict(query, rows, confidence, alone=alone)
+
+    def _identification(
+        self, query: Query, answer: Answer, place: int, matches: tuple[Match, ...], verdict: Verdict
+    ) -> Identification:
+        kinds, sizes = settled(answer.weights[place][None], size_threshold(self.retriever.separation.alpha))
+        confidence = verdict.confidence
         steps = int(answer.steps[place])
         return Identification(
             matches=matches,
             fits=confidence is None or confidence >= self.settings.min_confidence,
             confidence=confidence,
+            verified=verdict.verified,
+            verified_words=verdict.words,
+            why=verdict.reason,
             kernel=answer.kernels[place],
             map=answer.map,
             steps=steps,
@@ -133,21 +155,31 @@ class Restorer:
             inside_radius=self._inside_radius(query, matches[0]),
         )
 
-    def _pictures(self, query: Query, answer: Answer, place: int, match: Match) -> Pictures:
+    def _pictures(self, query: Query, answer: Answer, place: int, state: Float32, match: Match | None) -> Pictures:
         spec = self.memory.spec
-        original, suffix = self._original(match) or (None, ".png")
+        original, suffix = (None if match is None else self._original(match)) or (None, ".png")
         trace = answer.pictures if self.settings.trace else ()
         return Pictures(
             original=original,
             suffix=suffix,
-            state=to_pixels(answer.pictures[-1][place][None], spec)[0],
+            state=to_pixels(state[None], spec)[0],
             damaged=to_pixels(query.pattern[None], spec)[0],
             steps=tuple(to_pixels(picture[place][None], spec)[0] for picture in trace),
         )
 
+    def _is_one(self, match: Match, verdict: Verdict) -> bool:
+        """Whether the answer is a memory, and not a mixture of several."""
+        return match.weight >= ORIGINAL_WEIGHT or verdict.verified is True
+
+    def _content(self, row: int) -> bytes | None:
+        assert self.path is not None
+        files = self.memory.entries.files_of(row)
+        found = (open_original(self.memory, int(index), self.path, self.settings.originals) for index in files)
+        return next((content for content in found if content is not None), None)
+
     def _original(self, match: Match) -> tuple[bytes, str] | None:
-        """The bytes of the match's file and their suffix; None where there is no such file, or the answer is a mixture."""
-        if match.weight < ORIGINAL_WEIGHT or self.path is None:
+        """The bytes of the match's file and their suffix; None where there is no such file."""
+        if self.path is None:
             return None
         for index in self.memory.entries.files_of(match.row):
             content = open_original(self.memory, int(index), self.path, self.settings.originals)
