@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from uhop_cli.errors import ImageError
 from uhop_cli.files.names import escape
-from uhop_cli.images.formats import HEAD_BYTES, NOT_A_PICTURE, SUFFIXES, Signature, foreign_suffix, sniff
+from uhop_cli.images.formats import HEAD_BYTES, NOT_A_PICTURE, RAW_SUFFIXES, SUFFIXES, Signature, sniff_named
 from uhop_cli.images.own_mark import is_own_picture
 
 _OWN_NAME = re.compile(r"\.retrieved\.[^.]+$", re.IGNORECASE)
@@ -56,9 +56,9 @@ def discover(paths: Iterable[str | Path], *, on_skip: Callable[[Skipped], None] 
     """The image files among `paths`: files as named, folders searched with all their subfolders in natural order.
 
     Inside folders, hidden files and folders are passed over, and so are `*.retrieved.*` and pictures with uhop's own mark. A file
-    counts as an image by its suffix or, failing that, by its first bytes. A file that is named itself is always taken, whatever it
-    is called (decoding says what is wrong with it), unless it is a camera raw or HEIC file. Links are followed, each folder is
-    entered once, each path is taken once.
+    counts as an image by its suffix or by its first bytes. A file that is named itself is always taken, whatever it is called
+    (decoding says what is wrong with it), unless it is a camera raw file. Links are followed, each folder is entered once, each
+    path is taken once.
 
     Args:
         paths: files and folders.
@@ -87,10 +87,10 @@ def discover(paths: Iterable[str | Path], *, on_skip: Callable[[Skipped], None] 
             _walk(name, entered, take, skip)
         elif stat.S_ISREG(mode):
             try:
-                _check_suffix(name)
+                _check_raw(name)
                 take(name)
-            except _Leave as why:
-                skip(name, why)
+            except (OSError, _Leave) as why:
+                skip(name, why if isinstance(why, _Leave) else _Leave(_why(why)))
         else:
             raise ImageError(f"{escape(name)}: neither a file nor a folder", "name image files or folders of them")
     return list(found.values())
@@ -130,17 +130,20 @@ def _walk(
             skip(path, why)
 
 
-def _check_suffix(path: str) -> None:
-    refused = foreign_suffix(os.path.splitext(path)[1])
-    if refused:
-        raise _refusal(refused)
+def _check_raw(path: str) -> None:
+    """Raises `_Leave` where a file that is named itself is a camera raw file, which decoding would take for a TIFF."""
+    suffix = os.path.splitext(path)[1]
+    if suffix.lower() in RAW_SUFFIXES:
+        with open(path, "rb") as file:
+            signature = sniff_named(file.read(HEAD_BYTES), suffix)
+        if signature.format is None:
+            raise _refusal(signature)
 
 
 def _check_file(path: str) -> None:
     """Raises `_Leave` where a file of a folder is no image to take."""
     if _OWN_NAME.search(os.path.basename(path)):
         raise _Leave("an output of uhop", ignored=True)
-    _check_suffix(path)
     suffix = os.path.splitext(path)[1].lower()
     if suffix in SUFFIXES and suffix not in (".png", ".apng"):
         return
@@ -149,7 +152,7 @@ def _check_file(path: str) -> None:
     if is_own_picture(head):
         raise _Leave("an output of uhop", ignored=True)
     if suffix not in SUFFIXES:
-        signature = sniff(head[:HEAD_BYTES])
+        signature = sniff_named(head[:HEAD_BYTES], suffix)
         if not signature.format:
             raise _refusal(signature)
 

@@ -19,8 +19,9 @@ from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import UInt8
 from uhop_cli.errors import ImageError
 from uhop_cli.files.names import escape
-from uhop_cli.images.decode import MAX_PIXELS, MAX_SIDE, Header, Image, decode, decoding_threads, read_bytes, read_header
+from uhop_cli.images.decode import Header, Image, decode, decoding_threads, read_bytes, read_header
 from uhop_cli.images.discover import Skipped, discover
+from uhop_cli.images.limits import MAX_PIXELS, MAX_SIDE
 from uhop_cli.images.patterns import PatternSpec, to_pattern
 from uhop_cli.progress import OnProgress, Progress
 

@@ -1,0 +1,313 @@
+"""Files that end too early: what of the picture is in them, told exactly.
+
+The picture is decoded more than once, and what is not in the file is made different each time: the memory that the decoder writes
+to is filled with another value, or other bytes are put where the file ends. What comes out the same is in the file; what differs
+is not. So nothing has to be known about how far a decoder got, and no pixel that a decoder made up counts as seen.
+
+* Scan lines or blocks that come one by one (a JPEG of one scan, PNG, GIF, TIFF, BMP, PPM): memory of zeros, and of ones.
+* A JPEG in several scans (progressive, or a scan for each colour) that ends within the first values of a block, and WebP: three
+  endings. Blocks rest on those before them, so that all is missing from the first row on that differs.
+* A JPEG in several scans that ends later: all of the picture is there, in parts coarsely.
+
+Nothing global is changed (as by Pillow's LOAD_TRUNCATED_IMAGES), so that threads don't disturb each other.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.arrays.types import Bool
+from uhop_cli.errors import ImageError
+from uhop_cli.images.formats import Format
+from uhop_cli.images.limits import MAX_BLOCKS
+from uhop_cli.images.opening import AGAIN, is_cut
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
+    from PIL.ImageFile import ImageFile
+
+MAX_FILLING = 64 << 20  # bytes that a WebP may claim to have beyond its end
+_TOGETHER = 512  # rows, a multiple of 8
+_BLOCK = 16  # rows of the largest block of JPEG and WebP; what lies so far above a block may depend on it
+_END = b"\xff\xd9"  # of a JPEG
+_FRAMES = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)))  # SOF0 to SOF15
+_PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # that ends a scan: neither a stuffed byte nor a restart
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is in a file that ends too early.
+
+    Attributes:
+        image: loaded; what is not known of it is arbitrary.
+        known: (height, width) of `image`: which pixels are in the file.
+        coarse: whether detail is missing of those.
+    """
+
+    image: PILImage
+    known: Bool
+    coarse: bool = False
+
+
+def sound(data: bytes, kind: Format) -> bytes:
+    """The file as far as it is sound: of a PNG up to the first piece of the picture whose checksum is wrong, others as they are."""
+    if kind != "PNG":
+        return data
+    at = 8
+    while at + 12 <= len(data):
+        length = int.from_bytes(data[at : at + 4])
+        end = at + 8 + length
+        if data[at + 4 : at + 8] == b"IDAT" and _crc(data, at + 4, end) != int.from_bytes(data[end : end + 4]):
+            return data[: at + 8]
+        at = end + 4
+    return data
+
+
+def closed(data: bytes, kind: Format) -> bytes:
+    """A file whose header can be read: that of a WebP only can if as many bytes follow as it says; others as they are."""
+    return _closed_webp(data, b"\0") if _webp_ends_early(data, kind) else data
+
+
+def ends_early(error: Exception, file: ImageFile, data: bytes) -> bool:
+    """Whether a decoder raised `error` because the file ended, and not because it is damaged."""
+    return is_cut(error) or _beyond(getattr(file, "tag_v2", {}), len(data))
+
+
+def part_of(data: bytes, kind: Format, opened: Callable[[bytes], ImageFile]) -> Part:
+    """What can be decoded of a file that ends too early.
+
+    Args:
+        data: the file.
+        kind: its format.
+        opened: a file from its bytes, ready to be loaded.
+
+    Raises:
+        ImageError: not a single pixel is in it.
+    """
+    if _webp_ends_early(data, kind):
+        fillings = (b"\0", b"\xff", _noise(1), _noise(2))
+        return _compared([_closed_webp(data, filling) for filling in fillings], opened)
+    endings = _jpeg_endings(data) if kind == "JPEG" else None
+    if endings is not None:
+        return _compared([data.removesuffix(b"\xff") + ending for ending in endings], opened)
+    low, high = _filled(opened(data), 0), _filled(opened(data), 1)
+    known = _same(low, high)
+    if low.mode[0] in "IF" and known.any():  # whose range of values is looked for
+        column, row = (int(at[0]) for at in np.nonzero(known.T))
+        value: Any = low.getpixel((column, row))
+        low.paste(value, mask=_as_mask(~known))
+    return Part(low, known)
+
+
+def spread(arrays: Sequence[NDArray[Any]]) -> None:
+    """Fills the gaps of an interlaced picture, in place: each pixel takes the values of the one that its passes refine.
+
+    PNG's Adam7 comes as lattices of 8 x 8, 8 x 4, 4 x 4, 4 x 2, 2 x 2, 2 x 1 and 1 x 1 (rows x columns), GIF as every eighth,
+    fourth and second row, and all.
+
+    Args:
+        arrays: (height, width[, channels]) pixels and the like; the last one says which are known, and then which are so or so.
+    """
+    height, width = arrays[-1].shape
+    for top in range(0, height, _TOGETHER):  # which bounds the memory
+        strips = [array[top : top + _TOGETHER] for array in arrays]
+        before = strips[-1].copy()
+        for down, across in ((2, 1), (4, 1), (8, 1), (2, 2), (4, 2), (4, 4), (8, 4), (8, 8)):
+            rows, columns = np.arange(len(before)) // down * down, np.arange(width) // across * across
+            new = ~strips[-1] & before[rows][:, columns]
+            for strip in strips:
+                strip[new] = strip[rows][:, columns][new]
+
+
+def interlaced(data: bytes, kind: Format) -> bool:
+    """Whether a PNG or GIF comes in passes over the whole picture."""
+    if kind == "PNG":
+        return data[28:29] == b"\1"
+    frame = data.find(b",", 13) if kind == "GIF" else -1
+    return frame > 0 and len(data) > frame + 9 and bool(data[frame + 9] & 0x40)
+
+
+def _filled(file: ImageFile, ink: int) -> ImageFile:
+    """The picture loaded as far as it goes, into memory that is filled with the least (0) or the greatest (1) value."""
+    prepare = file.load_prepare
+
+    def prepared() -> None:
+        prepare()
+        top = {"F": 1, "I": (1 << 31) - 1}.get(file.mode, 65535 if file.mode.startswith("I;16") else 255)
+        bands = len(file.getbands())
+        file.im.paste(ink * top if bands == 1 else (ink * top,) * bands, (0, 0, *file.im.size))
+
+    file.load_prepare = prepared  # type: ignore[method-assign]
+    try:
+        file.load()
+    except OSError:
+        if file.tile:  # the decoder was left at once; what turns the picture upright is not reached then
+            file.tile = []
+            if file.format == "TIFF":
+                file.load_end()
+    return file
+
+
+def _compared(files: list[bytes], opened: Callable[[bytes], ImageFile]) -> Part:
+    """The same file with different endings: known are the rows above the first that differs, less a block."""
+    loaded: list[ImageFile] = []
+    for data in files:
+        with suppress(OSError, EOFError, ValueError, SyntaxError):  # an ending that the decoder refuses says nothing
+            file = opened(data)
+            file.load()
+            loaded.append(file)
+    if not loaded:
+        raise ImageError("the file is cut short, before the first pixels", AGAIN)
+    first, others = loaded[0], loaded[1:]
+    known = np.full(first.size[::-1], len(files) == 1 or len(others) > 0)
+    for other in others:
+        same = _same(first, other).all(axis=1)
+        if not same.all():
+            known[max(0, int(same.argmin()) // _BLOCK * _BLOCK - _BLOCK // 2) :] = False
+    return Part(first, known, coarse=len(files) == 1)
+
+
+def _same(one: ImageFile, other: ImageFile) -> Bool:
+    """(height, width) where two pictures are equal, in all channels."""
+    same: Bool = np.asarray(one) == np.asarray(other)
+    return same if same.ndim == 2 else np.logical_and.reduce(same, axis=2)
+
+
+def _as_mask(array: Bool) -> PILImage:
+    from PIL import Image
+
+    return Image.fromarray(array)
+
+
+def _crc(data: bytes, begin: int, end: int) -> int:
+    return zlib.crc32(memoryview(data)[begin:end])
+
+
+def _noise(seed: int) -> bytes:
+    """Bytes that look like compressed data, but never like a marker."""
+    return Random(seed).randbytes(4096).replace(b"\xff", b"\x5a")
+
+
+# JPEG ----------------------------------------------------------------------------------------------------------------------------
+
+
+def _jpeg_endings(data: bytes) -> tuple[bytes, ...] | None:
+    """What to put at the end of a JPEG in several scans; None of one that comes line by line.
+
+    Raises:
+        ImageError: there is no value yet of some colour.
+    """
+    frame, scans = _jpeg_scans(data)
+    if not scans:
+        raise ImageError("the JPEG file is cut short, before the first pixels", AGAIN)
+    progressive, components = frame
+    if not progressive and scans[0][0] == components:
+        return None
+    covered: set[int] = set()
+    for parts, first in scans[:-1]:  # all of which are whole
+        covered |= parts if first else set()
+    if covered >= components:
+        return (_END,)
+    parts, first = scans[-1]
+    if first and covered | parts >= components:
+        return tuple(filling + _END for filling in (b"\0" * 4096, _noise(1), _noise(2)))
+    raise ImageError("the JPEG file is cut short, before its colours", AGAIN)
+
+
+def _jpeg_scans(data: bytes) -> tuple[tuple[bool, set[int]], list[tuple[set[int], bool]]]:
+    """Whether the JPEG is progressive, its components; and of each scan its components and whether it has their first values."""
+    progressive, components, scans, at = False, set[int](), list[tuple[set[int], bool]](), 2
+    for _ in range(MAX_BLOCKS):
+        marker = _MARKER.search(data, at)
+        if marker is None or marker[0] == _END:
+            break
+        at, code = marker.start(), marker[0][1]
+        length = int.from_bytes(data[at + 2 : at + 4])
+        body = data[at + 4 : at + 2 + length]
+        at += 2 + max(2, length)
+        if at > len(data):
+            break
+        if code in _FRAMES and len(body) > 5:
+            progressive, components = code in _PROGRESSIVE, set(body[6 : 6 + 3 * body[5] : 3])
+        elif code == 0xDA and len(body) >= 4:
+            spectrum = body[-3:]  # first and last coefficient, and the bits of them that came before and come now
+            scans.append((set(body[1 : 1 + 2 * body[0] : 2]), spectrum[0] == 0 and spectrum[2] >> 4 == 0))
+    return (progressive, components), scans
+
+
+# TIFF ----------------------------------------------------------------------------------------------------------------------------
+
+_PLACES = ((273, 279), (324, 325))  # offset and size of strips, of tiles
+
+
+def _beyond(tags: Mapping[int, Any], end: int) -> bool:
+    """Whether some strip or tile of a TIFF lies beyond the end of the file."""
+    for offsets, counts in _PLACES:
+        places, sizes = (np.atleast_1d(np.array(tags.get(tag, ()), np.float64)) for tag in (offsets, counts))
+        if places.size and places.size == sizes.size and (places + sizes).max() > end:
+            return True
+    return False
+
+
+# WebP ----------------------------------------------------------------------------------------------------------------------------
+
+_DRAWN = (b"VP8 ", b"VP8L", b"ANMF")
+_FRAME_HEADER = 16  # bytes of an ANMF chunk before its own chunks
+_MORE = 1 << 16
+
+
+def _webp_ends_early(data: bytes, kind: Format) -> bool:
+    return kind == "WEBP" and len(data) < 8 + int.from_bytes(data[4:8], "little")
+
+
+def _closed_webp(data: bytes, filling: bytes) -> bytes:
+    """A WebP whose picture, or first frame, has an end made of `filling`; nothing comes after it.
+
+    The end is longer than the part that is missing, as a decoder that reads past it would take the whole picture for broken.
+
+    Raises:
+        ImageError: it claims to be far larger, or its picture has not begun.
+    """
+    before, at = list[bytes](), 12
+    while at + 8 <= len(data):
+        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        if name in _DRAWN:
+            if at + 8 + size <= len(data):
+                picture = data[at : at + 8 + size + size % 2].ljust(8 + size + size % 2, b"\0")
+            else:
+                if size > MAX_FILLING:
+                    raise ImageError("the WEBP file is cut short: nearly all of it is missing", AGAIN)
+                picture = _lengthened(data[at:], filling, size + _MORE)
+            return _chunk(b"RIFF", b"WEBP" + b"".join(before) + picture)
+        end = at + 8 + size + size % 2
+        if end > len(data):
+            break
+        before.append(data[at:end])
+        at = end
+    raise ImageError("the WEBP file is cut short, before the first pixels", AGAIN)
+
+
+def _lengthened(data: bytes, filling: bytes, more: int) -> bytes:
+    """The chunk that begins here, with `more` bytes of `filling`; in a frame, the chunk of its pixels."""
+    name, body = data[:4], data[8:]
+    if name == b"ANMF":
+        at = _FRAME_HEADER
+        while body[at : at + 4] not in (*_DRAWN, b""):
+            size = int.from_bytes(body[at + 4 : at + 8], "little")
+            at += 8 + size + size % 2
+        return _chunk(name, body[:at] + _lengthened(body[at:], filling, more) if at < len(body) else body)
+    return _chunk(name, body + (filling * (1 + more // len(filling)))[:more])
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return name + len(body).to_bytes(4, "little") + body + bytes(len(body) % 2)
