@@ -67,6 +67,8 @@ def sound(data: bytes, kind: Format) -> bytes:
     while at + 12 <= len(data):
         length = int.from_bytes(data[at : at + 4])
         end = at + 8 + length
+        if end + 4 > len(data):
+            break
         if data[at + 4 : at + 8] == b"IDAT" and _crc(data, at + 4, end) != int.from_bytes(data[end : end + 4]):
             return data[: at + 8]
         at = end + 4
@@ -97,9 +99,9 @@ def part_of(data: bytes, kind: Format, opened: Callable[[bytes], ImageFile]) -> 
     if _webp_ends_early(data, kind):
         fillings = (b"\0", b"\xff", _noise(1), _noise(2))
         return _compared([_closed_webp(data, filling) for filling in fillings], opened)
-    endings = _jpeg_endings(data) if kind == "JPEG" else None
-    if endings is not None:
-        return _compared([data.removesuffix(b"\xff") + ending for ending in endings], opened)
+    in_scans = _in_scans(data) if kind == "JPEG" else None
+    if in_scans is not None:
+        return _compared(in_scans, opened)
     low, high = _filled(opened(data), 0), _filled(opened(data), 1)
     known = _same(low, high)
     if low.mode[0] in "IF" and known.any():  # whose range of values is looked for
@@ -201,48 +203,65 @@ def _noise(seed: int) -> bytes:
 # JPEG ----------------------------------------------------------------------------------------------------------------------------
 
 
-def _jpeg_endings(data: bytes) -> tuple[bytes, ...] | None:
-    """What to put at the end of a JPEG in several scans; None of one that comes line by line.
+@dataclass(frozen=True)
+class _Scans:
+    """What is in a JPEG that ends too early.
+
+    Attributes:
+        progressive: whether values come bit by bit.
+        components: all there are.
+        scans: of each its components, and whether it has their first values.
+        end: of the last segment that is whole, or of the file where that is within a scan.
+        whole: whether the last scan has all its values.
+    """
+
+    progressive: bool
+    components: frozenset[int]
+    scans: tuple[tuple[frozenset[int], bool], ...]
+    end: int
+    whole: bool
+
+
+def _in_scans(data: bytes) -> list[bytes] | None:
+    """A JPEG in several scans with what may come where it ends; None of one that comes line by line.
 
     Raises:
         ImageError: there is no value yet of some colour.
     """
-    frame, scans = _jpeg_scans(data)
-    if not scans:
+    found = _jpeg_scans(data)
+    if not found.scans:
         raise ImageError("the JPEG file is cut short, before the first pixels", AGAIN)
-    progressive, components = frame
-    if not progressive and scans[0][0] == components:
+    if not found.progressive and found.scans[0][0] == found.components:
         return None
-    covered: set[int] = set()
-    for parts, first in scans[:-1]:  # all of which are whole
-        covered |= parts if first else set()
-    if covered >= components:
-        return (_END,)
-    parts, first = scans[-1]
-    if first and covered | parts >= components:
-        return tuple(filling + _END for filling in (b"\0" * 4096, _noise(1), _noise(2)))
+    covered = frozenset[int]()
+    for components, first in found.scans if found.whole else found.scans[:-1]:
+        covered |= components if first else frozenset()
+    sound = data[: found.end].removesuffix(b"\xff")
+    if covered >= found.components:
+        return [sound + _END]
+    components, first = found.scans[-1]
+    if first and not found.whole and covered | components >= found.components:
+        return [sound + filling + _END for filling in (b"\0" * 4096, _noise(1), _noise(2))]
     raise ImageError("the JPEG file is cut short, before its colours", AGAIN)
 
 
-def _jpeg_scans(data: bytes) -> tuple[tuple[bool, set[int]], list[tuple[set[int], bool]]]:
-    """Whether the JPEG is progressive, its components; and of each scan its components and whether it has their first values."""
-    progressive, components, scans, at = False, set[int](), list[tuple[set[int], bool]](), 2
+def _jpeg_scans(data: bytes) -> _Scans:
+    progressive, components, scans, at = False, frozenset[int](), list[tuple[frozenset[int], bool]](), 2
     for _ in range(MAX_BLOCKS):
         marker = _MARKER.search(data, at)
         if marker is None or marker[0] == _END:
             break
-        at, code = marker.start(), marker[0][1]
-        length = int.from_bytes(data[at + 2 : at + 4])
-        body = data[at + 4 : at + 2 + length]
-        at += 2 + max(2, length)
+        start, code = marker.start(), marker[0][1]
+        at = start + 2 + max(2, int.from_bytes(data[start + 2 : start + 4]))
         if at > len(data):
-            break
+            return _Scans(progressive, components, tuple(scans), start, whole=True)
+        body = data[start + 4 : at]
         if code in _FRAMES and len(body) > 5:
-            progressive, components = code in _PROGRESSIVE, set(body[6 : 6 + 3 * body[5] : 3])
+            progressive, components = code in _PROGRESSIVE, frozenset(body[6 : 6 + 3 * body[5] : 3])
         elif code == 0xDA and len(body) >= 4:
             spectrum = body[-3:]  # first and last coefficient, and the bits of them that came before and come now
-            scans.append((set(body[1 : 1 + 2 * body[0] : 2]), spectrum[0] == 0 and spectrum[2] >> 4 == 0))
-    return (progressive, components), scans
+            scans.append((frozenset(body[1 : 1 + 2 * body[0] : 2]), spectrum[0] == 0 and spectrum[2] >> 4 == 0))
+    return _Scans(progressive, components, tuple(scans), len(data), whole=False)
 
 
 # TIFF ----------------------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ MAX_PAGES = 1000  # no more are counted
 
 
 def pages(data: bytes, kind: Format) -> int:
-    """Frames of an animation (PNG, GIF, WebP) or pages of a TIFF, at most `MAX_PAGES`; 1 of other formats and where none is told."""
+    """Frames of an animation (PNG, GIF, WebP) or pages of a TIFF, at most `MAX_PAGES`; 1 where none is told."""
     count = {"PNG": _png, "GIF": _gif, "WEBP": _webp, "TIFF": _tiff}.get(kind, lambda _: 1)
     return min(MAX_PAGES, max(1, count(data)))
 
