@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -97,5 +98,5 @@ def _gpu_files_present() -> bool:
         os.path.exists("/dev/nvidiactl")
         or os.path.exists("/dev/dxg")
         or os.path.exists("/dev/kfd")
-        or os.uname().sysname == "Darwin"
+        or sys.platform == "darwin"
     )

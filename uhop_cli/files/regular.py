@@ -8,6 +8,7 @@ from pathlib import Path
 
 from uhop_cli.errors import MemoryFileError
 from uhop_cli.files.names import escape
+from uhop_cli.files.system import READ
 
 
 def open_regular(path: str | Path) -> int:
@@ -20,7 +21,7 @@ def open_regular(path: str | Path) -> int:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise MemoryFileError(f"{name}: {'a folder, ' if os.path.isdir(path) else ''}not a memory file")
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        descriptor = os.open(path, READ)
     except FileNotFoundError:
         raise MemoryFileError(f"{name}: no such memory file", "`uhop store FOLDER` makes one; -m names another") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name

@@ -22,6 +22,7 @@ from uhop_cli.arrays.resources import available_memory
 from uhop_cli.arrays.types import Bool, UInt8
 from uhop_cli.errors import ImageError
 from uhop_cli.files.names import escape
+from uhop_cli.files.system import READ
 from uhop_cli.images.cut_short import Part, closed, ends_early, interlaced, part_of, sound, spread
 from uhop_cli.images.formats import Format
 from uhop_cli.images.modes import gray_mode, to_arrays
@@ -103,8 +104,8 @@ def read_bytes(path: str | Path) -> bytes:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # asked before opening: to open a device may do something
             raise ImageError(f"{escape(path)}: not a regular file")
-        # and asked again of what was opened, which cannot be swapped any more; O_NONBLOCK so that a pipe cannot hold us
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        # and asked again of what was opened, which cannot be swapped any more
+        descriptor = os.open(path, READ)
         with open(descriptor, "rb", buffering=0) as file:
             info = os.fstat(descriptor)
             if not stat.S_ISREG(info.st_mode):

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from uhop_cli.arrays.types import UInt8
 from uhop_cli.files.atomic import AtomicFile, temporary_files
+from uhop_cli.files.system import READ_NO_LINK, is_users, read_at
 from uhop_cli.files.targets import resolve
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.version import __version__
@@ -112,7 +113,7 @@ class Recovered:
         record = self._at.get(digest)
         if record is None:
             return None
-        data = os.pread(self._descriptor, self._spec.dim, self._room + int(record["row"]) * self._spec.dim)
+        data = read_at(self._descriptor, self._spec.dim, self._room + int(record["row"]) * self._spec.dim)
         if len(data) != self._spec.dim:
             return None
         pattern = np.frombuffer(data, np.uint8).reshape(self._spec.shape)
@@ -150,7 +151,7 @@ def _read(folder: Path, path: Path, wanted: dict[str, object]) -> tuple[int, int
     with suppress(OSError, ValueError, KeyError, TypeError):
         descriptor = _open(path)
         try:
-            head = json.loads(os.pread(descriptor, HEAD, 0))
+            head = json.loads(read_at(descriptor, HEAD, 0))
             if not isinstance(head, dict) or {name: head.get(name) for name in wanted} != wanted:
                 return None
             name, room = head["patterns"], head["room"]
@@ -172,10 +173,10 @@ def _open(path: Path) -> int:
     Raises:
         OSError: it is none.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, READ_NO_LINK)
     try:
         info = os.fstat(descriptor)
-        if not stat.S_ISREG(info.st_mode) or info.st_uid != os.geteuid():
+        if not stat.S_ISREG(info.st_mode) or not is_users(info):
             raise OSError(f"{path} is not the user's")
     except BaseException:
         os.close(descriptor)
