@@ -69,7 +69,7 @@ ROW_BY_ROW = {
     "PNG": stored(PICTURE),
     "PNG palette": stored(PICTURE.quantize(32), transparency=3),
     "PNG 1 bit": stored(PICTURE.convert("1")),
-    "PNG 16": stored(Pillow.fromarray((RGB[..., 0].astype(np.uint16) * 257))),
+    "PNG 16": stored(Pillow.fromarray(RGB[..., 0].astype(np.uint16) * 257)),
     "GIF": stored(PICTURE.quantize(32), "GIF", interlace=0),
     "WEBP": stored(PICTURE, "WEBP", quality=90),
     "WEBP lossless": stored(PICTURE, "WEBP", lossless=True),
@@ -99,9 +99,11 @@ def test_what_is_seen_is_what_the_whole_file_has_there(name):
     assert whole.flaw is None
     shares = []
     for share in np.linspace(0.1, 1, 19):
+        cut = data[: int(share * len(data)) - 1]
         try:
-            image = decode(data[: int(share * len(data)) - 1])
-        except ImageError as error:
+            image = decode(cut)
+        except ImageError:
+            error = refusal(cut)
             assert "cut short" in error.message
             assert error.hint
             shares.append(0.0)
@@ -148,14 +150,9 @@ def test_a_progressive_jpeg_that_ends_in_its_first_scan():
 
 
 def test_a_jpeg_whose_colours_have_not_come_is_refused():
-    """A scan for each component: until the last one begins there is no colour, in the last one rows are seen as it goes."""
-    from PIL import JpegImagePlugin
-
-    assert JpegImagePlugin
     whole = ROW_BY_ROW["JPEG 4:4:4"]
-    # the components' names are changed so that the only scan has the first of them alone
-    frame = whole.index(b"\xff\xc0")
-    scan = whole.index(b"\xff\xda")
+    frame, scan = whole.index(b"\xff\xc0"), whole.index(b"\xff\xda")
+    # the header of its only scan is made to announce the first component alone
     alone = whole[:scan] + b"\xff\xda\x00\x08\x01" + whole[scan + 5 : scan + 7] + b"\x00\x3f\x00" + whole[scan + 14 :]
     assert whole[frame + 9] == 3
     assert "before its colours" in refusal(alone[: len(alone) // 2]).message

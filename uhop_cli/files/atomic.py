@@ -14,7 +14,16 @@ from pathlib import Path
 from types import TracebackType
 
 from uhop_cli.files.lock import is_at, try_lock
-from uhop_cli.files.system import EDIT_NO_LINK, IN_USE_MOVES, READ_NO_LINK, lock_now, remove_locked, same_owner, sync_folder, write_at
+from uhop_cli.files.system import (
+    EDIT_NO_LINK,
+    IN_USE_MOVES,
+    READ_NO_LINK,
+    lock_now,
+    remove_locked,
+    same_owner,
+    sync_folder,
+    write_at,
+)
 from uhop_cli.files.targets import failure, resolve
 
 _OURS = re.compile(r"\.uhop-[0-9a-f]{16}\.(tmp|lock)")

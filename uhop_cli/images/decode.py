@@ -181,7 +181,7 @@ def _decode(file: ImageFile, kind: Format, data: bytes, side: int) -> Image:
         if gaps:
             pixels = pixels.copy()  # what Pillow lends is not to be written to
             spread((pixels, known) if alpha is None else (pixels, alpha, known))
-        flaw = _flaw(kind, part, sound(data, kind) is data)
+        flaw = _flaw(kind, known, coarse=gaps or part.coarse, cut=sound(data, kind) is data)
         known = _whole_blocks(known, reduce)
         if not known.any():
             raise ImageError(f"the {kind} file is cut short, before the first pixels", AGAIN)
@@ -221,12 +221,14 @@ def _whole_blocks(known: Bool, reduce: int) -> Bool:
     return np.logical_and.reduceat(np.logical_and.reduceat(known, rows, axis=0), columns, axis=1)
 
 
-def _flaw(kind: Format, part: Part, cut: bool) -> str:
-    what = f"the {kind} file is {'cut short' if cut else 'damaged'}"
-    if part.known.all():
+def _flaw(kind: Format, known: Bool, *, coarse: bool, cut: bool) -> str:
+    """What is wrong with a file that ends too early, and how much of the picture is seen all the same."""
+    what, share = f"the {kind} file is {'cut short' if cut else 'damaged'}", float(known.mean())
+    if known.all():
         return f"{what}: all of the picture is there, but coarsely"
-    share = float(part.known.mean())
-    return f"{what}: {max(share, 0.01):.0%} of the picture is there" if share < 0.99 else f"{what}: its last rows are missing"
+    if share >= 0.99:
+        return f"{what}: its last rows are missing"
+    return f"{what}: {max(share, 0.01):.0%} of the picture is there{', coarsely' if coarse else ''}"
 
 
 DECODING = 400 << 20  # one file of the largest size, and its picture
