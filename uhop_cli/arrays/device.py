@@ -94,9 +94,4 @@ def resolve_device(name: str, flop: float = 0.0) -> Device:
 
 def _gpu_files_present() -> bool:
     """Whether a look at the file system gives torch a chance to find a GPU: importing torch only to hear 'no' costs seconds."""
-    return (
-        os.path.exists("/dev/nvidiactl")
-        or os.path.exists("/dev/dxg")
-        or os.path.exists("/dev/kfd")
-        or sys.platform == "darwin"
-    )
+    return os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/dxg") or os.path.exists("/dev/kfd") or sys.platform == "darwin"

@@ -19,12 +19,14 @@ class Query:
         pattern: (d,) after the damage.
         visible: (d,) which values are known, None for all.
         truth: (d,) the undamaged pattern, where it is known.
+        notes: what is odd about the file: it is cut short, or holds further pages.
     """
 
     name: str
     pattern: Float32
     visible: Bool | None
     truth: Float32 | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Restoration:
         state, damaged: pixels (H, W, C) of the retrieved state and of the query.
         pictures: pixels of every step, if the trace was asked for.
         arrays: x, weights, energy, for `--states`.
+        notes: those of the query.
     """
 
     query: str
@@ -82,6 +85,7 @@ class Restoration:
     damaged: UInt8
     pictures: tuple[UInt8, ...]
     arrays: dict[str, NDArray[Any]]
+    notes: tuple[str, ...] = ()
 
     @property
     def match(self) -> Match | None:
@@ -116,6 +120,7 @@ class Restoration:
             "inside_radius": self.inside_radius,
             "sse": self.sse,
             "sse_query": self.sse_query,
+            "notes": list(self.notes),
             "output": output,
             "output_kind": None if output is None else self.output_kind,
         }

@@ -17,6 +17,7 @@ _KINDS: dict[str, Any] = {
     "background": str,
     "embed": bool,
     "strict": bool,
+    "damaged": bool,
     "solver": str,
     "loss": str,
     "init": str,
@@ -51,6 +52,7 @@ class StoreSettings:
         background: what transparency is laid on.
         embed: keep the original files' bytes inside the memory file.
         strict: an unreadable file is an error.
+        damaged: store files that are cut short as far as they go.
         solver: of Stage I.
         iterations: N of Algorithm 1 (gradient solver).
         learning_rate: 'auto' (backtracking, the loss falls at every step) or a fixed rate.
@@ -70,6 +72,7 @@ class StoreSettings:
     background: str = "grey"
     embed: bool = False
     strict: bool = False
+    damaged: bool = False
     solver: Solver = "auto"
     iterations: int | None = None
     learning_rate: str | float = "auto"
