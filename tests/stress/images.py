@@ -130,6 +130,8 @@ def check_seen(data: bytes, whole: bytes) -> None:
         return
     if "coarsely" in (image.flaw or "") or image.pixels.shape != full.pixels.shape or b"\xff\xc2" in whole or whole[:1] in b"IM":
         return  # of a TIFF of floats the range of values may not have come yet
+    if whole[:2] in (b"P1", b"P2", b"P3") and image.flaw is None:
+        return  # that the last number has lost digits cannot be seen
     seen = np.ones(image.pixels.shape[:2], bool) if image.missing is None else ~image.missing
     assert np.array_equal(image.pixels[seen], full.pixels[seen]), "what is seen is not in the file"
 

@@ -5,7 +5,7 @@ to is filled with another value, or other bytes are put where the file ends. Wha
 is not. So nothing has to be known about how far a decoder got, and no pixel that a decoder made up counts as seen.
 
 * Scan lines or blocks that come one by one (a JPEG of one scan, PNG, GIF, TIFF, BMP, PPM): memory of zeros, and of ones.
-* A JPEG in several scans (progressive, or a scan for each colour) that ends within the first values of a block, and WebP: three
+* A JPEG in several scans (progressive, or a scan for each colour) that ends within the first values of a block, and WebP: several
   endings. Blocks rest on those before them, so that all is missing from the first row on that differs.
 * A JPEG in several scans that ends later: all of the picture is there, in parts coarsely.
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
     from PIL.ImageFile import ImageFile
 
+MAX_PIXELS_CUT = 40_000_000  # of a file that ends too early, which is decoded more than once
 MAX_FILLING = 64 << 20  # bytes that a WebP may claim to have beyond its end
 _TOGETHER = 512  # rows, a multiple of 8
 _BLOCK = 16  # rows of the largest block of JPEG and WebP; what lies so far above a block may depend on it
@@ -96,12 +97,18 @@ def part_of(data: bytes, kind: Format, opened: Callable[[bytes], ImageFile]) -> 
     Raises:
         ImageError: not a single pixel is in it.
     """
+    width, height = opened(closed(data, kind)).size
+    if width * height > MAX_PIXELS_CUT:
+        limit = f"such files are read up to {MAX_PIXELS_CUT // 10**6} megapixels"
+        raise ImageError(f"the {kind} file is cut short; {limit}", AGAIN)
     if _webp_ends_early(data, kind):
         fillings = (b"\0", b"\xff", _noise(1), _noise(2))
         return _compared([_closed_webp(data, filling) for filling in fillings], opened)
     in_scans = _in_scans(data) if kind == "JPEG" else None
     if in_scans is not None:
         return _compared(in_scans, opened)
+    if kind == "PPM" and data[1:2] in b"123":
+        data = data[: len(data) - len(data.rsplit(maxsplit=1)[-1])]  # of the last number some digits may be missing
     low, high = _filled(opened(data), 0), _filled(opened(data), 1)
     known = _same(low, high)
     if low.mode[0] in "IF" and known.any():  # whose range of values is looked for
@@ -162,27 +169,33 @@ def _filled(file: ImageFile, ink: int) -> ImageFile:
 
 def _compared(files: list[bytes], opened: Callable[[bytes], ImageFile]) -> Part:
     """The same file with different endings: known are the rows above the first that differs, less a block."""
-    loaded: list[ImageFile] = []
+    first, rows, compared = None, 0, len(files) == 1
     for data in files:
         with suppress(OSError, EOFError, ValueError, SyntaxError):  # an ending that the decoder refuses says nothing
             file = opened(data)
             file.load()
-            loaded.append(file)
-    if not loaded:
+            if first is None:
+                first, rows = file, file.size[1]
+                continue
+            compared, same = True, _same(first, file).all(axis=1)
+            if not same.all():
+                rows = min(rows, max(0, int(same.argmin()) // _BLOCK * _BLOCK - _BLOCK // 2))
+    if first is None:
         raise ImageError("the file is cut short, before the first pixels", AGAIN)
-    first, others = loaded[0], loaded[1:]
-    known = np.full(first.size[::-1], len(files) == 1 or len(others) > 0)
-    for other in others:
-        same = _same(first, other).all(axis=1)
-        if not same.all():
-            known[max(0, int(same.argmin()) // _BLOCK * _BLOCK - _BLOCK // 2) :] = False
+    known = np.zeros(first.size[::-1], bool)
+    known[: rows if compared else 0] = True
     return Part(first, known, coarse=len(files) == 1)
 
 
 def _same(one: ImageFile, other: ImageFile) -> Bool:
-    """(height, width) where two pictures are equal, in all channels."""
-    same: Bool = np.asarray(one) == np.asarray(other)
-    return same if same.ndim == 2 else np.logical_and.reduce(same, axis=2)
+    """(height, width) where two pictures are equal, in all channels; strip by strip, which bounds the memory."""
+    width, height = one.size
+    same = np.empty((height, width), bool)
+    for top in range(0, height, _TOGETHER):
+        box = (0, top, width, min(height, top + _TOGETHER))
+        equal = np.asarray(one.crop(box)) == np.asarray(other.crop(box))
+        same[top : box[3]] = equal if equal.ndim == 2 else equal.all(axis=2)
+    return same
 
 
 def _as_mask(array: Bool) -> PILImage:
@@ -241,7 +254,7 @@ def _in_scans(data: bytes) -> list[bytes] | None:
         return [sound + _END]
     components, first = found.scans[-1]
     if first and not found.whole and covered | components >= found.components:
-        return [sound + filling + _END for filling in (b"\0" * 4096, _noise(1), _noise(2))]
+        return [sound + filling + _END for filling in (b"\0" * 4096, _noise(1))]
     raise ImageError("the JPEG file is cut short, before its colours", AGAIN)
 
 

@@ -18,7 +18,7 @@ from uhop_cli.kernel.feature_map import KernelFamily, compress, initial_weight, 
 from uhop_cli.kernel.gradient import GradientSettings, descend
 from uhop_cli.kernel.losses import LOSSES, SeparationLoss, TemperatureLoss
 from uhop_cli.progress import OnProgress, Progress
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 from uhop_cli.storing.feature_dim import smallest_dim
 from uhop_cli.storing.needs import AUTO_FEATURE_DIM, check_memory
 from uhop_cli.storing.settings import StoreSettings
@@ -89,8 +89,8 @@ def margins(kernel: KernelFamily, norms: Float32, patterns: UInt8, seed: int) ->
     sample = _sample(count, _rivals(count), seed)
     unit = _unit_features(kernel, unit_rows(patterns[sample]))
     lengths = norms[:, kernel.chosen]
-    bank = Bank(patterns)
-    columns = (unit @ kernel.weight).T * np.float32(bank.scale)  # (d, sample)
+    X = pattern_matrix(patterns)
+    columns = (unit @ kernel.weight).T * np.float32(X.scale)  # (d, sample)
     closest = np.empty(count, np.float32)  # the largest cosine of each memory with another one in the sample
 
     def work(rows: slice, pixels: Float32) -> None:
@@ -99,7 +99,7 @@ def margins(kernel: KernelFamily, norms: Float32, patterns: UInt8, seed: int) ->
         cosines[sample[inside] - rows.start, inside] = -1
         closest[rows] = cosines.max(axis=1)
 
-    bank.each_chunk(work)
+    X.each_chunk(work)
     return 1 - closest
 
 

@@ -20,7 +20,7 @@ from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.types import Bool, Float32, Int64
 from uhop_cli.corruption.corruption import SUITE, Corruption
 from uhop_cli.evidence.choice import choose
-from uhop_cli.evidence.codes import Shortlist
+from uhop_cli.evidence.codes import CodeIndex
 from uhop_cli.evidence.confidence import fit_confidence
 from uhop_cli.evidence.visible import visible_features, visible_log_likelihood
 from uhop_cli.memory.memory import Memory
@@ -29,7 +29,7 @@ from uhop_cli.querying.budget import Budget
 from uhop_cli.querying.by_evidence import ByEvidence
 from uhop_cli.querying.by_similarity import pattern_lengths
 from uhop_cli.retrieval.inverse_temperature import auto_beta
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import PatternMatrix, pattern_matrix
 from uhop_cli.storing.settings import StoreSettings
 
 WORK = 4e9  # values of memories that may be looked at for each corruption; it sets how many queries there are
@@ -96,8 +96,8 @@ def wilson(right: int, queries: int) -> tuple[float, float]:
 
 def self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | None = None) -> SelfTest:
     """Run the suite on a memory whose kernel is learned and whose rho, beta and calibration are still open."""
-    evidence = ByEvidence(memory, Bank(memory.patterns), Budget(memory, CPU, "evidence"))
-    lengths = pattern_lengths(evidence.bank)
+    evidence = ByEvidence(memory, pattern_matrix(memory.patterns), Budget(memory, CPU, "evidence"))
+    lengths = pattern_lengths(evidence.X)
     rng = np.random.default_rng([settings.seed, 1])
     count = queries_for(len(memory), memory.spec.dim)
     outcomes, known = [], []
@@ -162,19 +162,19 @@ class _Outcome:
 
 def _try(evidence: ByEvidence, lengths: Float32, corruption: Corruption | None, rows: Int64, seed: int) -> _Outcome:
     """Damage the memories in `rows` (None: not at all), choose by evidence, compare; then again with each left out."""
-    memory, examiner = evidence.memory, evidence.examiner
+    memory, engine = evidence.memory, evidence.engine
     truth = unit_rows(memory.patterns[rows])
     damaged = truth if corruption is None else corruption(truth, memory.spec, seed).patterns
     places = np.arange(len(rows))
-    query = examiner.prepare(damaged)
-    scores, cosines = examiner.scan(query)
-    listed = examiner.shortlist(query, scores, cosines)
+    query = engine.prepare(damaged)
+    scores, cosines = engine.scan(query)
+    listed = engine.candidates(query, scores, cosines)
     choice = choose(query, scores, cosines, listed)
-    error = np.square(np.clip(evidence.bank.read_out(choice.weights), 0, 1) - truth).sum(axis=1)
+    error = np.square(np.clip(evidence.X.read_out(choice.weights), 0, 1) - truth).sum(axis=1)
     scores[:, places, rows] = -np.inf
     cosines[places, rows] = -np.inf
     without = choose(query, scores, cosines, listed)
-    lead = _leads(memory, evidence.bank, lengths, damaged, rows)
+    lead = _leads(memory, evidence.X, lengths, damaged, rows)
     return _Outcome(
         corruption,
         lead[:-1] > 0,
@@ -185,7 +185,7 @@ def _try(evidence: ByEvidence, lengths: Float32, corruption: Corruption | None, 
     )
 
 
-def _shortlisted(memory: Memory, shortlist: Shortlist, corruption: Corruption, rows: Int64, seed: int) -> float:
+def _shortlisted(memory: Memory, shortlist: CodeIndex, corruption: Corruption, rows: Int64, seed: int) -> float:
     """The share of the memories in `rows` that the shortlists of their damaged copies hold."""
     damaged = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed).patterns
     return float((shortlist(damaged) == rows[:, None]).any(axis=1).mean())
@@ -197,7 +197,7 @@ def _try_known(evidence: ByEvidence, corruption: Corruption, noise: float, rows:
     damaged, visible = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed)
     assert visible is not None, "MASKS are the corruptions that have a mask"
     damaged = Corruption("noise", noise)(damaged, memory.spec, seed).patterns if noise else damaged
-    scores = visible_log_likelihood(evidence.bank, damaged, visible)
+    scores = visible_log_likelihood(evidence.X, damaged, visible)
     features, right = visible_features(scores, damaged, visible), scores.argmax(axis=1) == rows
     scores[np.arange(len(rows)), rows] = -np.inf
     return _Sample(features, right, visible_features(scores, damaged, visible))
@@ -213,13 +213,13 @@ def _calibrate(samples: list[_Sample]) -> dict[str, Any] | None:
     return fit_confidence(features[finite], right[finite]).to_json()
 
 
-def _leads(memory: Memory, bank: Bank, bare: Float32, queries: Float32, rows: Int64) -> Float32:
+def _leads(memory: Memory, X: PatternMatrix, bare: Float32, queries: Float32, rows: Int64) -> Float32:
     """Lead in cosine of the right memories, in `rows`, over the best other one: for every member of the family, then for the bare
     pixels, whose lengths are `bare` (M,): (R + 1, Q). One pass over the memories, of which nothing is kept."""
     probes, norms = memory.kernel.probes(queries)  # (R, Q, d), (R, Q)
     probes = np.concatenate([probes, queries[None]])
     norms = np.concatenate([norms, np.linalg.norm(queries, axis=1)[None]])
-    columns = (_inverse(norms)[:, :, None] * probes * np.float32(bank.scale)).reshape(-1, bank.dim).T  # (d, (R + 1) Q)
+    columns = (_inverse(norms)[:, :, None] * probes * np.float32(X.scale)).reshape(-1, X.dim).T  # (d, (R + 1) Q)
     own, rivals = np.zeros_like(norms), np.full_like(norms, -1)
     guard = Lock()
 
@@ -233,7 +233,7 @@ def _leads(memory: Memory, bank: Bank, bare: Float32, queries: Float32, rows: In
         with guard:
             np.maximum(rivals, cosines.max(axis=0), out=rivals)
 
-    bank.each_chunk(work)
+    X.each_chunk(work)
     return own - rivals
 
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from uhop_cli.arrays.types import Float32
 from uhop_cli.evidence.agreement import agreement, value_density
-from uhop_cli.evidence.choice import PROPOSALS
 from uhop_cli.evidence.likelihoods import RHOS
+from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.experiments.methods.learners import Learner
 from uhop_cli.experiments.methods.task import Task
 from uhop_cli.kernel.closed_form import RHO_GRID
