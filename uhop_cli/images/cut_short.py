@@ -86,19 +86,19 @@ def ends_early(error: Exception, file: ImageFile, data: bytes) -> bool:
     return is_cut(error) or _beyond(getattr(file, "tag_v2", {}), len(data))
 
 
-def part_of(data: bytes, kind: Format, opened: Callable[[bytes], ImageFile]) -> Part:
+def part_of(data: bytes, kind: Format, pixels: int, opened: Callable[[bytes], ImageFile]) -> Part:
     """What can be decoded of a file that ends too early.
 
     Args:
         data: the file.
         kind: its format.
+        pixels: how many it has, at full size.
         opened: a file from its bytes, ready to be loaded.
 
     Raises:
-        ImageError: not a single pixel is in it.
+        ImageError: not a single pixel is in it, or it is too large.
     """
-    width, height = opened(closed(data, kind)).size
-    if width * height > MAX_PIXELS_CUT:
+    if pixels > MAX_PIXELS_CUT:
         limit = f"such files are read up to {MAX_PIXELS_CUT // 10**6} megapixels"
         raise ImageError(f"the {kind} file is cut short; {limit}", AGAIN)
     if _webp_ends_early(data, kind):

@@ -169,7 +169,7 @@ def _decode(file: ImageFile, kind: Format, data: bytes, side: int) -> Image:
     width, height = file.size
     drafted = file.draft(None, (_DRAFT_MARGIN * side,) * 2) if side else None
     step = 1 if drafted is None else round(width / drafted[1][2])
-    picture, part = _loaded(file, kind, data, side)
+    picture, part = _loaded(file, kind, data, side, width * height)
     gaps = part is not None and interlaced(data, kind)  # which are filled before anything is averaged
     reduce = max(1, min(picture.size) // (_REDUCE_MARGIN * side)) if side and not gaps else 1
     pixels, alpha = to_arrays(picture, reduce)
@@ -189,7 +189,7 @@ def _decode(file: ImageFile, kind: Format, data: bytes, side: int) -> Image:
     return Image(upright(pixels, turn), None if alpha is None else upright(alpha, turn), axes, missing, flaw, pages(data, kind))
 
 
-def _loaded(file: ImageFile, kind: Format, data: bytes, side: int) -> tuple[PILImage, Part | None]:
+def _loaded(file: ImageFile, kind: Format, data: bytes, side: int, pixels: int) -> tuple[PILImage, Part | None]:
     """The loaded picture and, where not all of it is in the file, which part is."""
     whole = sound(closed(data, kind), kind)
     if whole is data:
@@ -207,7 +207,7 @@ def _loaded(file: ImageFile, kind: Format, data: bytes, side: int) -> tuple[PILI
             copy.draft(None, (_DRAFT_MARGIN * side,) * 2)
         return copy
 
-    part = part_of(data if kind == "WEBP" else whole, kind, again)
+    part = part_of(data if kind == "WEBP" else whole, kind, pixels, again)
     if part.known.all() and not part.coarse:
         return part.image, None  # nothing of the picture is missing, but what should follow it
     return part.image, part
