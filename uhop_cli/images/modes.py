@@ -86,13 +86,14 @@ def _eight_bit(strip: PILImage, gray: bool) -> PILImage:
 
 
 def _from_lab(strip: PILImage) -> PILImage:
-    """CIE L*a*b* (8 bits: 255 L* / 100, a* + 128, b* + 128) as sRGB: X / Xn = f^-1(L' + a* / 500), Y / Yn = f^-1(L'), Z / Zn =
+    """CIE L*a*b* (8 bits: 255 L* / 100, and a*, b* with a sign) as sRGB: X / Xn = f^-1(L' + a* / 500), Y / Yn = f^-1(L'), Z / Zn =
     f^-1(L' - b* / 200) with L' = (L* + 16) / 116, then the matrix and the curve of sRGB."""
     from PIL import Image
 
-    lab = np.asarray(strip).astype(np.float64)
+    lab = np.asarray(strip)
     middle = (lab[..., 0] * (100 / 255) + 16) / 116
-    roots = np.stack((middle + (lab[..., 1] - 128) / 500, middle, middle - (lab[..., 2] - 128) / 200), axis=-1)
+    a, b = (lab[..., channel].astype(np.int8) for channel in (1, 2))
+    roots = np.stack((middle + a / 500, middle, middle - b / 200), axis=-1)
     linear = np.clip((np.where(roots > 6 / 29, roots**3, (roots - 4 / 29) * (108 / 841)) * _WHITE) @ _SRGB.T, 0, 1)
     curved = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return Image.fromarray(np.rint(255 * curved).astype(np.uint8))
