@@ -167,6 +167,14 @@ def test_a_file_that_lacks_only_what_follows_the_picture_is_whole():
         assert image.flaw is None
         assert image.missing is None
         assert np.array_equal(image.pixels, RGB)
+    for name in ("JPEG", "JPEG 4:4:4", "JPEG grey", "JPEG CMYK", "JPEG restarts"):
+        data = ROW_BY_ROW[name]
+        for lacking in (1, 2):
+            for draft in (None, (2, 2)):
+                image = decode(data[:-lacking], draft=draft)
+                assert image.flaw is None
+                assert np.array_equal(image.pixels, decode(data, draft=draft).pixels)
+        assert decode(data[:-30]).flaw is not None
 
 
 def test_the_header_of_a_webp_that_is_cut_short():
@@ -193,6 +201,8 @@ def test_of_a_png_nothing_counts_after_a_wrong_checksum():
     good = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", body[:half])
     assert decode(good + bytes(second) + chunk(b"IEND", b"")).flaw is None
     second[20] ^= 4
+    first = good.replace(b"IDAT", b"IDAT" + b"x", 1)
+    assert "the PNG file is damaged, before the first pixels" in refusal(first + bytes(second)).message
     image = decode(good + bytes(second) + chunk(b"IEND", b""))
     assert image.flaw.startswith("the PNG file is damaged: ")
     assert 0.4 < seen(image).mean() <= 0.5

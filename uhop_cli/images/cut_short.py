@@ -64,13 +64,13 @@ def sound(data: bytes, kind: Format) -> bytes:
     """The file as far as it is sound: of a PNG up to the first piece of the picture whose checksum is wrong, others as they are."""
     if kind != "PNG":
         return data
-    at = 8
+    at, view = 8, memoryview(data)
     while at + 12 <= len(data):
         length = int.from_bytes(data[at : at + 4])
         end = at + 8 + length
         if end + 4 > len(data):
             break
-        if data[at + 4 : at + 8] == b"IDAT" and _crc(data, at + 4, end) != int.from_bytes(data[end : end + 4]):
+        if data[at + 4 : at + 8] == b"IDAT" and zlib.crc32(view[at + 4 : end]) != int.from_bytes(data[end : end + 4]):
             return data[: at + 8]
         at = end + 4
     return data
@@ -111,10 +111,16 @@ def part_of(data: bytes, kind: Format, pixels: int, opened: Callable[[bytes], Im
         data = data[: len(data) - len(data.rsplit(maxsplit=1)[-1])]  # of the last number some digits may be missing
     low, high = _filled(opened(data), 0), _filled(opened(data), 1)
     known = _same(low, high)
+    if kind == "JPEG" and 0 < np.count_nonzero(~known.all(axis=1)) <= 2 * _BLOCK:  # it may lack only the mark of its end
+        end = _compared(_ended(data), opened)
+        if end.known.all():
+            return end
+    from PIL import Image
+
     if low.mode[0] in "IF" and known.any():  # whose range of values is looked for
         column, row = (int(at[0]) for at in np.nonzero(known.T))
         value: Any = low.getpixel((column, row))
-        low.paste(value, mask=_as_mask(~known))
+        low.paste(value, mask=Image.fromarray(~known))
     return Part(low, known)
 
 
@@ -198,16 +204,6 @@ def _same(one: ImageFile, other: ImageFile) -> Bool:
     return same
 
 
-def _as_mask(array: Bool) -> PILImage:
-    from PIL import Image
-
-    return Image.fromarray(array)
-
-
-def _crc(data: bytes, begin: int, end: int) -> int:
-    return zlib.crc32(memoryview(data)[begin:end])
-
-
 def _noise(seed: int) -> bytes:
     """Bytes that look like compressed data, but never like a marker."""
     return Random(seed).randbytes(4096).replace(b"\xff", b"\x5a")
@@ -254,8 +250,13 @@ def _in_scans(data: bytes) -> list[bytes] | None:
         return [sound + _END]
     components, first = found.scans[-1]
     if first and not found.whole and covered | components >= found.components:
-        return [sound + filling + _END for filling in (b"\0" * 4096, _noise(1))]
+        return _ended(sound)
     raise ImageError("the JPEG file is cut short, before its colours", AGAIN)
+
+
+def _ended(data: bytes) -> list[bytes]:
+    """A JPEG with different ends."""
+    return [data.removesuffix(b"\xff") + filling + _END for filling in (b"\0" * 4096, _noise(1))]
 
 
 def _jpeg_scans(data: bytes) -> _Scans:

@@ -181,10 +181,11 @@ def _decode(file: ImageFile, kind: Format, data: bytes, side: int) -> Image:
         if gaps:
             pixels = pixels.copy()  # what Pillow lends is not to be written to
             spread((pixels, known) if alpha is None else (pixels, alpha, known))
-        flaw = _flaw(kind, known, coarse=gaps or part.coarse, cut=sound(data, kind) is data)
+        cut = sound(data, kind) is data
+        flaw = _flaw(kind, known, coarse=gaps or part.coarse, cut=cut)
         known = _whole_blocks(known, reduce)
         if not known.any():
-            raise ImageError(f"the {kind} file is cut short, before the first pixels", AGAIN)
+            raise ImageError(f"the {kind} file is {'cut short' if cut else 'damaged'}, before the first pixels", AGAIN)
         missing = None if known.all() else upright(~known, turn)
     return Image(upright(pixels, turn), None if alpha is None else upright(alpha, turn), axes, missing, flaw, pages(data, kind))
 
