@@ -289,7 +289,7 @@ def test_what_a_file_lacks_is_missing_and_said(folder: Path, tmp_path: Path) -> 
     assert "the rest is taken as missing" in query.notes[0]
     result = restorer.restore(path)
     assert result.notes == query.notes == tuple(result.to_json()["notes"])
-    assert result.matches[0].row == restorer.restore(folder / "images" / "p02.png").matches[0].row
+    assert result.answer.matches[0].row == restorer.restore(folder / "images" / "p02.png").answer.matches[0].row
     for settings in (QuerySettings(mask_file=path), QuerySettings(truth=path)):
         with pytest.raises(ImageError, match="is cut short"):
             Restorer(folder / "m.safetensors", settings).prepare(folder / "images" / "p02.png")

@@ -60,16 +60,6 @@ class Identification:
         steps, converged, energy: of the dynamics.
         settled: memory, metastable or diffuse; `metastable_size` counts the memories with a part in it.
         inside_radius: whether the query lay in the certified radius of its match; None for models that have none.
-<<<<<<< HEAD
-        sse, sse_query: squared error of the state and of the query, where the truth is known.
-        output_kind: 'original' or 'state'.
-        original: the stored file's bytes, if the output is the original; `suffix` is its file name's.
-        state, damaged: pixels (H, W, C) of the retrieved state and of the query.
-        pictures: pixels of every step, if the trace was asked for.
-        arrays: x, weights, energy, for `--states`.
-        notes: those of the query.
-=======
->>>>>>> main
     """
 
     matches: tuple[Match, ...]
@@ -132,6 +122,7 @@ class Restoration:
         error: against the truth, where that is known.
         pictures: the output, and what it was made from.
         arrays: x, weights, energy, for `--states`.
+        notes: those of the query.
     """
 
     query: str
@@ -152,35 +143,10 @@ class Restoration:
         return {
             "query": self.query,
             "match": None if match is None else {"name": match.name, "path": match.path, "weight": match.weight},
-<<<<<<< HEAD
-            "confidence": self.confidence,
-            "matches": [
-                {
-                    "rank": item.rank,
-                    "name": item.name,
-                    "path": item.path,
-                    "weight": item.weight,
-                    "similarity": item.similarity,
-                    "names": list(item.names),
-                }
-                for item in self.matches
-            ],
-            "kernel": self.kernel,
-            "map": self.map,
-            "steps": self.steps,
-            "converged": self.converged,
-            "energy": list(self.energy),
-            "settled": self.settled,
-            "metastable_size": self.metastable_size,
-            "inside_radius": self.inside_radius,
-            "sse": self.sse,
-            "sse_query": self.sse_query,
-            "notes": list(self.notes),
-=======
             **self.answer.to_json(),
             "sse": None if self.error is None else self.error.state,
             "sse_query": None if self.error is None else self.error.query,
->>>>>>> main
+            "notes": list(self.notes),
             "output": output,
             "output_kind": None if output is None else self.pictures.kind,
         }

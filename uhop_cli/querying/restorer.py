@@ -106,35 +106,6 @@ class Restorer:
             "energy": np.array(found.energy),
         }
         return Restoration(
-<<<<<<< HEAD
-            query.name,
-            matches,
-            confidence is None or confidence >= settings.min_confidence,
-            confidence,
-            answer.kernels[place],
-            answer.map,
-            int(answer.steps[place]),
-            bool(answer.converged[place]),
-            energy,
-            str(kinds[0]),
-            int(sizes[0]),
-            self._inside_radius(query, matches[0]),
-            None if query.truth is None else squared_error(state, query.truth),
-            None if query.truth is None else squared_error(query.pattern, query.truth),
-            "state" if original is None else "original",
-            original,
-            suffix,
-            to_pixels(state[None], spec)[0],
-            to_pixels(query.pattern[None], spec)[0],
-            pictures,
-            {
-                "x": np.stack([query.pattern, *(picture[place] for picture in answer.pictures)]),
-                "weights": weights,
-                "energy": np.array(energy),
-                **({} if answer.rows is None else {"rows": answer.rows[place]}),
-            },
-            query.notes,
-=======
             query=query.name,
             answer=found,
             error=None
@@ -142,7 +113,7 @@ class Restorer:
             else SquaredErrors(state=squared_error(state, truth), query=squared_error(query.pattern, truth)),
             pictures=self._pictures(query, answer, place, matches[0]),
             arrays=arrays if answer.rows is None else {**arrays, "rows": answer.rows[place]},
->>>>>>> main
+            notes=query.notes,
         )
 
     def _identification(self, query: Query, answer: Answer, place: int, matches: tuple[Match, ...]) -> Identification:

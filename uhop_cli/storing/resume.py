@@ -24,12 +24,9 @@ from numpy.typing import NDArray
 from uhop_cli.arrays.types import UInt8
 from uhop_cli.errors import MemoryFileError
 from uhop_cli.files.atomic import AtomicFile, temporary_files
-<<<<<<< HEAD
-from uhop_cli.files.system import READ_NO_LINK, is_users, read_at
-=======
 from uhop_cli.files.names import escape
 from uhop_cli.files.regular import open_regular
->>>>>>> main
+from uhop_cli.files.system import is_users, read_at
 from uhop_cli.files.targets import resolve
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.version import __version__
@@ -178,17 +175,8 @@ def _open(path: Path) -> int:
     Raises:
         MemoryFileError: it is none.
     """
-<<<<<<< HEAD
-    descriptor = os.open(path, READ_NO_LINK)
-    try:
-        info = os.fstat(descriptor)
-        if not stat.S_ISREG(info.st_mode) or not is_users(info):
-            raise OSError(f"{path} is not the user's")
-    except BaseException:
-=======
     descriptor = open_regular(path, MemoryFileError, follow=False)
-    if os.fstat(descriptor).st_uid != os.geteuid():
->>>>>>> main
+    if not is_users(os.fstat(descriptor)):
         os.close(descriptor)
         raise MemoryFileError(f"{escape(path)}: not the user's")
     return descriptor

@@ -56,12 +56,8 @@ class StoreSettings:
         background: what transparency is laid on.
         embed: keep the original files' bytes inside the memory file.
         strict: an unreadable file is an error.
-<<<<<<< HEAD
         damaged: store files that are cut short as far as they go.
-        solver: of Stage I.
-=======
         solver: of Stage I. 'auto' is the closed form, unless an option of the gradient solver is set.
->>>>>>> main
         iterations: N of Algorithm 1 (gradient solver).
         learning_rate: 'auto' (backtracking, the loss falls at every step) or a fixed rate.
         loss: separation loss of the gradient solver.

@@ -17,14 +17,9 @@ from numpy.typing import NDArray
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import UInt8
 from uhop_cli.errors import ImageError
-<<<<<<< HEAD
 from uhop_cli.files.names import escape, relative_name
-from uhop_cli.images.decode import Header, Image, decode, decoding_threads, read_bytes, read_header
-=======
-from uhop_cli.files.names import escape
 from uhop_cli.files.regular import open_regular
-from uhop_cli.images.decode import MAX_PIXELS, MAX_SIDE, Header, Image, decode, decoding_threads, read_bytes, read_header
->>>>>>> main
+from uhop_cli.images.decode import Header, Image, decode, decoding_threads, read_bytes, read_header
 from uhop_cli.images.discover import Skipped, discover
 from uhop_cli.images.limits import MAX_PIXELS, MAX_SIDE
 from uhop_cli.images.patterns import PatternSpec, gaps_transparent, to_pattern

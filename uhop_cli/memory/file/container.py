@@ -18,11 +18,8 @@ from typing import Any
 
 from uhop_cli.errors import MemoryFileError
 from uhop_cli.files.names import escape
-<<<<<<< HEAD
-from uhop_cli.files.system import read_at
-=======
 from uhop_cli.files.regular import open_regular
->>>>>>> main
+from uhop_cli.files.system import read_at
 
 MAX_HEADER = 16 << 20  # a header of ours is 64 KiB; parsing costs some ten times the text
 

@@ -13,11 +13,7 @@ from uhop_cli.errors import MemoryFileError, UhopError
 from uhop_cli.evidence.statistics import Statistics
 from uhop_cli.files.lock import lock
 from uhop_cli.files.names import escape
-<<<<<<< HEAD
-from uhop_cli.files.regular import open_regular
 from uhop_cli.files.system import content, read_at
-=======
->>>>>>> main
 from uhop_cli.images.patterns import PatternSpec, to_vectors
 from uhop_cli.kernel.feature_map import KernelFamily
 from uhop_cli.memory.entries import Entries
