@@ -19,7 +19,7 @@ from uhop_cli.cli.output import Output, complain
 from uhop_cli.cli.query_report import print_result, print_summary
 from uhop_cli.errors import ImageError, OutputError, UhopError
 from uhop_cli.files.names import escape
-from uhop_cli.images.discover import Found
+from uhop_cli.images.discover import Found, Skipped
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -65,7 +65,7 @@ class Session:
         self.strips: list[list[Any]] = []
         self.places: set[str] = set()
 
-    def run(self, found: Sequence[Found | None]) -> None:
+    def run(self, found: Sequence[Found | Skipped | None]) -> None:
         """Answers all queries: decoded on all cores, answered together, written on all cores, told in order."""
         from concurrent.futures import ThreadPoolExecutor
 
@@ -79,21 +79,26 @@ class Session:
                 if progress and self.several:
                     progress(Progress("restore", min(start + TOGETHER, len(found)), len(found)))
 
-    def _batch(self, found: Sequence[Found | None], pool: Executor) -> None:
-        paths, queries = [], []
-        for item, query in zip(found, pool.map(self._prepare, found), strict=True):
+    def _batch(self, found: Sequence[Found | Skipped | None], pool: Executor) -> None:
+        prepared = list(pool.map(self._prepare, found))
+        queries = [query for query in prepared if not isinstance(query, ImageError)]
+        results = self.restorer.answer(queries) if queries else []
+        taken = [item for item, query in zip(found, prepared, strict=True) if not isinstance(query, ImageError)]
+        places = [self._place(None if item is None else item.path, result) for item, result in zip(taken, results, strict=True)]
+        answers = zip(results, pool.map(self._write, places, results), strict=True)
+        for item, query in zip(found, prepared, strict=True):
             if isinstance(query, ImageError):
                 self._fail("-" if item is None else item.shown, query)
+                self.screen.essential("")
             else:
-                paths.append(None if item is None else item.path)
-                queries.append(query)
-        results = self.restorer.answer(queries) if queries else []
-        places = [self._place(path, result) for path, result in zip(paths, results, strict=True)]
-        for result, written in zip(results, pool.map(self._write, places, results), strict=True):
-            self._take(result, written)
+                for note in query.notes:
+                    self.screen.note(f"{query.name}: {note}")
+                self._take(*next(answers))
 
-    def _prepare(self, item: Found | None) -> Query | ImageError:
+    def _prepare(self, item: Found | Skipped | None) -> Query | ImageError:
         try:
+            if isinstance(item, Skipped):
+                return ImageError(f"{item.shown}: {item.reason}", item.hint)
             return self.restorer.prepare(_standard_input(), "-") if item is None else self.restorer.prepare(item.path)
         except ImageError as error:
             return error
@@ -168,10 +173,10 @@ class Session:
             console.print(side_by_side(pictures, console.width))
 
     def _fail(self, name: str, error: UhopError) -> None:
-        self.failed.append({"path": name, "reason": error.message})
+        self.failed.append({"path": name, "reason": error.message.removeprefix(f"{name}: ")})
         complain(error.message, error.hint)
 
-    def finish(self, images: Sequence[Path], found: Sequence[Found | None], started: float) -> None:
+    def finish(self, images: Sequence[Path], found: Sequence[Found | Skipped | None], started: float) -> None:
         """Writes the strip, prints what is left to print, and leaves with the exit code."""
         from uhop_cli.querying.restorer import query_document
 

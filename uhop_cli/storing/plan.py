@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from uhop_cli.errors import ImageError, OutputError
-from uhop_cli.files.names import escape
+from uhop_cli.files.names import escape, relative_name
 from uhop_cli.images.discover import Skipped
 from uhop_cli.images.patterns import PatternSpec, choose_spec
 from uhop_cli.memory.memory import Memory
@@ -95,7 +95,7 @@ def make_plan(
         ImageError: a path is not there, or there is nothing to store.
     """
     folder = Path(os.path.realpath(target)).parent
-    sources, skipped = collect(paths, folder)
+    sources, skipped = collect(paths, folder, damaged=settings.damaged)
     spec = old.spec if old is not None else spec_of(sources, settings, skipped, progress)
     kept, unchanged, changed, removed = compare(old, sources, folder, prune=prune)
     if unchanged:
@@ -196,4 +196,4 @@ def entry_name(memory: Memory, name: str | bytes, folder: Path) -> bytes:
     raw = os.fsencode(name)
     if memory.entries.find(raw) is not None:
         return raw
-    return os.fsencode(os.path.relpath(os.fsdecode(raw), folder))
+    return relative_name(os.fsdecode(raw), folder)
