@@ -8,6 +8,8 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from uhop_cli.arrays.types import Bool, Float32, UInt8
+from uhop_cli.memory.originals import Whereabouts
+from uhop_cli.querying.confidence_words import Words, confidence_words
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Match:
-    """A stored pattern as an answer; `names` are all its files, the first of which names it."""
+    """A stored pattern as an answer; `names` are all its files. `name` and `path` are the one that was used, an existing one first."""
 
     rank: int
     name: str
@@ -59,6 +61,7 @@ class Restoration:
         state, damaged: pixels (H, W, C) of the retrieved state and of the query.
         pictures: pixels of every step, if the trace was asked for.
         arrays: x, weights, energy, for `--states`.
+        whereabouts: what became of the file of the answer; None where nothing fits, and for a memory that has no file.
     """
 
     query: str
@@ -82,6 +85,12 @@ class Restoration:
     damaged: UInt8
     pictures: tuple[UInt8, ...]
     arrays: dict[str, NDArray[Any]]
+    whereabouts: Whereabouts | None = None
+
+    @property
+    def words(self) -> Words | None:
+        """How sure the answer is, for a person."""
+        return confidence_words(self.confidence, self.fits)
 
     @property
     def match(self) -> Match | None:
@@ -93,8 +102,17 @@ class Restoration:
         match = self.match
         return {
             "query": self.query,
-            "match": None if match is None else {"name": match.name, "path": match.path, "weight": match.weight},
+            "match": None
+            if match is None
+            else {
+                "name": match.name,
+                "path": match.path,
+                "weight": match.weight,
+                "also": [name for name in match.names if name != match.name],
+                "original": self.whereabouts,
+            },
             "confidence": self.confidence,
+            "confidence_words": self.words,
             "matches": [
                 {
                     "rank": item.rank,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from uhop_cli.images.formats import HEAD_BYTES, SUFFIXES, sniff
 from uhop_cli.images.patterns import holes_only, to_pixels, to_query, with_mask
 from uhop_cli.memory.file.reader import load
 from uhop_cli.memory.memory import Memory
-from uhop_cli.memory.originals import open_original
+from uhop_cli.memory.originals import Original, OriginalFiles
 from uhop_cli.querying.answer import Answer
 from uhop_cli.querying.certificate import certified_radius
 from uhop_cli.querying.restoration import Match, Query, Restoration
@@ -46,6 +47,7 @@ class Restorer:
         flop = 2.0 * len(self.memory) * self.memory.spec.dim * 10
         self.device = resolve_device(self.settings.device, flop)
         self.retriever = Retriever(self.memory, self.settings.retrieval, self.device)
+        self.originals = None if self.path is None else OriginalFiles(self.memory, self.path, self.settings.originals)
         self._radii: dict[int, float | None] = {}
 
     def prepare(self, source: str | Path | bytes | Image, name: str | None = None) -> Query:
@@ -99,20 +101,19 @@ class Restorer:
     def _restoration(self, query: Query, answer: Answer, place: int) -> Restoration:
         spec, settings = self.memory.spec, self.settings
         weights = answer.weights[place]
-        matches = tuple(self._match(rank, *found) for rank, found in enumerate(answer.best(place, settings.top), 1))
+        best = answer.best(place, settings.top)
+        confidence = None if answer.confidence is None else float(answer.confidence[place])
+        fits = confidence is None or confidence >= settings.min_confidence
+        found = self.originals.of(best[0][0]) if fits and self.originals is not None else None
+        matches = tuple(self._match(rank, *one, found if rank == 1 else None) for rank, one in enumerate(best, 1))
         kinds, sizes = settled(weights[None], size_threshold(self.retriever.separation.alpha))
         state = answer.pictures[-1][place]
-        confidence = None if answer.confidence is None else float(answer.confidence[place])
         original, suffix = None, ".png"
-        if matches[0].weight >= ORIGINAL_WEIGHT and self.path is not None:
-            for index in self.memory.entries.files_of(matches[0].row):
-                content = open_original(self.memory, int(index), self.path, settings.originals)
-                kind = None if content is None else sniff(content[:HEAD_BYTES]).format
-                if kind is not None:  # what is no picture, such as the row of an array, is not handed out as one
-                    original = content
-                    suffix = Path(escape(self.memory.entries.name(int(index)))).suffix
-                    suffix = suffix if suffix.lower() in SUFFIXES else f".{kind.lower()}"
-                    break
+        if found is not None and found.content is not None and matches[0].weight >= ORIGINAL_WEIGHT:
+            kind = sniff(found.content[:HEAD_BYTES]).format
+            if kind is not None:  # what is no picture, such as the row of an array, is not handed out as one
+                original = found.content
+                suffix = found.path.suffix if found.path.suffix.lower() in SUFFIXES else f".{kind.lower()}"
         energy = (
             ()
             if answer.energies is None
@@ -122,7 +123,7 @@ class Restorer:
         return Restoration(
             query.name,
             matches,
-            confidence is None or confidence >= settings.min_confidence,
+            fits,
             confidence,
             answer.kernels[place],
             answer.map,
@@ -146,6 +147,7 @@ class Restorer:
                 "energy": np.array(energy),
                 **({} if answer.rows is None else {"rows": answer.rows[place]}),
             },
+            None if found is None else found.whereabouts,
         )
 
     def _inside_radius(self, query: Query, match: Match) -> bool | None:
@@ -164,10 +166,18 @@ class Restorer:
             return None
         return bool(np.linalg.norm(query.pattern - unit_rows(self.memory.patterns[match.row : match.row + 1])[0]) < radius)
 
-    def _match(self, rank: int, row: int, weight: float, similarity: float) -> Match:
-        names = [escape(name) for name in self.memory.entries.names_of(row)]
-        base = Path() if self.path is None else self.path.parent
-        return Match(rank, names[0], escape(base / names[0]), weight, similarity, tuple(names), row)
+    def _match(self, rank: int, row: int, weight: float, similarity: float, used: Original | None) -> Match:
+        entries = self.memory.entries
+        files = [int(index) for index in entries.files_of(row)]
+        base = Path() if self.originals is None else self.originals.base
+        if used is None:
+            paths = [base / os.fsdecode(entries.name(index)) for index in files]
+            first = next((place for place, path in enumerate(paths) if os.path.lexists(path)), 0) if len(paths) > 1 else 0
+            index, path = files[first], paths[first]
+        else:
+            index, path = used.index, used.path
+        names = tuple(escape(entries.name(index)) for index in files)
+        return Match(rank, escape(entries.name(index)), escape(path), weight, similarity, names, row)
 
     def _open(self, source: str | Path | bytes | Image) -> Image:
         if isinstance(source, Image):
