@@ -1,61 +1,197 @@
-"""What a store has to do, found out before any decoding: the pattern, what is new, changed or gone, room on the disk."""
+"""What a store has to do, found out before any decoding: the pattern, what is new, changed or gone, and the room that it takes."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
-import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from uhop_cli.errors import ImageError, OutputError
 from uhop_cli.files.names import escape
+from uhop_cli.files.normal_forms import normal_form
+from uhop_cli.images.discover import Skipped
 from uhop_cli.images.patterns import PatternSpec, choose_spec
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress
-from uhop_cli.storing.ingest import Skipped
-from uhop_cli.storing.needs import memory_needed
-from uhop_cli.storing.report import StoreReport
+from uhop_cli.storing.needs import check_memory, memory_needed
 from uhop_cli.storing.settings import StoreSettings
-from uhop_cli.storing.sources import Sources, collect, headers
+from uhop_cli.storing.sources import Source, Sources, collect, headers
 
 SPARE_DISK = 64 << 20  # left free on the disk beside what the memory file takes
 
 
-def compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) -> tuple[Memory | None, set[bytes], int, int]:
-    """What of the old memory stays; the names of unchanged files; how many are changed, and how many are gone and dropped."""
-    if old is None:
-        return None, set(), 0, 0
-    import hashlib
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a store will do: `store --dry-run` tells it, `store` does it.
 
+    Attributes:
+        sources: the images to take in, new and changed ones.
+        spec: their pattern.
+        kept: what stays of the memory that is added to; None: nothing.
+        unchanged: how many files are stored already as they are.
+        changed: how many files replace one that is stored.
+        removed: how many stored files are gone, and dropped.
+        renamed: how many stored files have another name now.
+        skipped: files that cannot be taken, as far as their names tell.
+        needed: bytes of memory that learning takes, if no two images are equal.
+    """
+
+    sources: Sources
+    spec: PatternSpec
+    kept: Memory | None
+    unchanged: int
+    changed: int
+    removed: int
+    renamed: int
+    skipped: tuple[Skipped, ...]
+    needed: int
+
+    @property
+    def files(self) -> int:
+        """How many files the memory will hold, if all can be decoded."""
+        return len(self.sources) + (0 if self.kept is None else len(self.kept.entries))
+
+    @property
+    def patterns(self) -> int:
+        """How many patterns it will hold, if no two images are equal."""
+        return len(self.sources) + (0 if self.kept is None else len(self.kept))
+
+    @property
+    def bytes(self) -> int:
+        """About how large its file will be."""
+        return self.patterns * (self.spec.dim + 64) + 4 * min(self.patterns, self.spec.dim, 1024) * self.spec.dim
+
+    def check(self, target: Path, settings: StoreSettings, *, learning: bool) -> None:
+        """Refuses what doesn't fit on the disk or, if there is something to learn, into memory.
+
+        Raises:
+            OutputError, ResourceError: there is too little room.
+        """
+        check_disk(Path(os.path.realpath(target)).parent, self.patterns * self.spec.dim)
+        if self.patterns and learning:
+            check_memory(self.patterns, self.spec.dim, settings)
+
+
+def make_plan(
+    paths: Sequence[str | Path],
+    target: Path,
+    settings: StoreSettings,
+    *,
+    old: Memory | None = None,
+    prune: bool = False,
+    progress: OnProgress | None = None,
+) -> Plan:
+    """Looks at the images and at the memory `old` that they are added to, and decodes nothing.
+
+    Args:
+        paths: files, folders and arrays.
+        target: the memory file.
+        settings: what the pattern is chosen by, unless `old` has one.
+        prune: drop what is stored but gone.
+
+    Raises:
+        ImageError: a path is not there, or there is nothing to store.
+    """
+    folder = Path(os.path.realpath(target)).parent
+    sources, skipped = collect(paths, folder)
+    spec = old.spec if old is not None else spec_of(sources, settings, skipped, progress)
+    found = compare(old, sources, folder, prune=prune)
+    if found.unchanged:
+        sources = Sources([source for source in sources if source.name not in found.unchanged])
+    patterns = len(sources) + (0 if found.kept is None else len(found.kept))
+    return Plan(
+        sources=sources,
+        spec=spec,
+        kept=found.kept,
+        unchanged=len(found.unchanged) - found.renamed,
+        changed=found.changed,
+        removed=found.removed,
+        renamed=found.renamed,
+        skipped=tuple(skipped),
+        needed=memory_needed(patterns, spec.dim, settings),
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A memory against the files of today.
+
+    Attributes:
+        kept: what stays of it, under the names of today; None: nothing.
+        unchanged: names, as they are now, of the files that are stored as they are; the renamed ones are among them.
+        changed, removed, renamed: how many files have new content, are gone and dropped, have another name.
+    """
+
+    kept: Memory | None = None
+    unchanged: frozenset[bytes] = frozenset()
+    changed: int = 0
+    removed: int = 0
+    renamed: int = 0
+
+
+def compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) -> Comparison:
+    """What has become of the stored files: a file is known by its name (in any Unicode form) or, where that is gone, its content."""
+    if old is None:
+        return Comparison()
     entries = old.entries
     at = {name: index for index, name in enumerate(entries.names())}
+    # `folder` in bytes: the names need not be UTF-8
+    gone = {name: index for name, index in at.items() if name[-1:] != b"]" and not _exists(folder, name)}
+    forms = {normal_form(name): index for name, index in gone.items() if not name.isascii()}
     keep = np.ones(len(entries), np.bool_)
     unchanged: set[bytes] = set()
-    changed = removed = 0
+    names: dict[int, bytes] = {}
+    new: list[Source] = []
     for source in sources:
         index = at.get(source.name)
+        if index is None and not source.name.isascii():
+            index = forms.pop(normal_form(source.name), None)
         if index is None:
-            continue
-        try:
-            same = hashlib.sha256(source.read()).digest() == entries.digest(index)
-        except ImageError:
-            same = True  # unreadable now: what is stored stays, and the file is not asked for again
-        if same:
+            new.append(source)
+        elif _digest(source) in (None, entries.digest(index)):  # unreadable now: what is stored stays, and is not asked for again
             unchanged.add(source.name)
+            names[index] = source.name
         else:
             keep[index] = False
-            changed += 1
-    if prune:
-        for name, index in at.items():
-            if keep[index] and not os.path.lexists(os.path.join(os.fsencode(folder), name)) and not name.endswith(b"]"):
-                keep[index] = False
-                removed += 1
-    if not keep.any():
-        return None, unchanged, changed, removed
-    return (old if keep.all() else old.keep(keep)), unchanged, changed, removed
+    lost = {entries.digest(index): index for index in reversed(gone.values()) if keep[index] and index not in names}
+    sizes = {int(entries.sizes[index]) for index in lost.values()}
+    for source in new if lost else ():
+        index = lost.get(_digest(source) or b"") if _size(folder, source.name) in sizes else None
+        if index is not None and index not in names:
+            unchanged.add(source.name)
+            names[index] = source.name
+    changed = int(np.count_nonzero(~keep))
+    renames = {index: name for index, name in names.items() if name != entries.name(index)}
+    dropped = [index for index in gone.values() if keep[index] and index not in names] if prune else []
+    keep[dropped] = False
+    kept = replace(old, entries=entries.renamed(renames)) if renames else old
+    return Comparison(
+        None if not keep.any() else kept if keep.all() else kept.keep(keep),
+        frozenset(unchanged), changed, len(dropped), len(renames),
+    )  # fmt: skip
+
+
+def _exists(folder: Path, name: bytes) -> bool:
+    return os.path.lexists(os.path.join(os.fsencode(folder), name))
+
+
+def _size(folder: Path, name: bytes) -> int | None:
+    try:
+        return os.stat(os.path.join(os.fsencode(folder), name)).st_size
+    except (OSError, ValueError):  # such as the row of an array
+        return None
+
+
+def _digest(source: Source) -> bytes | None:
+    try:
+        return hashlib.sha256(source.read()).digest()
+    except ImageError:
+        return None
 
 
 def spec_of(sources: Sources, settings: StoreSettings, skipped: Sequence[Skipped], progress: OnProgress | None) -> PatternSpec:
@@ -67,6 +203,11 @@ def spec_of(sources: Sources, settings: StoreSettings, skipped: Sequence[Skipped
 
 
 def check_target(target: Path, *, add: bool, force: bool) -> None:
+    """Refuses a memory file that cannot be written, or would replace one.
+
+    Raises:
+        OutputError: so it is.
+    """
     shown = escape(target)
     if target.is_dir():
         raise OutputError(f"{shown}: a folder, not a file", f"name a file, such as {shown}/uhop.safetensors")
@@ -79,6 +220,11 @@ def check_target(target: Path, *, add: bool, force: bool) -> None:
 
 
 def check_disk(folder: Path, needed: int) -> None:
+    """Refuses `needed` bytes of patterns that leave the disk without `SPARE_DISK`.
+
+    Raises:
+        OutputError: they do.
+    """
     free = shutil.disk_usage(folder).free
     if needed + SPARE_DISK > free:
         raise OutputError(
@@ -88,32 +234,7 @@ def check_disk(folder: Path, needed: int) -> None:
 
 
 def nothing_to_store(skipped: Sequence[Skipped]) -> ImageError:
+    """The error where no image is left."""
     if skipped:
-        return ImageError(f"no image could be read; the first of {len(skipped)}: {skipped[0].path}: {skipped[0].reason}")
+        return ImageError(f"no image could be read; the first of {len(skipped)}: {skipped[0].shown}: {skipped[0].why}")
     return ImageError("no images found", "name image files, or a folder that holds some")
-
-
-def entry_name(memory: Memory, name: str | bytes, folder: Path) -> bytes:
-    """The stored name that is meant by a name or a path."""
-    raw = os.fsencode(name)
-    if memory.entries.find(raw) is not None:
-        return raw
-    return os.fsencode(os.path.relpath(os.fsdecode(raw), folder))
-
-
-def forecast(
-    paths: Sequence[str | Path], target: Path, settings: StoreSettings, started: float, progress: OnProgress | None
-) -> StoreReport:
-    """What `store` would do: how many images, of which size, how many bytes; memory and disk are checked as for the real run."""
-    folder = Path(os.path.realpath(target)).parent
-    sources, left_out = collect(paths, folder)
-    skipped = tuple(Skipped(name, reason) for name, reason in left_out)
-    spec = spec_of(sources, settings, skipped, progress)
-    count = len(sources)
-    size = count * (spec.dim + 64) + 4 * min(count, spec.dim, 1024) * spec.dim
-    check_disk(folder, count * spec.dim)
-    note = f"learning takes about {memory_needed(count, spec.dim, settings) / 1e9:.1f} GB of memory"
-    return StoreReport(
-        str(target), count, count, spec, skipped=skipped, bytes=size, seconds=time.perf_counter() - started,
-        dry_run=True, notes=(note,), config=settings.to_json(),
-    )  # fmt: skip
