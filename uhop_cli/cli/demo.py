@@ -6,9 +6,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uhop_cli.cli import options
+from uhop_cli.cli import options, words
 from uhop_cli.cli.help import examples
-from uhop_cli.cli.output import Output, number
+from uhop_cli.cli.layout import GAP, styled
+from uhop_cli.cli.output import Output
 from uhop_cli.experiments.data.samples import sample_data
 
 if TYPE_CHECKING:
@@ -19,16 +20,18 @@ EXAMPLES = examples(
     ("uhop demo -q", "only how many are right"),
 )
 LARGEST_ROW = 5  # pictures
+WIDEST = 32  # columns that one of them takes
 
 
 def demo(
     device: options.DeviceName = "auto",
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
     debug: options.Debug = False,
 ) -> None:
     """Store the sample pictures and restore their damaged copies."""
-    output = Output(quiet=quiet)
+    output = Output(quiet=quiet, verbose=verbose)
     samples = sample_data()
 
     from uhop_cli.querying.restorer import Restorer
@@ -46,19 +49,23 @@ def demo(
         if output.colour:
             _show(results, output)
     right = [_original(result) == _found(result) for result in results]
-    rows = [
-        (_original(result), _damage(result), _found(result), number(result.confidence, ".1%"), "yes" if good else "no")
-        for result, good in zip(results, right, strict=True)
-    ]
     output.line()
-    output.table(["picture", "damage", "found", "confidence", "right"], rows, left=[0, 1, 2, 4])
+    heads, rows = ["picture", "damage", "found", "how sure", "right"], []
+    for result, good in zip(results, right, strict=True):
+        sure = words.sureness(result.words, result.confidence)
+        rows.append([_original(result), _damage(result), styled(_found(result), sure.style), sure, "yes" if good else "no"])
+    if verbose:
+        heads += ["kernel", "steps"]
+        rows = [[*row, result.kernel, str(result.steps)] for row, result in zip(rows, results, strict=True)]
+    output.table(heads, rows, left=range(6))
+    output.line()
     output.line(f"{sum(right)} of {len(right)} right. Your own pictures: uhop store FOLDER, then uhop query DAMAGED_IMAGE")
     output.essential(f"{sum(right)} of {len(right)}")
 
 
 def _show(results: list[Restoration], output: Output) -> None:
     """The damaged pictures, and below them the restored ones, as many in a row as there is room for."""
-    from uhop_cli.cli.pictures import side_by_side
+    from uhop_cli.cli.pictures import Picture, side_by_side
 
     console = output.console()
     if console is None:
@@ -67,8 +74,11 @@ def _show(results: list[Restoration], output: Output) -> None:
     for start in range(0, len(results), together):
         part = results[start : start + together]
         output.line()
-        console.print(side_by_side([(_damage(result), result.damaged) for result in part], console.width))
-        console.print(side_by_side([(_found(result), result.state) for result in part], console.width))
+        for pictures in (
+            [Picture(_damage(result), result.damaged) for result in part],
+            [Picture(_found(result), result.state) for result in part],
+        ):
+            console.print(side_by_side(pictures, min(console.width, len(part) * (WIDEST + GAP)), WIDEST // 2))
 
 
 def _original(result: Restoration) -> str:

@@ -51,9 +51,7 @@ def _one(
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise MemoryFileError(
-            f"{escape(name)}: {len(fitting)} stored images end so", f"say more of the path: {_listed(fitting)}"
-        )
+        raise MemoryFileError(f"{escape(name)}: {len(fitting)} stored images end so", f"say more of the path: {_listed(fitting)}")
     near = endings.get(last) or [
         stored for match in difflib.get_close_matches(last, list(endings), NAMED, 0.6) for stored in endings[match]
     ]

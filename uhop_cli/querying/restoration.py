@@ -31,7 +31,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Match:
-    """A stored pattern as an answer; `names` are all its files. `name` and `path` are the one that was used, an existing one first."""
+    """A stored pattern as an answer; `names` are all its files, `name` and `path` the one that was used: existing ones first."""
 
     rank: int
     name: str

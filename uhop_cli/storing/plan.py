@@ -135,7 +135,7 @@ class Comparison:
 
 
 def compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) -> Comparison:
-    """What has become of the stored files: a file is known by its name (in any Unicode form) or, where that is gone, its content."""
+    """What has become of the stored files: known by name (in any Unicode form) or, where that is gone, by content."""
     if old is None:
         return Comparison()
     entries = old.entries
