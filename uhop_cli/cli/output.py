@@ -1,7 +1,7 @@
 """What the commands print: the result on stdout, everything else on stderr.
 
 A command makes one `Output` and never prints on its own. Whatever passes through here is made printable, names and claims of files
-alike, so that no escape sequence reaches the terminal. rich is loaded only where a table, a picture or a progress bar is shown.
+alike, so that no escape sequence reaches the terminal. rich is loaded only where a picture or a progress bar is shown.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from uhop_cli.cli.layout import GAP, Style, Styled, painted, styled, table, wrapped
+from uhop_cli.cli.screen.layout import GAP, Style, Styled, painted, styled, table, wrapped
 from uhop_cli.files.names import escape
 
 if TYPE_CHECKING:
@@ -73,6 +73,11 @@ class Output:
         if self.people:
             _write(self.people, self._paint(text, text.style if isinstance(text, Styled) else None))
 
+    def paragraph(self, text: str) -> None:
+        """Sentences for people, wrapped between words."""
+        for line in wrapped(escape(text), _columns(self.people)):
+            self.line(line)
+
     def facts(self, facts: Sequence[tuple[str, str]]) -> None:
         """Names and values in two columns; long values are wrapped."""
         indent = max(len(name) for name, _ in facts) + GAP
@@ -89,10 +94,11 @@ class Output:
         if self.people is None:
             return
         if title:
-            self.line(styled(title, "head"))
+            for line in wrapped(escape(title), _columns(self.people)):
+                self.line(styled(line, "head"))
         clean = [[styled(escape(cell), cell.style if isinstance(cell, Styled) else None) for cell in row] for row in rows]
-        for line in table(heads, clean, left=left, columns=_columns(self.people)):
-            self.line(Painted("".join(self._paint(text, style) for text, style in line).rstrip()))
+        for cells in table(heads, clean, left=left, columns=_columns(self.people)):
+            self.line(Painted("".join(self._paint(text, style) for text, style in cells).rstrip()))
 
     def _paint(self, text: str, style: Style | None) -> str:
         if isinstance(text, Painted):

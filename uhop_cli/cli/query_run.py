@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from uhop_cli.cli import query_targets as files
-from uhop_cli.cli import words
-from uhop_cli.cli.layout import styled
 from uhop_cli.cli.output import Output, complain, counted
-from uhop_cli.cli.query_report import print_result, print_summary
+from uhop_cli.cli.screen import words
+from uhop_cli.cli.screen.layout import styled
+from uhop_cli.cli.screen.query_report import print_result, print_summary
 from uhop_cli.errors import ImageError, OutputError, UhopError
 from uhop_cli.files.names import escape
 from uhop_cli.images.discover import Found
@@ -207,8 +207,8 @@ class Session:
         return [result.damaged, *(result.pictures or (result.state,)), *match]
 
     def _picture(self, source: Path | bytes, result: Restoration) -> None:
-        from uhop_cli.cli.pictures import side_by_side
-        from uhop_cli.cli.query_pictures import query_beside_answer
+        from uhop_cli.cli.screen.pictures import side_by_side
+        from uhop_cli.cli.screen.query_pictures import query_beside_answer
 
         console = self.screen.console(colour=True)
         if console is not None:

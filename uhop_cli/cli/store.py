@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from uhop_cli.cli import options, words
+from uhop_cli.cli import options
 from uhop_cli.cli.help import examples
 from uhop_cli.cli.output import Output, bytes_in_words, counted, number
+from uhop_cli.cli.screen import words
 from uhop_cli.errors import OutputError, SettingsError
 from uhop_cli.files.names import escape
 
@@ -102,7 +103,8 @@ def store(
                 wanted, memory, settings,
                 add=add, prune=prune, keep_kernel=keep_kernel, force=force, dry_run=dry_run, progress=progress,
             )  # fmt: skip
-    _print(report, output, memory)
+    source = context.get_parameter_source("memory")
+    _print(report, output, memory, default=source is None or source.name in ("DEFAULT", "ENVIRONMENT"))
 
 
 def _check(
@@ -180,7 +182,8 @@ def pattern_in_words(pattern: Any) -> str:
     return f"{pattern['width']} x {pattern['height']} {'grey' if pattern['channels'] == 1 else 'RGB'}"
 
 
-def _print(report: StoreReport, output: Output, memory: Path) -> None:
+def _print(report: StoreReport, output: Output, memory: Path, *, default: bool) -> None:
+    """Prints the report; `default`: the memory need not be named to be found again."""
     document = report.to_json()
     for skipped in document["skipped"] if output.verbose else document["skipped"][:SHOWN]:
         output.warn(f"skipped {skipped['path']}: {skipped['reason']}")
@@ -207,7 +210,7 @@ def _print(report: StoreReport, output: Output, memory: Path) -> None:
         for group in report.duplicates:
             output.line("equal: " + ", ".join(group))
     if not report.dry_run:
-        output.line(words.next_query(memory, options.DEFAULT_MEMORY))
+        output.line(words.next_query(None if default else memory))
 
 
 def _stored_in_words(report: StoreReport, document: dict[str, Any]) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uhop_cli.cli.layout import Style, Styled, styled
 from uhop_cli.cli.output import counted, percent
+from uhop_cli.cli.screen.layout import Style, Styled, styled
 
 if TYPE_CHECKING:
     from uhop_cli.images.patterns import PatternSpec
@@ -21,11 +21,11 @@ CURE = "--originals DIR finds it anywhere below DIR, renamed or not; `uhop store
 
 
 def sureness(words: str | None, confidence: float | None) -> Styled:
-    """How sure an answer is: certain; likely, 83%; not in the memory."""
+    """How sure an answer is: certain; likely (83%); not in the memory."""
     if words is None:
         return styled("no probability for a plain kernel", STYLES[None])
     doubtful = words in ("likely", "unlikely") and confidence is not None
-    return styled(f"{words}, {percent(confidence)}" if doubtful and confidence is not None else words, STYLES[words])
+    return styled(f"{words} ({percent(confidence)})" if doubtful and confidence is not None else words, STYLES[words])
 
 
 def answer(result: Restoration) -> list[tuple[str, str]]:
@@ -106,6 +106,6 @@ def self_test(rows: Sequence[dict[str, Any]]) -> Styled | None:
     return styled(text, "found" if share >= 0.99 else "doubtful")
 
 
-def next_query(memory: Path, default: Path) -> str:
-    """The command to go on with after a store."""
-    return "next: uhop query DAMAGED_IMAGE" + ("" if memory == default else f" -m {shlex.quote(str(memory))}")
+def next_query(memory: Path | None) -> str:
+    """The command to go on with after a store; `memory`: its file, where it has to be named."""
+    return "next: uhop query DAMAGED_IMAGE" + ("" if memory is None else f" -m {shlex.quote(str(memory))}")

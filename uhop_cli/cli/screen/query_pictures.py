@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uhop_cli.cli.pictures import Picture
-from uhop_cli.cli.words import pattern_words
+from uhop_cli.cli.screen.pictures import Picture
+from uhop_cli.cli.screen.words import pattern_words
 from uhop_cli.errors import ImageError
 
 if TYPE_CHECKING:
