@@ -205,7 +205,7 @@ def test_pictures_are_shown_when_asked(uhop: Any, memory: Path, damaged: Path, m
     assert shown.count(block) == 2 * 32 * 16  # query and original, both square, of 16 lines
     lines = shown.splitlines()
     assert lines[1].index("damaged.png") < lines[1].index("picture3.png")
-    assert max(index for index, line in enumerate(lines) if block in line) < lines.index(f"query    {damaged}")
+    assert max(index for index, line in enumerate(lines) if block in line) < lines.index(f"query  {damaged}")
     assert "\x1b[38;2;" in shown
     assert block not in uhop(*line).out
     monkeypatch.setenv("NO_COLOR", "1")
@@ -234,7 +234,7 @@ def test_where_nothing_fits_no_picture_is_written_and_the_nearest_is_named(
     answer = Restorer.answer
 
     def unsure(self: Restorer, queries: Any) -> list[Restoration]:
-        return [replace(result, fits=False, confidence=0.2) for result in answer(self, queries)]
+        return [replace(result, answer=replace(result.answer, fits=False, confidence=0.2)) for result in answer(self, queries)]
 
     monkeypatch.setattr(Restorer, "answer", unsure)
     ran = uhop("query", damaged, "-m", memory, "--json")

@@ -28,7 +28,7 @@ def read_until(descriptor: int, word: bytes, process: subprocess.Popen[bytes]) -
     return seen
 
 
-def waiting(process: subprocess.Popen[bytes], descriptor: int) -> None:
+def waiting(process: subprocess.Popen[bytes]) -> None:
     """Returns when the process sleeps in a read of standard input, which Linux tells."""
     place = Path(f"/proc/{process.pid}/syscall")
     if not place.exists():
@@ -45,13 +45,15 @@ def waiting(process: subprocess.Popen[bytes], descriptor: int) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_waiting_for_a_pipe_ends_at_once(memory: Path, number: signal.Signals, code: int) -> None:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command(memory), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
-    )
-    waiting(process, 0)
-    process.send_signal(number)
-    out, err = (stream.read() for stream in (process.stdout, process.stderr) if stream)  # the writer's end stays open
-    assert process.wait() == code, err
+    ) as process:
+        waiting(process)
+        process.send_signal(number)
+        assert process.stdout
+        assert process.stderr
+        out, err = process.stdout.read(), process.stderr.read()  # the writer's end stays open meanwhile
+    assert process.returncode == code, err
     assert out == b""
     assert err == b"error: interrupted; nothing is half-written\n"
 
@@ -65,7 +67,7 @@ def test_at_a_terminal_it_says_that_it_waits_and_control_c_ends_it(memory: Path)
     os.close(theirs)
     seen = read_until(ours, b"waiting for a picture on standard input", process)
     assert b"waiting for a picture on standard input" in seen
-    waiting(process, 0)
+    waiting(process)
     os.write(ours, b"\x03")
     assert process.wait() == 130
     rest = os.read(ours, 1000)

@@ -73,9 +73,9 @@ def _tell(results: list[Restoration], screen: Output) -> None:
     heads = ["picture", "damage", "found", "how sure", "right"] + (["kernel", "steps"] if screen.verbose else [])
     rows = []
     for result in results:
-        sure = words.sureness(result.words, result.confidence)
+        sure = words.sureness(result.answer.words, result.answer.confidence)
         right = "yes" if _original(result) == _found(result) else "no"
-        physics = [result.kernel, str(result.steps)] if screen.verbose else []
+        physics = [result.answer.kernel, str(result.answer.steps)] if screen.verbose else []
         rows.append([_original(result), _damage(result), styled(_found(result), sure.style), sure, right, *physics])
     screen.line()
     screen.table(heads, rows, left=range(len(heads) - screen.verbose))
@@ -86,8 +86,8 @@ def _write(results: list[Restoration], folder: Path, restorer: Restorer) -> None
     from uhop_cli.images.encode import to_png
 
     for result in results:
-        place = query_targets.target(Path(result.query), result.suffix, str(folder), folder=True)
-        data = to_png(result.state) if result.original is None else result.original
+        place = query_targets.target(Path(result.query), result.pictures.suffix, str(folder), folder=True)
+        data = to_png(result.pictures.state) if result.pictures.original is None else result.pictures.original
         if result.match:
             query_targets.write(place, data, force=False, memory=restorer.memory)
 
@@ -104,8 +104,8 @@ def _show(results: list[Restoration], screen: Output) -> None:
         part = results[start : start + together]
         screen.line()
         for pictures in (
-            [Picture(_damage(result), result.damaged) for result in part],
-            [Picture(_found(result), result.state) for result in part],
+            [Picture(_damage(result), result.pictures.damaged) for result in part],
+            [Picture(_found(result), result.pictures.state) for result in part],
         ):
             console.print(side_by_side(pictures, min(console.width, len(part) * (WIDEST + GAP)), WIDEST // 2))
 

@@ -135,7 +135,7 @@ class Session:
         if not self.sink.pictures or not result.match or self.sink.stdout:
             return None
         try:
-            place = first = files.target(path, result.suffix, self.sink.output, folder=self.sink.folder)
+            place = first = files.target(path, result.pictures.suffix, self.sink.output, folder=self.sink.folder)
         except OutputError as error:
             return error
         stem, dot, rest = first.name.rpartition(".retrieved.")
@@ -153,7 +153,7 @@ class Session:
             return place
         if place is None and not (self.sink.stdout and result.match):
             return None
-        data = to_png(result.state) if result.original is None else result.original
+        data = to_png(result.pictures.state) if result.pictures.original is None else result.pictures.original
         if place is None:
             sys.stdout.buffer.write(data)
             return "-"
@@ -166,11 +166,11 @@ class Session:
 
     def _note_kind(self, place: Path, result: Restoration) -> None:
         """Says so where a name promises another kind of picture than the one that was written."""
-        if result.output_kind == "original":
-            if files.kind_of(place) not in (None, files.kind_of(Path(f"x{result.suffix}"))):
-                self.screen.note(f"{escape(place)} holds the original's bytes, which are of a {escape(result.suffix)} file")
-        elif self.sink.output and place == Path(self.sink.output).with_suffix(".png") != Path(self.sink.output):
-            self.screen.note(f"{escape(place)}, not {escape(self.sink.output)}: a pattern is written as PNG")
+        suffix, asked = result.pictures.suffix, Path(self.sink.output or "")
+        if result.pictures.kind == "original" and files.kind_of(place) not in (None, files.kind_of(Path(f"x{suffix}"))):
+            self.screen.note(f"{escape(place)} holds the original's bytes, which are of a {escape(suffix)} file")
+        if result.pictures.kind == "state" and place.stem == asked.stem and place.suffix != asked.suffix:
+            self.screen.note(f"{escape(place)}, not {escape(asked)}: a pattern is written as PNG")
 
     def _take(self, path: Path | None, query: Query, result: Restoration, written: str | OutputError | None) -> None:
         """Notes and prints an answer."""
@@ -197,14 +197,17 @@ class Session:
             )  # fmt: skip
         elif self.view.pictures:
             found = ", ".join(value for _, value in words.answer(result)[:1])
-            self.screen.line(styled(f"{result.query}: {found}", words.STYLES[result.words]))
-        nothing = result.state[:0]  # what has been told is not kept
-        self.told.append(replace(result, original=None, arrays={}, pictures=(), state=nothing.copy(), damaged=nothing.copy()))
+            self.screen.line(styled(f"{result.query}: {found}", words.STYLES[result.answer.words]))
+        nothing = result.pictures.state[:0].copy()  # what has been told is not kept
+        kept = None if result.pictures.original is None else b""
+        pictures = replace(result.pictures, original=kept, state=nothing, damaged=nothing, steps=())
+        self.told.append(replace(result, pictures=pictures, arrays={}))
         self.outputs.append(written)
 
     def _strip(self, result: Restoration) -> list[Any]:
         match = [self.restorer.memory.patterns[result.match.row]] if result.match else []
-        return [result.damaged, *(result.pictures or (result.state,)), *match]
+        seen = result.pictures
+        return [seen.damaged, *(seen.steps or (seen.state,)), *match]
 
     def _picture(self, source: Path | bytes, result: Restoration) -> None:
         from uhop_cli.cli.screen.pictures import side_by_side
@@ -248,7 +251,7 @@ class Session:
         if self.sink.pictures:
             place = "beside the queries" if self.sink.output is None else f"in {self.sink.output.rstrip('/')}/"
             pictures = f"{counted(len(written), 'picture')} {place}"
-            states = sum(result.output_kind == "state" for result in written)
+            states = sum(result.pictures.kind == "state" for result in written)
             if states:
                 pattern = words.pattern_words(self.restorer.memory.spec)
                 pictures += f" ({states:,} of them {'the' if states == 1 else 'only'} {pattern}{'s' * (states != 1)})"

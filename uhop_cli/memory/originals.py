@@ -158,7 +158,7 @@ def _row_of_an_array(name: Path) -> bool:
 def _read(path: Path, size: int) -> bytes | None:
     """The content of a regular file of exactly `size` bytes, or None."""
     try:
-        descriptor = open_regular(path)
+        descriptor = open_regular(path, MemoryFileError)
     except MemoryFileError:
         return None
     try:

@@ -23,7 +23,7 @@ from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.originals import Original, OriginalFiles
 from uhop_cli.querying.answer import Answer
 from uhop_cli.querying.certificate import certified_radius
-from uhop_cli.querying.restoration import Match, Query, Restoration
+from uhop_cli.querying.restoration import Identification, Match, Pictures, Query, Restoration, SquaredErrors
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import QuerySettings
 from uhop_cli.retrieval.states import settled, size_threshold
@@ -99,55 +99,61 @@ class Restorer:
         return [result for result in results if result is not None]
 
     def _restoration(self, query: Query, answer: Answer, place: int) -> Restoration:
-        spec, settings = self.memory.spec, self.settings
-        weights = answer.weights[place]
-        best = answer.best(place, settings.top)
+        best = answer.best(place, self.settings.top)
         confidence = None if answer.confidence is None else float(answer.confidence[place])
-        fits = confidence is None or confidence >= settings.min_confidence
-        found = self.originals.of(best[0][0]) if fits and self.originals is not None else None
-        matches = tuple(self._match(rank, *one, found if rank == 1 else None) for rank, one in enumerate(best, 1))
-        kinds, sizes = settled(weights[None], size_threshold(self.retriever.separation.alpha))
-        state = answer.pictures[-1][place]
-        original, suffix = None, ".png"
-        if found is not None and found.content is not None and matches[0].weight >= ORIGINAL_WEIGHT:
-            kind = sniff(found.content[:HEAD_BYTES]).format
-            if kind is not None:  # what is no picture, such as the row of an array, is not handed out as one
-                original = found.content
-                suffix = found.path.suffix if found.path.suffix.lower() in SUFFIXES else f".{kind.lower()}"
-        energy = (
-            ()
-            if answer.energies is None
-            else tuple(float(value) for value in answer.energies[: int(answer.steps[place]) + 1, place])
-        )
-        pictures = tuple(to_pixels(picture[place][None], spec)[0] for picture in answer.pictures) if settings.trace else ()
+        fits = confidence is None or confidence >= self.settings.min_confidence
+        original = self.originals.of(best[0][0]) if fits and self.originals is not None else None
+        matches = tuple(self._match(rank, *one, original if rank == 1 else None) for rank, one in enumerate(best, 1))
+        state, truth = answer.pictures[-1][place], query.truth
+        found = self._identification(query, answer, place, matches, fits=fits, confidence=confidence)
+        arrays = {
+            "x": np.stack([query.pattern, *(picture[place] for picture in answer.pictures)]),
+            "weights": answer.weights[place],
+            "energy": np.array(found.energy),
+        }
         return Restoration(
-            query.name,
-            matches,
-            fits,
-            confidence,
-            answer.kernels[place],
-            answer.map,
-            int(answer.steps[place]),
-            bool(answer.converged[place]),
-            energy,
-            str(kinds[0]),
-            int(sizes[0]),
-            self._inside_radius(query, matches[0]),
-            None if query.truth is None else squared_error(state, query.truth),
-            None if query.truth is None else squared_error(query.pattern, query.truth),
-            "state" if original is None else "original",
-            original,
-            suffix,
-            to_pixels(state[None], spec)[0],
-            to_pixels(query.pattern[None], spec)[0],
-            pictures,
-            {
-                "x": np.stack([query.pattern, *(picture[place] for picture in answer.pictures)]),
-                "weights": weights,
-                "energy": np.array(energy),
-                **({} if answer.rows is None else {"rows": answer.rows[place]}),
-            },
-            None if found is None else found.whereabouts,
+            query=query.name,
+            answer=found,
+            error=None
+            if truth is None
+            else SquaredErrors(state=squared_error(state, truth), query=squared_error(query.pattern, truth)),
+            pictures=self._pictures(query, answer, place, original if matches[0].weight >= ORIGINAL_WEIGHT else None),
+            arrays=arrays if answer.rows is None else {**arrays, "rows": answer.rows[place]},
+        )
+
+    def _identification(
+        self, query: Query, answer: Answer, place: int, matches: tuple[Match, ...], *, fits: bool, confidence: float | None
+    ) -> Identification:
+        kinds, sizes = settled(answer.weights[place][None], size_threshold(self.retriever.separation.alpha))
+        steps = int(answer.steps[place])
+        return Identification(
+            matches=matches,
+            fits=fits,
+            confidence=confidence,
+            kernel=answer.kernels[place],
+            map=answer.map,
+            steps=steps,
+            converged=bool(answer.converged[place]),
+            energy=() if answer.energies is None else tuple(map(float, answer.energies[: steps + 1, place])),
+            settled=str(kinds[0]),
+            metastable_size=int(sizes[0]),
+            inside_radius=self._inside_radius(query, matches[0]),
+        )
+
+    def _pictures(self, query: Query, answer: Answer, place: int, found: Original | None) -> Pictures:
+        spec = self.memory.spec
+        original, suffix = None, ".png"
+        kind = None if found is None or found.content is None else sniff(found.content[:HEAD_BYTES]).format
+        if found is not None and kind is not None:  # what is no picture, such as the row of an array, is not handed out as one
+            original = found.content
+            suffix = found.path.suffix if found.path.suffix.lower() in SUFFIXES else f".{kind.lower()}"
+        trace = answer.pictures if self.settings.trace else ()
+        return Pictures(
+            original=original,
+            suffix=suffix,
+            state=to_pixels(answer.pictures[-1][place][None], spec)[0],
+            damaged=to_pixels(query.pattern[None], spec)[0],
+            steps=tuple(to_pixels(picture[place][None], spec)[0] for picture in trace),
         )
 
     def _inside_radius(self, query: Query, match: Match) -> bool | None:
@@ -174,8 +180,16 @@ class Restorer:
             index, path = files[first], paths[first]
         else:
             index, path = used.index, used.path
-        names = tuple(escape(entries.name(index)) for index in files)
-        return Match(rank, escape(entries.name(index)), escape(path), weight, similarity, names, row)
+        return Match(
+            rank=rank,
+            name=escape(entries.name(index)),
+            path=escape(path),
+            weight=weight,
+            similarity=similarity,
+            names=tuple(escape(entries.name(index)) for index in files),
+            row=row,
+            whereabouts=None if used is None else used.whereabouts,
+        )
 
     def _open(self, source: str | Path | bytes | Image) -> Image:
         if isinstance(source, Image):

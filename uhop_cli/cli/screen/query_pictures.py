@@ -34,16 +34,16 @@ def query_beside_answer(source: Path | bytes, result: Restoration, restorer: Res
     given = _decoded(source)
     aspect = None if given is None else given.width / given.height
     if given is None or restorer.settings.damage or restorer.settings.mask_file:
-        query = Picture(name, result.damaged, aspect)
+        query = Picture(name, result.pictures.damaged, aspect)
     else:
         query = Picture(name, _on_grey(given))
-    best = result.matches[0]
+    best = result.answer.matches[0]
     title = os.path.basename(best.path)
     if result.match is None:
         return [query, Picture(f"nearest: {title}", restorer.memory.patterns[best.row], aspect)]
-    original = None if result.original is None else _decoded(result.original)
+    original = None if result.pictures.original is None else _decoded(result.pictures.original)
     if original is None:
-        return [query, Picture(f"{title} ({pattern_words(restorer.memory.spec)})", result.state, aspect)]
+        return [query, Picture(f"{title} ({pattern_words(restorer.memory.spec)})", result.pictures.state, aspect)]
     return [query, Picture(title, _on_grey(original))]
 
 

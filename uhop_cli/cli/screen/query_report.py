@@ -12,7 +12,7 @@ from uhop_cli.cli.screen.layout import styled
 
 if TYPE_CHECKING:
     from uhop_cli.images.patterns import PatternSpec
-    from uhop_cli.querying.restoration import Query, Restoration
+    from uhop_cli.querying.restoration import Identification, Query, Restoration
     from uhop_cli.querying.settings import QuerySettings
 
 
@@ -37,16 +37,16 @@ def print_result(
         facts.append(("done", "; ".join(done)))
     if place:
         facts.append(("written", words.written(result, place, spec)))
-    if result.sse is not None and (screen.verbose or settings.truth is not None):
-        facts.append(("error", f"{result.sse:.4g} (of the query: {number(result.sse_query, '.4g')}), sum of squares"))
+    if result.error is not None and (screen.verbose or settings.truth is not None):
+        facts.append(("error", f"{result.error.state:.4g} (of the query: {result.error.query:.4g}), sum of squares"))
     if screen.verbose:
-        facts += _physics(result)
+        facts += _physics(result.answer)
     screen.facts(facts)
     if screen.verbose or top:
-        _print_matches(result, screen)
+        _print_matches(result.answer, screen)
 
 
-def _physics(result: Restoration) -> list[tuple[str, str]]:
+def _physics(result: Identification) -> list[tuple[str, str]]:
     stop = "converged" if result.converged else "not converged"
     facts = [("retrieval", f"{result.steps} step{'s' * (result.steps != 1)}, {stop}, kernel {result.kernel}")]
     if result.confidence is not None:
@@ -61,7 +61,7 @@ def _physics(result: Restoration) -> list[tuple[str, str]]:
     return facts
 
 
-def _print_matches(result: Restoration, screen: Output) -> None:
+def _print_matches(result: Identification, screen: Output) -> None:
     """The best matches; where nothing fits they are but the nearest, and a share of the weight among them would mislead."""
     place, names = without_shared_folder([match.path for match in result.matches])
     screen.line()
@@ -79,12 +79,12 @@ def _print_matches(result: Restoration, screen: Output) -> None:
 def print_summary(results: Sequence[Restoration], outputs: Sequence[str | None], screen: Output) -> None:
     """One line for each of several answers, without the folders that all names share."""
     place, queries = without_shared_folder([result.query for result in results])
-    stored, matches = without_shared_folder([result.matches[0].path for result in results])
+    stored, matches = without_shared_folder([result.answer.matches[0].path for result in results])
     rows = []
     for result, output, query, match in zip(results, outputs, queries, matches, strict=True):
-        sure = words.sureness(result.words, result.confidence)
+        sure = words.sureness(result.answer.words, result.answer.confidence)
         found = styled(match if result.match else f"nearest: {match}", sure.style)
-        rows.append((query, found, sure, {"original": "original", "state": "pattern"}[result.output_kind] if output else "-"))
+        rows.append((query, found, sure, {"original": "original", "state": "pattern"}[result.pictures.kind] if output else "-"))
     screen.facts([("queries in", place), ("memories in", stored)])
     screen.line()
     screen.table(["query", "found", "how sure", "written"], rows, left=[0, 1, 2, 3])

@@ -30,11 +30,11 @@ def sureness(words: str | None, confidence: float | None) -> Styled:
 
 def answer(result: Restoration) -> list[tuple[str, str]]:
     """The lines that say which picture it is and how sure that is; where nothing fits, why, and what is nearest."""
-    sure = sureness(result.words, result.confidence)
-    best = result.matches[0]
+    sure = sureness(result.answer.words, result.answer.confidence)
+    best = result.answer.matches[0]
     if result.match is None:
         return [("answer", styled("not in the memory", sure.style)), ("nearest", styled(best.path, "absent"))]
-    name = f"{best.name} (inside the memory file)" if result.whereabouts == "embedded" else best.path
+    name = f"{best.name} (inside the memory file)" if best.whereabouts == "embedded" else best.path
     lines: list[tuple[str, str]] = [("found", styled(f"{name}, {sure}" if sure else name, sure.style))]
     also = [other for other in best.names if other != best.name]
     if also:
@@ -49,11 +49,11 @@ def pattern_words(spec: PatternSpec) -> str:
 
 def written(result: Restoration, place: str, spec: PatternSpec) -> str:
     """What was written and where: the original file, or the pattern and why only that."""
-    if result.output_kind == "original":
-        what = "the original" if result.whereabouts == "embedded" else "the original file"
-    elif result.whereabouts == "file":
+    if result.pictures.kind == "original":
+        what = "the original" if result.answer.matches[0].whereabouts == "embedded" else "the original file"
+    elif result.answer.matches[0].whereabouts == "file":
         what = f"the {pattern_words(spec)}: it lies between several stored pictures"
-    elif result.whereabouts == "array":
+    elif result.answer.matches[0].whereabouts == "array":
         what = f"the {pattern_words(spec)}: a row of an array has no file"
     else:
         what = f"the {pattern_words(spec)}, not the original"
@@ -62,11 +62,11 @@ def written(result: Restoration, place: str, spec: PatternSpec) -> str:
 
 def lost(results: Sequence[Restoration], spec: PatternSpec, searched: Path | None, *, truncated: bool) -> tuple[str, str] | None:
     """The warning that originals are not where they were, or have changed, and its cure; None where all are there."""
-    gone = [result for result in results if result.match and result.whereabouts in ("missing", "changed")]
+    gone = [result for result in results if result.answer.fits and result.answer.matches[0].whereabouts in ("missing", "changed")]
     if not gone:
         return None
-    changed = [result for result in gone if result.whereabouts == "changed"]
-    first = gone[0].matches[0].path
+    changed = [result for result in gone if result.answer.matches[0].whereabouts == "changed"]
+    first = gone[0].answer.matches[0].path
     if len(gone) == 1:
         what = f"{first} has changed since it was stored" if changed else f"{first} is not where it was"
         what += f"; this is the {pattern_words(spec)}"
