@@ -64,7 +64,7 @@ def info(
         print_self_test(_self_test(header), output)
     if entries:
         rows = [(str(entry["row"]), entry["name"], bytes_in_words(entry["size"])) for entry in document["entries"]]
-        output.table(["memory", "name", "size"], rows, left=[1])
+        output.table(["row", "name", "size"], rows, left=[1])
 
 
 def describe(file: Path, header: Header) -> dict[str, Any]:

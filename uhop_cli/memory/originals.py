@@ -81,8 +81,7 @@ class OriginalFiles:
         entries = self.memory.entries
         name = Path(os.fsdecode(entries.name(index)))
         size, digest = int(entries.sizes[index]), entries.digest(index)
-        recorded = on_disk(self.base / name)
-        shown = self.base / name
+        recorded = _tidy(on_disk(self.base / name))
         for place, path in self._named(name, recorded):
             content = _read(place, size)
             if content is not None and hashlib.sha256(content).digest() == digest:
@@ -92,9 +91,9 @@ class OriginalFiles:
         if self.memory.originals is not None:
             content = self.memory.originals.content(index)
             if len(content) == size and hashlib.sha256(content).digest() == digest:
-                return Original(index, shown, content, "embedded")
+                return Original(index, recorded, content, "embedded")
         if _row_of_an_array(name):
-            return Original(index, shown, None, "array")
+            return Original(index, recorded, None, "array")
         return Original(index, recorded, None, "changed" if os.path.lexists(self._place / name) else "missing")
 
     def _named(self, name: Path, recorded: Path) -> Iterator[tuple[Path, Path]]:
@@ -149,6 +148,12 @@ class OriginalFiles:
                 break
             pending += reversed(folders)
         return {size: paths[::-1] for size, paths in found.items()}
+
+
+def _tidy(path: Path) -> Path:
+    """The path without detours (`a/../b`), where it leads to the same place: a link on the way may mean another."""
+    short = Path(os.path.normpath(path))
+    return short if os.path.realpath(short) == os.path.realpath(path) else path
 
 
 def _row_of_an_array(name: Path) -> bool:

@@ -34,7 +34,8 @@ def answer(result: Restoration) -> list[tuple[str, str]]:
     best = result.answer.matches[0]
     if result.match is None:
         return [("answer", styled("not in the memory", sure.style)), ("nearest", styled(best.path, "absent"))]
-    name = f"{best.name} (inside the memory file)" if best.whereabouts == "embedded" else best.path
+    state = {"embedded": " (inside the memory file)", "missing": " (no longer there)", "changed": " (changed since)"}
+    name = (best.name if best.whereabouts == "embedded" else best.path) + state.get(best.whereabouts or "", "")
     lines: list[tuple[str, str]] = [("found", styled(f"{name}, {sure}" if sure else name, sure.style))]
     also = [other for other in best.names if other != best.name]
     if also:
