@@ -1,0 +1,1 @@
+"""What a person sees: columns and colours, words, pictures, answers."""
