@@ -10,9 +10,9 @@ import typer
 
 from uhop_cli.cli import options, query_targets
 from uhop_cli.cli.help import examples
+from uhop_cli.cli.layout import GAP, styled
 from uhop_cli.cli.output import Output
 from uhop_cli.cli.screen import words
-from uhop_cli.cli.screen.layout import GAP, styled
 from uhop_cli.experiments.data.samples import sample_data
 from uhop_cli.files.names import escape
 

@@ -10,9 +10,9 @@ import typer
 
 from uhop_cli.cli import info_guarantees, options
 from uhop_cli.cli.help import examples
+from uhop_cli.cli.layout import styled
 from uhop_cli.cli.output import Output, bytes_in_words, counted, number
 from uhop_cli.cli.screen import words
-from uhop_cli.cli.screen.layout import styled
 from uhop_cli.cli.store import pattern_in_words, print_self_test
 from uhop_cli.files.names import escape
 from uhop_cli.memory.file.header import Header, read_header

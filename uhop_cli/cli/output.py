@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from uhop_cli.cli.screen.layout import GAP, Style, Styled, painted, styled, table, wrapped
+from uhop_cli.cli.layout import GAP, Style, Styled, painted, styled, table, wrapped
 from uhop_cli.files.names import escape
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from uhop_cli.cli import query_targets as files
+from uhop_cli.cli.layout import styled
 from uhop_cli.cli.output import Output, complain, counted
 from uhop_cli.cli.screen import words
-from uhop_cli.cli.screen.layout import styled
 from uhop_cli.cli.screen.query_report import print_result, print_summary
 from uhop_cli.errors import ImageError, OutputError, UhopError
 from uhop_cli.files.names import escape

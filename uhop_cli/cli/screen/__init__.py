@@ -1,1 +1,1 @@
-"""What a person sees: columns and colours, words, pictures, answers."""
+"""What a person sees: words, pictures, answers."""

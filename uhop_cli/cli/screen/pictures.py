@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from uhop_cli.arrays.types import Float64, UInt8
-from uhop_cli.cli.screen.layout import GAP, width_of
+from uhop_cli.cli.layout import GAP, width_of
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from uhop_cli.cli.layout import styled
 from uhop_cli.cli.output import Output, number, percent
 from uhop_cli.cli.screen import words
-from uhop_cli.cli.screen.layout import styled
 
 if TYPE_CHECKING:
     from uhop_cli.images.patterns import PatternSpec

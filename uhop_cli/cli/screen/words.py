@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from uhop_cli.cli.layout import Style, Styled, styled
 from uhop_cli.cli.output import counted, percent
-from uhop_cli.cli.screen.layout import Style, Styled, styled
 
 if TYPE_CHECKING:
     from uhop_cli.images.patterns import PatternSpec
