@@ -83,9 +83,11 @@ class Sheet:
 
 
 def sheet_of_image(image: Image) -> Sheet:
-    """The sheet of a decoded picture, which may be a reduced one; its transparency is what is not visible."""
+    """The sheet of a decoded picture, which may be a reduced one; what is transparent or not in the file is not visible."""
     grey = _grey(image.pixels)
     cover = None if image.alpha is None else image.alpha.astype(np.float32) / np.float32(255)
+    if image.missing is not None:
+        cover = np.where(image.missing, np.float32(0), np.float32(1) if cover is None else cover)
     rows, columns = image.axes or (Axis(image.height), Axis(image.width))
     return Sheet(grey if cover is None else grey * cover, cover, _span(rows), _span(columns))
 

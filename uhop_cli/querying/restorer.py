@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from uhop_cli.images.formats import HEAD_BYTES, SUFFIXES, sniff
 from uhop_cli.images.patterns import holes_only, to_pixels, to_query, with_mask
 from uhop_cli.memory.file.reader import load
 from uhop_cli.memory.memory import Memory
-from uhop_cli.memory.originals import open_original
+from uhop_cli.memory.originals import Original, OriginalFiles
 from uhop_cli.querying.answer import Answer
 from uhop_cli.querying.certificate import certified_radius
 from uhop_cli.querying.restoration import Identification, Match, Pictures, Query, Restoration, SquaredErrors
@@ -47,8 +48,9 @@ class Restorer:
         flop = 2.0 * len(self.memory) * self.memory.spec.dim * 10
         self.device = resolve_device(self.settings.device, flop)
         self.retriever = Retriever(self.memory, self.settings.retrieval, self.device, features_expected=expected)
+        self.originals = None if self.path is None else OriginalFiles(self.memory, self.path, self.settings.originals)
         self._radii: dict[int, float | None] = {}
-        self._verifier = Verifier(self.memory, self._content) if self.path is not None and self.settings.verify == "auto" else None
+        self._verifier = Verifier(self.memory) if self.originals is not None and self.settings.verify == "auto" else None
         self._alone = expected <= 1
 
     def prepare(self, source: str | Path | bytes | Image, name: str | None = None) -> Query:
@@ -62,7 +64,7 @@ class Restorer:
         try:
             image = self._open(source)
             if settings.mask_file is not None:
-                image = with_mask(image, self._open(settings.mask_file))
+                image = with_mask(image, self._whole(settings.mask_file))
             alpha: Literal["missing", "blend"] = "missing" if settings.mask_file is not None else self._alpha()
             if alpha == "missing" and self._transparent:
                 image = holes_only(image, spec)
@@ -81,7 +83,7 @@ class Restorer:
                 visible = seen[0] if visible is None else visible & seen[0]
         if visible is not None and not visible.any():
             raise ImageError(f"{shown}: nothing of it is visible", "mask less of it")
-        return Query(shown, row[0], visible, truth, sheet)
+        return Query(shown, row[0], visible, truth, notes_on(image), sheet)
 
     def restore(self, source: str | Path | bytes | Image, name: str | None = None) -> Restoration:
         """Prepare and answer one picture."""
@@ -103,14 +105,20 @@ class Restorer:
         return [result for result in results if result is not None]
 
     def _restoration(self, query: Query, answer: Answer, place: int, *, alone: bool) -> Restoration:
-        best = answer.best(place, self.settings.top if self._verifier is None else max(self.settings.top, CANDIDATES))
-        verdict = self._verdict(query, answer, place, [row for row, _, _ in best], alone)
+        best = answer.best(place, max(self.settings.top, CANDIDATES))
+        confidence = None if answer.confidence is None else float(answer.confidence[place])
+        opened: dict[int, Original] = {}
+        verdict = self._verdict(query, [row for row, _, _ in best], confidence, opened, alone)
         best.insert(0, best.pop(verdict.best))
-        matches = tuple(self._match(rank, *found) for rank, found in enumerate(best[: self.settings.top], 1))
+        fits = verdict.confidence is None or verdict.confidence >= self.settings.min_confidence
+        original = self._original(best[0][0], opened) if fits and self.originals is not None else None
+        ranked = enumerate(best[: self.settings.top], 1)
+        matches = tuple(self._match(rank, *one, original if rank == 1 else None) for rank, one in ranked)
         state, truth = answer.pictures[-1][place], query.truth
         if verdict.best:  # the originals name another one than the dynamics came to
             state = unit_rows(self.memory.patterns[matches[0].row : matches[0].row + 1])[0]
-        found = self._identification(query, answer, place, matches, verdict)
+        found = self._identification(query, answer, place, matches, verdict, fits=fits)
+        is_one = matches[0].weight >= ORIGINAL_WEIGHT or verdict.verified is True
         arrays = {
             "x": np.stack([query.pattern, *(picture[place] for picture in answer.pictures)]),
             "weights": answer.weights[place],
@@ -122,26 +130,34 @@ class Restorer:
             error=None
             if truth is None
             else SquaredErrors(state=squared_error(state, truth), query=squared_error(query.pattern, truth)),
-            pictures=self._pictures(query, answer, place, state, matches[0] if self._is_one(matches[0], verdict) else None),
+            pictures=self._pictures(query, answer, place, state, original if is_one else None),
             arrays=arrays if answer.rows is None else {**arrays, "rows": answer.rows[place]},
+            notes=query.notes,
         )
 
-    def _verdict(self, query: Query, answer: Answer, place: int, rows: list[int], alone: bool) -> Verdict:
-        confidence = None if answer.confidence is None else float(answer.confidence[place])
+    def _verdict(
+        self, query: Query, rows: list[int], confidence: float | None, opened: dict[int, Original], alone: bool
+    ) -> Verdict:
         if self._verifier is None:
             return Verdict(None, "not verified", None, 0, confidence)
-        return self._verifier.verdict(query, rows, confidence, alone=alone)
+        return self._verifier.verdict(query, rows, confidence, lambda row: self._original(row, opened).content, alone=alone)
+
+    def _original(self, row: int, opened: dict[int, Original]) -> Original:
+        """The original of a row, read once for a query."""
+        assert self.originals is not None
+        if row not in opened:
+            opened[row] = self.originals.of(row)
+        return opened[row]
 
     def _identification(
-        self, query: Query, answer: Answer, place: int, matches: tuple[Match, ...], verdict: Verdict
+        self, query: Query, answer: Answer, place: int, matches: tuple[Match, ...], verdict: Verdict, *, fits: bool
     ) -> Identification:
         kinds, sizes = settled(answer.weights[place][None], size_threshold(self.retriever.separation.alpha))
-        confidence = verdict.confidence
         steps = int(answer.steps[place])
         return Identification(
             matches=matches,
-            fits=confidence is None or confidence >= self.settings.min_confidence,
-            confidence=confidence,
+            fits=fits,
+            confidence=verdict.confidence,
             verified=verdict.verified,
             verified_words=verdict.words,
             why=verdict.reason,
@@ -155,9 +171,13 @@ class Restorer:
             inside_radius=self._inside_radius(query, matches[0]),
         )
 
-    def _pictures(self, query: Query, answer: Answer, place: int, state: Float32, match: Match | None) -> Pictures:
+    def _pictures(self, query: Query, answer: Answer, place: int, state: Float32, found: Original | None) -> Pictures:
         spec = self.memory.spec
-        original, suffix = (None if match is None else self._original(match)) or (None, ".png")
+        original, suffix = None, ".png"
+        kind = None if found is None or found.content is None else sniff(found.content[:HEAD_BYTES]).format
+        if found is not None and kind is not None:  # what is no picture, such as the row of an array, is not handed out as one
+            original = found.content
+            suffix = found.path.suffix if found.path.suffix.lower() in SUFFIXES else f".{kind.lower()}"
         trace = answer.pictures if self.settings.trace else ()
         return Pictures(
             original=original,
@@ -166,29 +186,6 @@ class Restorer:
             damaged=to_pixels(query.pattern[None], spec)[0],
             steps=tuple(to_pixels(picture[place][None], spec)[0] for picture in trace),
         )
-
-    def _is_one(self, match: Match, verdict: Verdict) -> bool:
-        """Whether the answer is a memory, and not a mixture of several."""
-        return match.weight >= ORIGINAL_WEIGHT or verdict.verified is True
-
-    def _content(self, row: int) -> bytes | None:
-        assert self.path is not None
-        files = self.memory.entries.files_of(row)
-        found = (open_original(self.memory, int(index), self.path, self.settings.originals) for index in files)
-        return next((content for content in found if content is not None), None)
-
-    def _original(self, match: Match) -> tuple[bytes, str] | None:
-        """The bytes of the match's file and their suffix; None where there is no such file."""
-        if self.path is None:
-            return None
-        for index in self.memory.entries.files_of(match.row):
-            content = open_original(self.memory, int(index), self.path, self.settings.originals)
-            kind = None if content is None else sniff(content[:HEAD_BYTES]).format
-            # What is no picture, such as the row of an array, is not handed out as one.
-            if content is not None and kind is not None:
-                suffix = Path(escape(self.memory.entries.name(int(index)))).suffix
-                return content, suffix if suffix.lower() in SUFFIXES else f".{kind.lower()}"
-        return None
 
     def _inside_radius(self, query: Query, match: Match) -> bool | None:
         """Whether the query is so close to its match that the plain kernel is certain to retrieve it; None for another model."""
@@ -204,17 +201,25 @@ class Restorer:
             return None
         return bool(np.linalg.norm(query.pattern - unit_rows(self.memory.patterns[match.row : match.row + 1])[0]) < radius)
 
-    def _match(self, rank: int, row: int, weight: float, similarity: float) -> Match:
-        names = [escape(name) for name in self.memory.entries.names_of(row)]
-        base = Path() if self.path is None else self.path.parent
+    def _match(self, rank: int, row: int, weight: float, similarity: float, used: Original | None) -> Match:
+        entries = self.memory.entries
+        files = [int(index) for index in entries.files_of(row)]
+        base = Path() if self.originals is None else self.originals.base
+        if used is None:
+            paths = [base / os.fsdecode(entries.name(index)) for index in files]
+            first = next((place for place, path in enumerate(paths) if os.path.lexists(path)), 0) if len(paths) > 1 else 0
+            index, path = files[first], paths[first]
+        else:
+            index, path = used.index, used.path
         return Match(
             rank=rank,
-            name=names[0],
-            path=escape(base / names[0]),
+            name=escape(entries.name(index)),
+            path=escape(path),
             weight=weight,
             similarity=similarity,
-            names=tuple(names),
+            names=tuple(escape(entries.name(index)) for index in files),
             row=row,
+            whereabouts=None if used is None else used.whereabouts,
         )
 
     def _open(self, source: str | Path | bytes | Image) -> Image:
@@ -222,6 +227,13 @@ class Restorer:
             return source
         data = source if isinstance(source, bytes) else read_bytes(source)
         return decode(data, draft=(self.memory.spec.width, self.memory.spec.height))
+
+    def _whole(self, source: str | Path) -> Image:
+        """A picture that says something about the query, of which all has to be there."""
+        image = self._open(source)
+        if image.flaw is not None:
+            raise ImageError(f"{escape(source)}: {image.flaw}", "give one that is whole")
+        return image
 
     def _alpha(self) -> Literal["missing", "blend"]:
         if self.settings.alpha != "auto":
@@ -235,7 +247,16 @@ class Restorer:
 
     def _truth(self) -> Float32:
         assert self.settings.truth is not None
-        return to_query(self._open(self.settings.truth), self.memory.spec, "blend")[0]
+        return to_query(self._whole(self.settings.truth), self.memory.spec, "blend")[0]
+
+
+def notes_on(image: Image) -> tuple[str, ...]:
+    """What a person should know of the file that a picture comes from."""
+    flaw = (
+        () if image.flaw is None else (f"{image.flaw}; the rest is taken as missing" if image.missing is not None else image.flaw,)
+    )
+    pages = () if image.pages == 1 else (f"{image.pages} pages or frames; the first one was taken",)
+    return (*flaw, *pages)
 
 
 def squared_error(picture: Float32, truth: Float32) -> float:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -59,26 +60,28 @@ class Verifier:
 
     Args:
         memory: what is stored.
-        opener: gives the bytes of the original of a row, None where it is not at hand.
     """
 
-    def __init__(self, memory: Memory, opener: Callable[[int], bytes | None]) -> None:
-        self._memory, self._opener = memory, opener
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
 
-    def verdict(self, query: Query, rows: Sequence[int], confidence: float | None, *, alone: bool) -> Verdict:
+    def verdict(
+        self, query: Query, rows: Sequence[int], confidence: float | None, opener: Callable[[int], bytes | None], *, alone: bool
+    ) -> Verdict:
         """What the originals of `rows`, the best candidates in falling order, say of the first of them.
 
         Args:
             query: what was asked.
             rows: of the memory; at most `CANDIDATES` of them are looked at.
             confidence: that of the pattern.
+            opener: gives the bytes of the original of a row, None where it is not at hand.
             alone: whether it is the only query.
         """
         needless = self._needless(query, rows[0], confidence, alone)
         if needless is not None or query.sheet is None or confidence is None:
             return Verdict(None, f"not verified: {needless}", None, 0, confidence)
         spec = self._memory.spec
-        candidates = [Candidate(self._open(row)) for row in rows[:CANDIDATES]]
+        candidates = [Candidate(partial(self._decoded, opener, row)) for row in rows[:CANDIDATES]]
         found = verify(query.sheet, candidates, pattern_side=max(spec.width, spec.height))
         words, reason, best = found.outcome.value, found.reason.value, found.best
         if found.outcome == Outcome.CONFIRMED and best is not None:
@@ -104,16 +107,12 @@ class Verifier:
             return "it equals its match in every value"
         return "its pattern is sure" if not alone and confidence >= SURE else None
 
-    def _open(self, row: int) -> Callable[[], Image | None]:
-        def work() -> Image | None:
-            content = self._opener(row)
-            spec = self._memory.spec
-            try:
-                return None if content is None else decode(content, draft=(max(DRAFT, spec.width, spec.height),) * 2)
-            except ImageError:  # the row of an array, or what an older version could read
-                return None
-
-        return work
+    def _decoded(self, opener: Callable[[int], bytes | None], row: int) -> Image | None:
+        content, spec = opener(row), self._memory.spec
+        try:
+            return None if content is None else decode(content, draft=(max(DRAFT, spec.width, spec.height),) * 2)
+        except ImageError:  # the row of an array, or a claim of the memory file that no decoder takes
+            return None
 
 
 def sheet_of_query(image: Image, background: tuple[int, int, int] | None) -> Sheet:
