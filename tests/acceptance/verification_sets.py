@@ -1,8 +1,4 @@
-"""The pictures of `verification.py`: sets, damages, bursts, and which candidates a query is compared with.
-
-Candidates come from `proposed` alone: the true original, if it is stored, and the nearest other pictures at 32 x 32 by centred
-cosine. Whoever has an engine at hand lets it propose instead.
-"""
+"""The pictures of `verification.py`: sets, damages, bursts."""
 
 from __future__ import annotations
 
@@ -16,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
-from uhop_cli.images.corrupt import parse
+from uhop_cli.corruption.corruption import parse
 from uhop_cli.images.decode import decode
 from uhop_cli.images.patterns import PatternSpec, to_pattern, to_vectors
 
@@ -54,10 +50,9 @@ class Collection:
         return table
 
 
-def proposed(collection: Collection, truth: int, stored: bool, count: int) -> list[int]:
-    """Candidates for a copy of picture `truth`, best first; if it is not `stored`, others that look most like it."""
-    near = [int(index) for index in np.argsort(-collection.similarity[truth], kind="stable")[:count]]
-    return [truth, *near[: count - 1]] if stored else near
+def proposed(collection: Collection, index: int, count: int) -> list[int]:
+    """The pictures that look most like another one."""
+    return [int(other) for other in np.argsort(-collection.similarity[index], kind="stable")[:count]]
 
 
 def photos(folder: Path, half: int) -> Collection:
@@ -73,13 +68,6 @@ def sprites(folder: Path, count: int) -> Collection:
     return Collection("sprites", [files[index].read_bytes() for index in chosen])
 
 
-def dataset(name: str, folder: Path, count: int) -> Collection:
-    """Pictures of a benchmark set at their own size."""
-    from uhop_cli.experiments.datasets import load
-
-    return Collection(name, [png(Image.fromarray(np.squeeze(pixels))) for pixels in load(name, folder).pixels[:count]])
-
-
 def drawings(count: int, first: int = 0) -> Collection:
     """Thin strokes on nothing."""
     return Collection("line art", [png(_drawing(seed)) for seed in range(first, first + count)])
@@ -90,9 +78,9 @@ def pages(count: int, first: int = 0) -> Collection:
     return Collection("letters", [png(_page(seed)) for seed in range(first, first + count)])
 
 
-def strips(source: Collection, count: int) -> Collection:
+def strips(source: Collection, count: int, first: int = 0) -> Collection:
     """Long strips of small pictures."""
-    return Collection("strips", [png(_strip(source, seed)) for seed in range(count)])
+    return Collection("strips", [png(_strip(source, seed)) for seed in range(first, first + count)])
 
 
 def burst(pixels: Pixels, seed: int, shots: int) -> tuple[list[Pixels], np.ndarray]:
@@ -126,17 +114,6 @@ def corrupted(label: str) -> Damage:
         return np.rint(np.clip(damaged, 0, 1) * 255).astype(np.uint8).reshape(pixels.shape)
 
     return work
-
-
-def shrunk(pixels: Pixels, seed: int) -> Pixels:
-    """24 x 32."""
-    return np.asarray(Image.fromarray(pixels).resize((24, 32), Image.Resampling.BOX))
-
-
-def pattern_noise(pixels: Pixels, seed: int) -> Pixels:
-    """Noise of .3 on the 32 x 32 pattern."""
-    small = np.asarray(Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.BOX), np.float64)
-    return np.clip(small + np.random.default_rng(seed).normal(0, 0.3 * 255, small.shape), 0, 255).round().astype(np.uint8)
 
 
 def rescanned(pixels: Pixels, seed: int) -> Pixels:
