@@ -91,7 +91,7 @@ def test_a_copy_is_confirmed(folder: Path, place: str) -> None:
     assert found.match.name.endswith("p03.png")
     assert (found.answer.verified, found.answer.verified_words) == (True, "confirmed by the original")
     assert found.answer.confidence >= CONFIRMED
-    assert "fits" in found.answer.why
+    assert "fits" in found.answer.verified_reason
     assert found.pictures.original == (folder / "images" / "p03.png").read_bytes()
     assert sorted(counted.opened) == sorted(set(counted.opened)), "each is read once"
     assert len(counted.opened) == 2
@@ -119,7 +119,7 @@ def test_what_is_not_decided_keeps_the_confidence(folder: Path) -> None:
     assert found.answer.confidence == by_pattern.answer.confidence
     counted = Counted(folder / "m.safetensors", QuerySettings(damage=(parse("noise:3"),), min_confidence=1.0))
     (here,) = counted.ask(file(photo(5)))
-    assert (here.answer.verified, here.answer.why, counted.opened) == (None, None, [])
+    assert (here.answer.verified, here.answer.verified_reason, counted.opened) == (None, None, [])
     assert here.answer.verified_words == "not verified: a query that is damaged here is no more than its pattern"
 
 
@@ -133,7 +133,7 @@ def test_where_nothing_can_be_added_nothing_is_opened(folder: Path) -> None:
     plain = QuerySettings(min_confidence=1.0, retrieval=RetrievalSettings(similarity="dot"))
     (kernel,) = Counted(folder / "m.safetensors", plain).ask(noisy(6, 0.1))
     assert (kernel.answer.verified, kernel.answer.confidence) == (None, None)
-    assert kernel.answer.verified_words == "not verified: a plain kernel has no probability"
+    assert kernel.answer.verified_words == "not verified: no probability is known for this answer"
 
 
 def test_of_several_queries_only_the_doubtful_are_verified(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,10 @@ def store(
     ] = "auto",
     batch_size: Annotated[int | None, _learning(min=2, metavar="B", help="Images in a step of the gradient solver.")] = None,
     protocol: Annotated[Literal["paper"] | None, _learning(help="Learn as the paper does.")] = None,
+    self_test: Annotated[
+        Literal["auto", "full", "off"],
+        _learning(help="Damaged copies, near-duplicates: auto: some, full: all near-duplicates, off: no confidence."),
+    ] = "auto",
     device: options.DeviceName = "auto",
     seed: options.Seed = 0,
     as_json: options.Json = False,

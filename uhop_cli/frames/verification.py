@@ -100,6 +100,18 @@ def verify(
     return _Run(query, candidates, pattern_side, settings or VerificationSettings(), stop).verify()
 
 
+def are_one(first: Sheet, second: Image, *, pattern_side: int, settings: VerificationSettings | None = None) -> bool | None:
+    """Whether two originals are one picture: the first, as a query, is confirmed by the second as it lies; None: too small to tell.
+
+    Args:
+        first: an original.
+        second: another one.
+        pattern_side: the longer side of the patterns.
+        settings: the thresholds, or None for the defaults.
+    """
+    return _Run(first, [Candidate(lambda: second)], pattern_side, settings or VerificationSettings(), lambda: False).are_one()
+
+
 class _Run:
     """One query; holds what is opened and measured."""
 
@@ -135,6 +147,13 @@ class _Run:
                 self._align(place)
             decision = self._decide()
         return self._result(decision)
+
+    def are_one(self) -> bool | None:
+        """Whether the query is the only candidate, unrefined; None: it can't be compared."""
+        self._compare(0)
+        if self._measured[0].reason is not None:
+            return None
+        return self._is_still(0) and self._decide().outcome == Outcome.CONFIRMED
 
     def _is_still(self, place: int) -> bool:
         """Whether a candidate fits as it lies in the whole frame, and alignment would leave it there."""

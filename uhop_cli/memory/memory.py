@@ -15,6 +15,7 @@ from uhop_cli.files.names import escape
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.kernel.feature_map import KernelFamily
 from uhop_cli.memory.entries import Entries, pack, subset
+from uhop_cli.memory.near import NearPairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,7 @@ class Memory:
             examined.
         compact_map: (k - B, d) float32, the directions that the codes are made with, or None.
         originals: embedded copies of the files, or None.
+        near: pairs of nearly equal patterns, or None where they were not looked for.
     """
 
     spec: PatternSpec
@@ -71,6 +73,7 @@ class Memory:
     compact: Float32 | None = None
     compact_map: Float32 | None = None
     originals: Originals | None = None
+    near: NearPairs | None = None
 
     def __len__(self) -> int:
         """M, the number of patterns."""
@@ -103,6 +106,7 @@ class Memory:
             entries=entries.with_rows((np.cumsum(rows) - 1)[entries.name_entry]),
             statistics=None if self.statistics is None else self.statistics.select(rows),
             compact=None if self.compact is None else self.compact[:, rows],
+            near=None if self.near is None else self.near.select(rows),
             originals=None if originals is None else Originals(*subset(originals.data, originals.offsets, files)),
         )
 

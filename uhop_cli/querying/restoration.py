@@ -69,7 +69,7 @@ class Identification:
         fits: whether the first one is sure enough to be the answer.
         confidence: probability that it is right; None where no calibration applies.
         verified: whether the original says so: true, it does; false, it contradicts; None, not decided or not verified.
-        verified_words: which of these, for a person; `why`: the reason, where originals were compared.
+        verified_words, verified_reason: which of these, for a person, and why, where originals were compared.
         kernel: which kernel gave the answer.
         map: which retrieval map ran.
         steps, converged, energy: of the dynamics.
@@ -82,7 +82,7 @@ class Identification:
     confidence: float | None
     verified: bool | None
     verified_words: str
-    why: str | None
+    verified_reason: str | None
     kernel: str
     map: str
     steps: int

@@ -160,7 +160,7 @@ class Restorer:
             confidence=verdict.confidence,
             verified=verdict.verified,
             verified_words=verdict.words,
-            why=verdict.reason,
+            verified_reason=verdict.reason,
             kernel=answer.kernels[place],
             map=answer.map,
             steps=steps,

@@ -6,7 +6,8 @@
 
 .999: of confirmed answers fewer than one in a thousand are wrong (docs/verification.md). Nothing is opened where it cannot add
 anything: where the query equals its match value for value; where it was damaged here, so that there is no more of it than the
-pattern; where a plain kernel was asked for, whose answers have no probability; and, of several queries, where the pattern is sure.
+pattern; where no probability is known, as with a plain kernel; and, of several queries, where the pattern is sure and no near-copy of
+its match is stored.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from uhop_cli.frames.verification import Candidate, verify
 from uhop_cli.images.decode import Image, decode
 from uhop_cli.images.patterns import LUMA
 from uhop_cli.memory.memory import Memory
+from uhop_cli.querying.confidence_words import NO_ORIGINAL
 from uhop_cli.querying.restoration import Query
 
 CANDIDATES = 5
@@ -33,7 +35,7 @@ SURE = 0.995  # of several queries those are not verified whose patterns are tha
 KEPT = 1 << 20  # pixels of a query; more are not compared
 DRAFT = 43  # an original comes with at least six times that many pixels a side
 HALF_A_LEVEL = 0.5 / 255
-_UNVERIFIED = {Reason.ABSENT: "no original at hand", Reason.SMALL: "its original shows no more than the pattern"}
+_UNVERIFIED = {Reason.ABSENT: NO_ORIGINAL, Reason.SMALL: "not verified: its original shows no more than the pattern"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,13 @@ class Verifier:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
+        near = memory.near
+        self._groups = {} if near is None else near.groups()
+        self._near = frozenset() if near is None else near.rows()
+
+    def same(self, row: int) -> tuple[int, ...]:
+        """The rows whose originals are one picture with that of `row`, itself among them."""
+        return self._groups.get(row, (row,))
 
     def verdict(
         self, query: Query, rows: Sequence[int], confidence: float | None, opener: Callable[[int], bytes | None], *, alone: bool
@@ -81,7 +90,7 @@ class Verifier:
         if needless is not None or query.sheet is None or confidence is None:
             return Verdict(None, f"not verified: {needless}", None, 0, confidence)
         spec = self._memory.spec
-        candidates = [Candidate(partial(self._decoded, opener, row)) for row in rows[:CANDIDATES]]
+        candidates = [Candidate(partial(self._decoded, opener, row), picture=self.same(row)[0]) for row in rows[:CANDIDATES]]
         found = verify(query.sheet, candidates, pattern_side=max(spec.width, spec.height))
         words, reason, best = found.outcome.value, found.reason.value, found.best
         if found.outcome == Outcome.CONFIRMED and best is not None:
@@ -90,14 +99,14 @@ class Verifier:
             return Verdict(False, words, reason, 0, min(confidence, CONTRADICTED))
         unseen = found.measured[0].reason
         if unseen in _UNVERIFIED:
-            return Verdict(None, f"not verified: {_UNVERIFIED[unseen]}", None, 0, confidence)
+            return Verdict(None, _UNVERIFIED[unseen], None, 0, confidence)
         similar = found.reason in (Reason.NEAR, Reason.MOVED)
         return Verdict(None, words, reason, 0, min(confidence, SIMILAR) if similar else confidence)
 
     def _needless(self, query: Query, row: int, confidence: float | None, alone: bool) -> str | None:
         """Why originals would add nothing, or can't be compared; None where they may."""
         if confidence is None:
-            return "a plain kernel has no probability"
+            return "no probability is known for this answer"
         if query.sheet is None:
             return "a query that is damaged here is no more than its pattern"
         if (
@@ -105,7 +114,7 @@ class Verifier:
             and (np.abs(query.pattern - unit_rows(self._memory.patterns[row : row + 1])[0]) < HALF_A_LEVEL).all()
         ):
             return "it equals its match in every value"
-        return "its pattern is sure" if not alone and confidence >= SURE else None
+        return "its pattern is sure" if not alone and confidence >= SURE and row not in self._near else None
 
     def _decoded(self, opener: Callable[[int], bytes | None], row: int) -> Image | None:
         content, spec = opener(row), self._memory.spec

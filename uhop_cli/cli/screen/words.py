@@ -33,23 +33,22 @@ def answer(result: Restoration) -> list[tuple[str, str]]:
     sure = sureness(result.answer.words, result.answer.confidence)
     best = result.answer.matches[0]
     if result.match is None:
-        nearest = [("answer", styled("not in the memory", sure.style)), ("nearest", styled(best.path, "absent"))]
-        return [*nearest, *original_says(result)]
+        absent = styled(f"not in the memory{original_says(result)}", sure.style)
+        return [("answer", absent), ("nearest", styled(best.path, "absent"))]
     state = {"embedded": " (inside the memory file)", "missing": " (no longer there)", "changed": " (changed since)"}
     name = (best.name if best.whereabouts == "embedded" else best.path) + state.get(best.whereabouts or "", "")
-    lines: list[tuple[str, str]] = [("found", styled(f"{name}, {sure}" if sure else name, sure.style))]
+    lines: list[tuple[str, str]] = [("found", styled((f"{name}, {sure}" if sure else name) + original_says(result), sure.style))]
     also = [other for other in best.names if other != best.name]
     if also:
         lines.append(("also", f"{', '.join(also)} (the same picture at this size)"))
-    return [*lines, *original_says(result)]
+    return lines
 
 
-def original_says(result: Restoration) -> list[tuple[str, str]]:
-    """The line that says what the originals make of the answer, or why they were not asked."""
-    if result.answer.confidence is None:
-        return []
-    why = result.answer.why
-    return [("verified", result.answer.verified_words if why is None else f"{result.answer.verified_words}: {why}")]
+def original_says(result: Restoration) -> str:
+    """What the originals make of the answer, after a comma; nothing where they were not asked, as there was no need."""
+    answer = result.answer
+    told = answer.verified_reason is not None or answer.verified_words == NO_ORIGINAL
+    return f", {answer.verified_words}" if told else ""
 
 
 def pattern_words(spec: PatternSpec) -> str:
