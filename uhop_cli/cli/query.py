@@ -18,7 +18,7 @@ from uhop_cli.cli.output import Output
 from uhop_cli.cli.query_run import Session, Sink, View
 from uhop_cli.cli.standard_input import read_picture
 from uhop_cli.errors import ImageError, SettingsError
-from uhop_cli.images.discover import Found, Skipped, discover
+from uhop_cli.images.discover import Found, Skipped, look_through
 from uhop_cli.memory.file.header import read_header
 
 if TYPE_CHECKING:
@@ -159,18 +159,19 @@ def _check(images: Sequence[Path], sink: Sink, as_json: bool) -> None:
             raise typer.BadParameter("standard input needs --output or --no-output", param_hint="IMAGE...")
 
 
-def _found(images: Sequence[Path], screen: Output) -> list[Found | None]:
-    """The image files to restore; None stands for standard input."""
+def _found(images: Sequence[Path], screen: Output) -> list[Found | Skipped | None]:
+    """The image files to restore, and those that cannot be taken, in order; None stands for standard input."""
     if str(images[0]) == "-":
         return [None]
-    skipped: list[Skipped] = []
-    found = discover(images, on_skip=skipped.append)
-    for item in skipped:
-        if screen.verbose or not item.ignored:
-            screen.warn(f"skipped {item.shown}: {item.reason}" + (f"; {item.hint}" if item.hint else ""))
+    found: list[Found | Skipped | None] = []
+    for item in look_through(images):
+        if isinstance(item, Found) or not item.ignored:
+            found.append(item)
+        elif screen.verbose:
+            screen.warn(f"skipped {item.shown}: {item.why}")
     if not found:
         raise ImageError("no images found", "name image files, or a folder that holds some")
-    return list(found)
+    return found
 
 
 def _damages(

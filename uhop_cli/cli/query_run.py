@@ -21,7 +21,7 @@ from uhop_cli.cli.screen import words
 from uhop_cli.cli.screen.query_report import print_result, print_summary
 from uhop_cli.errors import ImageError, OutputError, UhopError
 from uhop_cli.files.names import escape
-from uhop_cli.images.discover import Found
+from uhop_cli.images.discover import Found, Skipped
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -97,7 +97,7 @@ class Session:
         self.strips: list[list[Any]] = []
         self.places: set[str] = set()
 
-    def run(self, found: Sequence[Found | None]) -> None:
+    def run(self, found: Sequence[Found | Skipped | None]) -> None:
         """Answers all queries: decoded on all cores, answered together, written on all cores, told in order."""
         from concurrent.futures import ThreadPoolExecutor
 
@@ -110,22 +110,26 @@ class Session:
                 if progress and len(found) > 1:
                     progress(Progress("restore", min(start + TOGETHER, len(found)), len(found)))
 
-    def _batch(self, found: Sequence[Found | None], pool: Executor) -> None:
-        paths, queries = [], []
-        for item, query in zip(found, pool.map(self._prepare, found), strict=True):
+    def _batch(self, found: Sequence[Found | Skipped | None], pool: Executor) -> None:
+        prepared = list(pool.map(self._prepare, found))
+        queries = [query for query in prepared if not isinstance(query, ImageError)]
+        results = self.restorer.answer(queries) if queries else []
+        taken = [item for item, query in zip(found, prepared, strict=True) if not isinstance(query, ImageError)]
+        places = [self._place(None if item is None else item.path, result) for item, result in zip(taken, results, strict=True)]
+        answers = zip(results, pool.map(self._write, places, results), strict=True)
+        for item, query in zip(found, prepared, strict=True):
             if isinstance(query, ImageError):
                 self._fail("-" if item is None else item.shown, query)
+                self.screen.essential("")
             else:
-                paths.append(None if item is None else item.path)
-                queries.append(query)
-        results = self.restorer.answer(queries) if queries else []
-        places = [self._place(path, result) for path, result in zip(paths, results, strict=True)]
-        written = pool.map(self._write, places, results)
-        for path, query, result, place in zip(paths, queries, results, written, strict=True):
-            self._take(path, query, result, place)
+                for note in query.notes:
+                    self.screen.note(f"{query.name}: {note}")
+                self._take(None if item is None else item.path, query, *next(answers))
 
-    def _prepare(self, item: Found | None) -> Query | ImageError:
+    def _prepare(self, item: Found | Skipped | None) -> Query | ImageError:
         try:
+            if isinstance(item, Skipped):
+                return ImageError(f"{item.shown}: {item.reason}", item.hint)
             return self.restorer.prepare(self.stdin or b"", "-") if item is None else self.restorer.prepare(item.path)
         except ImageError as error:
             return error
@@ -221,7 +225,7 @@ class Session:
             console.print(side_by_side(query_beside_answer(source, result, self.restorer), console.width, rows))
 
     def _fail(self, name: str, error: UhopError) -> None:
-        self.failed.append({"path": name, "reason": error.message})
+        self.failed.append({"path": name, "reason": error.message.removeprefix(f"{name}: ")})
         complain(error.message, error.hint or error.cure)
 
     def finish(self, images: Sequence[Path], started: float) -> None:

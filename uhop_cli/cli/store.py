@@ -52,6 +52,7 @@ def store(
     force: Annotated[bool, _memory("--force", help="Replace an existing file.")] = False,
     embed: Annotated[bool, _memory("--embed", help="Keep the images' own bytes inside the file.")] = False,
     strict: Annotated[bool, _memory("--strict", help="Stop at an image that can't be read.")] = False,
+    damaged: Annotated[bool, _memory("--damaged", help="Store files that are cut short, as far as they go.")] = False,
     dry_run: Annotated[bool, _memory("--dry-run", help="Only say what would be stored, and how big.")] = False,
     size: Annotated[str, _pattern(metavar="auto|N|WxH", callback=options.size, help="Pixels of a pattern.")] = "auto",
     color: Annotated[Literal["auto", "rgb", "gray"], _pattern(help="auto: grey if all images are.")] = "auto",

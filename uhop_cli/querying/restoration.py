@@ -21,12 +21,14 @@ class Query:
         pattern: (d,) after the damage.
         visible: (d,) which values are known, None for all.
         truth: (d,) the undamaged pattern, where it is known.
+        notes: what is odd about the file: it is cut short, or holds further pages.
     """
 
     name: str
     pattern: Float32
     visible: Bool | None
     truth: Float32 | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +137,7 @@ class Restoration:
         error: against the truth, where that is known.
         pictures: the output, and what it was made from.
         arrays: x, weights, energy, for `--states`.
+        notes: those of the query.
     """
 
     query: str
@@ -142,6 +145,7 @@ class Restoration:
     error: SquaredErrors | None
     pictures: Pictures
     arrays: dict[str, NDArray[Any]]
+    notes: tuple[str, ...] = ()
 
     @property
     def match(self) -> Match | None:
@@ -165,6 +169,7 @@ class Restoration:
             **self.answer.to_json(),
             "sse": None if self.error is None else self.error.state,
             "sse_query": None if self.error is None else self.error.query,
+            "notes": list(self.notes),
             "output": output,
             "output_kind": None if output is None else self.pictures.kind,
         }

@@ -61,7 +61,7 @@ class Restorer:
         try:
             image = self._open(source)
             if settings.mask_file is not None:
-                image = with_mask(image, self._open(settings.mask_file))
+                image = with_mask(image, self._whole(settings.mask_file))
             alpha: Literal["missing", "blend"] = "missing" if settings.mask_file is not None else self._alpha()
             if alpha == "missing" and self._transparent:
                 image = holes_only(image, spec)
@@ -78,7 +78,7 @@ class Restorer:
                 visible = seen[0] if visible is None else visible & seen[0]
         if visible is not None and not visible.any():
             raise ImageError(f"{shown}: nothing of it is visible", "mask less of it")
-        return Query(shown, row[0], visible, truth)
+        return Query(shown, row[0], visible, truth, notes_on(image))
 
     def restore(self, source: str | Path | bytes | Image, name: str | None = None) -> Restoration:
         """Prepare and answer one picture."""
@@ -119,6 +119,7 @@ class Restorer:
             else SquaredErrors(state=squared_error(state, truth), query=squared_error(query.pattern, truth)),
             pictures=self._pictures(query, answer, place, original if matches[0].weight >= ORIGINAL_WEIGHT else None),
             arrays=arrays if answer.rows is None else {**arrays, "rows": answer.rows[place]},
+            notes=query.notes,
         )
 
     def _identification(
@@ -197,6 +198,13 @@ class Restorer:
         data = source if isinstance(source, bytes) else read_bytes(source)
         return decode(data, draft=(self.memory.spec.width, self.memory.spec.height))
 
+    def _whole(self, source: str | Path) -> Image:
+        """A picture that says something about the query, of which all has to be there."""
+        image = self._open(source)
+        if image.flaw is not None:
+            raise ImageError(f"{escape(source)}: {image.flaw}", "give one that is whole")
+        return image
+
     def _alpha(self) -> Literal["missing", "blend"]:
         if self.settings.alpha != "auto":
             return self.settings.alpha
@@ -209,7 +217,16 @@ class Restorer:
 
     def _truth(self) -> Float32:
         assert self.settings.truth is not None
-        return to_query(self._open(self.settings.truth), self.memory.spec, "blend")[0]
+        return to_query(self._whole(self.settings.truth), self.memory.spec, "blend")[0]
+
+
+def notes_on(image: Image) -> tuple[str, ...]:
+    """What a person should know of the file that a picture comes from."""
+    flaw = (
+        () if image.flaw is None else (f"{image.flaw}; the rest is taken as missing" if image.missing is not None else image.flaw,)
+    )
+    pages = () if image.pages == 1 else (f"{image.pages} pages or frames; the first one was taken",)
+    return (*flaw, *pages)
 
 
 def squared_error(picture: Float32, truth: Float32) -> float:

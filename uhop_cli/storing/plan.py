@@ -98,7 +98,7 @@ def make_plan(
         ImageError: a path is not there, or there is nothing to store.
     """
     folder = Path(os.path.realpath(target)).parent
-    sources, skipped = collect(paths, folder)
+    sources, skipped = collect(paths, folder, damaged=settings.damaged)
     spec = old.spec if old is not None else spec_of(sources, settings, skipped, progress)
     found = compare(old, sources, folder, prune=prune)
     if found.unchanged:
