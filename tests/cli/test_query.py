@@ -342,6 +342,52 @@ def test_what_cannot_be_written_is_named_and_the_rest_is_done(uhop: Any, memory:
     assert len(os.listdir(out)) == 8
 
 
+def test_every_query_that_is_skipped_is_named_counted_and_an_empty_line(
+    uhop: Any, memory: Path, stored: Path, tmp_path: Path
+) -> None:
+    whole = (stored / "images" / "picture3.png").read_bytes()
+    names = ["a.png", "b.nef", "c.png", "d.heic", "e.png", "f.png"]
+    jpeg_like = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
+    contents = [whole, b"II*\0\x08\0\0\0", b"<!DOCTYPE html>", jpeg_like, b"", whole]
+    queries = [tmp_path / name for name in names]
+    for path, content in zip(queries, contents, strict=True):
+        path.write_bytes(content)
+    quiet = uhop("query", *queries, "-m", memory, "--no-output", "-q")
+    assert quiet.code == 1
+    assert [line.endswith("picture3.png") for line in quiet.out.split("\n")] == [True, False, False, False, False, True, False]
+    assert quiet.out.split("\n")[1:5] == [""] * 4
+    assert quiet.err.count("error: ") == quiet.err.count("hint: ") == 4
+    ran = uhop("query", *queries, "-m", memory, "--no-output", "--json")
+    assert ran.code == 1
+    document = json.loads(ran.out)
+    assert [Path(item["query"]).name for item in document["results"]] == ["a.png", "f.png"]
+    assert {Path(item["path"]).name: item["reason"] for item in document["skipped"]} == {
+        "b.nef": "camera raw pictures are not read",
+        "c.png": "a web page, not a picture",
+        "d.heic": "HEIC pictures are not read",
+        "e.png": "an empty file",
+    }
+    alone = uhop("query", queries[1], "-m", memory, "--no-output", "--json")
+    assert alone.code == 1
+    assert [item["reason"] for item in json.loads(alone.out)["skipped"]] == ["camera raw pictures are not read"]
+
+
+def test_a_file_that_is_cut_short_is_answered_and_said_to_be(uhop: Any, memory: Path, stored: Path, tmp_path: Path) -> None:
+    query = tmp_path / "cut.png"
+    noise = np.random.default_rng(0).integers(0, 4, (160, 160, 3), dtype=np.uint8)
+    blocks = np.asarray(Image.open(stored / "images" / "picture3.png")).repeat(10, axis=0).repeat(10, axis=1)
+    Image.fromarray(np.clip(blocks.astype(int) + noise, 0, 255).astype(np.uint8)).save(query)
+    data = query.read_bytes()
+    query.write_bytes(data[: len(data) * 6 // 10])
+    ran = uhop("query", query, "-m", memory, "--no-output", "--json")
+    assert ran.code == 0
+    result = json.loads(ran.out)["results"][0]
+    assert result["match"]["name"].endswith("picture3.png")
+    assert result["notes"][0].startswith("the PNG file is cut short: ")
+    assert "note: " in ran.err
+    assert "the rest is taken as missing" in ran.err
+
+
 @pytest.fixture
 def moved(stored: Path, tmp_path: Path) -> Path:
     """A memory whose pictures are elsewhere: its file."""
@@ -414,49 +460,3 @@ def test_every_error_has_a_hint(uhop: Any, memory: Path, tmp_path: Path) -> None
         ran = uhop("query", *arguments, "-m", memory, "--no-output", stdin=stdin)
         assert ran.code == 1
         assert [line.split(":")[0] for line in ran.err.splitlines()] == ["error", "hint"], ran.err
-
-
-def test_every_query_that_is_skipped_is_named_counted_and_an_empty_line(
-    uhop: Any, memory: Path, stored: Path, tmp_path: Path
-) -> None:
-    whole = (stored / "images" / "picture3.png").read_bytes()
-    names = ["a.png", "b.nef", "c.png", "d.heic", "e.png", "f.png"]
-    jpeg_like = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
-    contents = [whole, b"II*\0\x08\0\0\0", b"<!DOCTYPE html>", jpeg_like, b"", whole]
-    queries = [tmp_path / name for name in names]
-    for path, content in zip(queries, contents, strict=True):
-        path.write_bytes(content)
-    quiet = uhop("query", *queries, "-m", memory, "--no-output", "-q")
-    assert quiet.code == 1
-    assert [line.endswith("picture3.png") for line in quiet.out.split("\n")] == [True, False, False, False, False, True, False]
-    assert quiet.out.split("\n")[1:5] == [""] * 4
-    assert quiet.err.count("error: ") == quiet.err.count("hint: ") == 4
-    ran = uhop("query", *queries, "-m", memory, "--no-output", "--json")
-    assert ran.code == 1
-    document = json.loads(ran.out)
-    assert [Path(item["query"]).name for item in document["results"]] == ["a.png", "f.png"]
-    assert {Path(item["path"]).name: item["reason"] for item in document["skipped"]} == {
-        "b.nef": "camera raw pictures are not read",
-        "c.png": "a web page, not a picture",
-        "d.heic": "HEIC pictures are not read",
-        "e.png": "an empty file",
-    }
-    alone = uhop("query", queries[1], "-m", memory, "--no-output", "--json")
-    assert alone.code == 1
-    assert [item["reason"] for item in json.loads(alone.out)["skipped"]] == ["camera raw pictures are not read"]
-
-
-def test_a_file_that_is_cut_short_is_answered_and_said_to_be(uhop: Any, memory: Path, stored: Path, tmp_path: Path) -> None:
-    query = tmp_path / "cut.png"
-    noise = np.random.default_rng(0).integers(0, 4, (160, 160, 3), dtype=np.uint8)
-    blocks = np.asarray(Image.open(stored / "images" / "picture3.png")).repeat(10, axis=0).repeat(10, axis=1)
-    Image.fromarray(np.clip(blocks.astype(int) + noise, 0, 255).astype(np.uint8)).save(query)
-    data = query.read_bytes()
-    query.write_bytes(data[: len(data) * 6 // 10])
-    ran = uhop("query", query, "-m", memory, "--no-output", "--json")
-    assert ran.code == 0
-    result = json.loads(ran.out)["results"][0]
-    assert result["match"]["name"].endswith("picture3.png")
-    assert result["notes"][0].startswith("the PNG file is cut short: ")
-    assert "note: " in ran.err
-    assert "the rest is taken as missing" in ran.err

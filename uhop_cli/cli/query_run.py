@@ -124,7 +124,8 @@ class Session:
             else:
                 for note in query.notes:
                     self.screen.note(f"{query.name}: {note}")
-                self._take(None if item is None else item.path, query, *next(answers))
+                result, written = next(answers)
+                self._take(None if item is None else item.path, query, result, written)
 
     def _prepare(self, item: Found | Skipped | None) -> Query | ImageError:
         try:
