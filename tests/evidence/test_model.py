@@ -34,7 +34,7 @@ def retriever(request: pytest.FixtureRequest) -> Retriever:
 @pytest.mark.parametrize("queries", [1, 5, 20])
 def test_chunks_and_threads_change_nothing(queries: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = X[:queries] + RNG.normal(0, 0.1, (queries, X.shape[1])).astype(np.float32)
-    engine = Retriever(MEMORY).engine
+    engine = Retriever(MEMORY).strategy.engine
     query = engine.prepare(rows)
     whole, cosine = log_likelihoods(query, X, engine.statistics)
     monkeypatch.setattr(matrix_module, "THIN_CHUNK_BYTES", 4 * X.shape[1] * 7)
@@ -47,7 +47,7 @@ def test_chunks_and_threads_change_nothing(queries: int, monkeypatch: pytest.Mon
 
 
 def test_a_shortlist_in_parts_and_queries_one_by_one_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = Retriever(MEMORY).engine
+    engine = Retriever(MEMORY).strategy.engine
     rows = X[:6] + RNG.normal(0, 0.1, (6, X.shape[1])).astype(np.float32)
     query = engine.prepare(rows)
     scores, cosines = engine.scan(query)
@@ -66,7 +66,7 @@ def test_a_shortlist_in_parts_and_queries_one_by_one_change_nothing(monkeypatch:
 
 
 def test_a_memory_left_out_is_never_the_answer(retriever: Retriever) -> None:
-    engine = retriever.engine
+    engine = retriever.strategy.engine
     query = engine.prepare(X[:10])
     scores, cosines = engine.scan(query)
     listed = engine.candidates(query, scores, cosines)
@@ -82,7 +82,7 @@ def test_a_memory_left_out_is_never_the_answer(retriever: Retriever) -> None:
 @pytest.mark.parametrize("sigma", [0.05, 0.3, 3.0])
 def test_energy_never_rises_from_the_first_read_out_on(retriever: Retriever, sigma: float) -> None:
     rows = X[:12] + RNG.normal(0, sigma, (12, X.shape[1])).astype(np.float32)
-    engine, put = retriever.engine, retriever.device.put
+    engine, put = retriever.strategy.engine, retriever.device.put
     model = EvidenceModel(engine, engine.prepare(rows), Separation.parse("softmax"), 1.0)
     # Started from a mixture instead of the read-out, so that there is a way to go.
     state = put(0.5 * X[:12] + 0.5 * X[12:24])
@@ -99,7 +99,7 @@ def test_energy_never_rises_from_the_first_read_out_on(retriever: Retriever, sig
 def test_the_first_step_is_the_posterior_and_the_run_settles(retriever: Retriever) -> None:
     damaged = X[:12].copy()
     damaged[:, : X.shape[1] // 2] = 0.7
-    engine, put = retriever.engine, retriever.device.put
+    engine, put = retriever.strategy.engine, retriever.device.put
     model = EvidenceModel(engine, engine.prepare(damaged), Separation.parse("softmax"), 1.0)
     first = model.evaluate(None)
     np.testing.assert_allclose(to_numpy(first.weights), to_numpy(model.choice.weights), atol=1e-6)

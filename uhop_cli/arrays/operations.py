@@ -18,6 +18,12 @@ from uhop_cli.arrays.types import Float32
 TOPK_BLOCK = 64
 
 
+def flat_rows(patterns: NDArray[np.generic]) -> tuple[NDArray[np.generic], float]:
+    """Patterns (M, ...) as rows (M, d), and the scale of their values."""
+    flat = patterns.reshape(len(patterns), -1)
+    return flat, 1 / 255 if flat.dtype == np.uint8 else 1.0
+
+
 def unit_rows(patterns: NDArray[Any], rows: slice = slice(None)) -> Float32:
     """Rows of stored patterns as vectors in [0, 1], (m, d) float32: pixels (uint8) divided by 255, floats as they are."""
     part = patterns[rows].reshape(len(patterns[rows]), -1)

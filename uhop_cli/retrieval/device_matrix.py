@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from uhop_cli.arrays import half_products
 from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import Array, float32, namespace, to_numpy
+from uhop_cli.arrays.operations import flat_rows
 from uhop_cli.arrays.threads import chunks
-from uhop_cli.retrieval.pattern_matrix import flat_rows
 
 ARRAYS_PER_PAIR = 64  # float32 values that the choice by evidence has alive for each pair: those of all blocks, twice
 SENT_BYTES = 256 << 20  # of a chunk that is sent to a GPU: two of them are page-locked

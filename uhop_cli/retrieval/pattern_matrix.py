@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from uhop_cli.arrays.device import CPU, Device
 from uhop_cli.arrays.library import Array, float32
+from uhop_cli.arrays.operations import flat_rows
 from uhop_cli.arrays.threads import chunks, on_all_cores
 from uhop_cli.arrays.types import Float32
 from uhop_cli.retrieval.read_out import read_out
@@ -93,12 +94,6 @@ def pattern_matrix(patterns: NDArray[np.generic], device: Device = CPU) -> Patte
     from uhop_cli.retrieval.device_matrix import DeviceMatrix
 
     return DeviceMatrix(patterns, device)
-
-
-def flat_rows(patterns: NDArray[np.generic]) -> tuple[NDArray[np.generic], float]:
-    """Patterns (M, ...) as rows (M, d), and the scale of their values."""
-    flat = patterns.reshape(len(patterns), -1)
-    return flat, 1 / 255 if flat.dtype == np.uint8 else 1.0
 
 
 class HostMatrix:
