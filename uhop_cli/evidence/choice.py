@@ -12,6 +12,7 @@ from uhop_cli.arrays.device import device_of
 from uhop_cli.arrays.library import Array, like, namespace, to_numpy
 from uhop_cli.arrays.operations import logsumexp, topk
 from uhop_cli.evidence.agreement import BINS, agreement, value_density
+from uhop_cli.evidence.doubts import Doubt, doubts_of_choice
 from uhop_cli.evidence.facts import Outcome, facts
 from uhop_cli.evidence.likelihoods import MemoryStatistics, unrelated
 from uhop_cli.evidence.prepared import PreparedQueries
@@ -35,12 +36,14 @@ class Choice:
             others count as unrelated there (0).
         log_odds: m_k of that model, (Q,).
         facts: what a confidence is made of, (Q, F) (`facts.facts`).
+        doubts: for each query the reason why its answer is refused where the confidence is too low.
     """
 
     model: Array
     scores: Array
     log_odds: Array
     facts: Array
+    doubts: tuple[Doubt, ...]
 
     @property
     def weights(self) -> Array:
@@ -142,8 +145,12 @@ def choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, co
 
     _by_queries(work, cosine)
     found = [parts[start] for start in sorted(parts)]
-    xp = namespace(cosine)
-    return found[0] if len(found) == 1 else Choice(*(xp.concat([getattr(part, f.name) for part in found]) for f in fields(Choice)))
+    if len(found) == 1:
+        return found[0]
+    model, chosen, log_odds, told = (
+        namespace(cosine).concat([getattr(part, name) for part in found]) for name in ("model", "scores", "log_odds", "facts")
+    )
+    return Choice(model, chosen, log_odds, told, tuple(doubt for part in found for doubt in part.doubts))
 
 
 def _choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, cosine: Array, candidates: Candidates) -> Choice:
@@ -165,7 +172,7 @@ def _choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, c
     best = xp.argmax(_densities(queries, verdicts, null, blind), axis=0)
     price = math.log(queries.pictures.shape[1]) / 2
     replaced = candidates.replaced + verdicts.top[-1] - OF_AGREEMENT * price > densities[best, each]
-    allowed = _may_answer(queries, best, replaced, len(verdicts.top))
+    allowed = _may_answer(queries, verdicts, best, replaced)
     model = xp.argmax(xp.where(allowed, verdicts.odds, xp.full_like(verdicts.odds, -xp.inf)), axis=0)
     answer = verdicts.leader[model, each]
 
@@ -184,7 +191,7 @@ def _choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, c
         powers=null[bands] - (queries.parameters[bands] - len(queries.bands.sizes)) * price,
         spectrum=queries.unknown,
     )
-    return Choice(model, chosen, verdicts.odds[model, each], facts(outcome))
+    return Choice(model, chosen, verdicts.odds[model, each], facts(outcome), doubts_of_choice(outcome))
 
 
 def _flat_blocks(queries: PreparedQueries, memory: MemoryStatistics, verdicts: Verdict) -> Array:
@@ -221,25 +228,28 @@ def _densities(queries: PreparedQueries, verdicts: Verdict, null: Array, blind: 
     return found - parameters * xp.log(xp.clip(size - lost, 1, None)) / 2
 
 
-def _may_answer(queries: PreparedQueries, best: Array, replaced: Array, models: int) -> Array:
+def _may_answer(queries: PreparedQueries, verdicts: Verdict, best: Array, replaced: Array) -> Array:
     """Which models compete by their log-odds, (K, Q).
 
     Always the best density. Agreement with it, but where bands are the best only if its density is larger still. Where that is one
-    of several blocks, the bands too; and where these are the finest, the learned kernels. In a picture of one colour identity
-    alone: with nothing in it but rounding, gains and correlations are those of rounding; how far it is from each memory is not.
+    of several blocks, the bands too; and where these are the finest, the learned kernels, as far as all of these name the same
+    memory: each claims more than it knows, but seldom for the same one. In a picture of one colour identity alone: with nothing in
+    it but rounding, gains and correlations are those of rounding; how far it is from each memory is not.
 
     Args:
         queries: from `prepare`.
+        verdicts: of all models, (K, Q).
         best: the best density, (Q,).
         replaced: whether agreement is a better density than that, (Q,).
-        models: K.
     """
     xp = namespace(best)
-    bands = len(queries.parameters) - 1
+    bands, models = len(queries.parameters) - 1, verdicts.leader.shape[0]
+    kernels = verdicts.leader[bands + 1 : models - 1]
+    unanimous = xp.all(kernels == kernels[:1], axis=0)
     index = xp.arange(models, device=best.device)[:, None]
     in_blocks = (best > 1) & (best < bands)
     allowed = (index == best) | ((index == models - 1) & ((best != bands) | replaced)) | ((index == bands) & in_blocks)
-    allowed = allowed | ((index > bands) & in_blocks & (best == bands - 1))
+    allowed = allowed | ((index > bands) & (index < models - 1) & in_blocks & (best == bands - 1) & unanimous)
     flat = queries.levels[0].variances[:, 0] < FLAT
     return xp.where(flat, index == 0, allowed)
 

@@ -4,7 +4,7 @@ Log-likelihood ratios x enter as s(x) = sign(x) ln(1 + |x|). For a choice of mod
 
     log-odds     s(m_k)
     lead         the same less the spread of its unsuccessful proposals
-    agreement    the log-odds that a value of the query agrees with the answer's, ln(pi / (1 - pi))
+    kept         the log-odds that a value of the query agrees with the answer's, ln(pi / (1 - pi))
     explained    s of the best density's likelihood ratio against its own "unrelated"
     consensus    the share of the models whose best memory is the answer
     support      s of the sum of the models' log-odds, negative for those that have another answer
@@ -28,9 +28,9 @@ from dataclasses import dataclass
 from uhop_cli.arrays.library import Array, namespace
 from uhop_cli.evidence.verdicts import Verdict
 
-FIRST = ("log-odds", "lead", "agreement", "explained", "consensus", "support")
-KINDS = ("white", "blocks", "bands", "agreement")
-ABOUT_A_KIND = ("", " known", " log-odds")
+FIRST = ("log-odds", "lead", "kept", "explained", "consensus", "support")
+KINDS = ("of white noise", "of blocks", "of bands", "of agreement")
+ABOUT_A_KIND = ("", ", N", ", log-odds")
 
 
 def names(models: tuple[str, ...]) -> tuple[str, ...]:
@@ -60,6 +60,13 @@ class Outcome:
     powers: Array
     spectrum: Array
 
+    @property
+    def density(self) -> Array:
+        """The density that speaks for the answering model: itself, or the best one of the pixels where it is none. (Q,)"""
+        xp = namespace(self.densities)
+        pixels = xp.argmax(self.densities[: self.densities.shape[0] - 1], axis=0)
+        return xp.where(self.model < self.densities.shape[0], self.model, pixels)
+
 
 def facts(outcome: Outcome) -> Array:
     """The facts about Q choices, (Q, F), in the order of `names`."""
@@ -70,8 +77,7 @@ def facts(outcome: Outcome) -> Array:
     odds, log_odds = verdicts.odds, signed_log(xp.clip(verdicts.odds[model, each], 0, None))
     bands = outcome.densities.shape[0] - 1
     kind = xp.where(model <= 1, 0, xp.where(model == bands, 2, xp.where(model == verdicts.top.shape[0] - 1, 3, 1)))
-    pixels = xp.argmax(outcome.densities[:bands], axis=0)
-    known = signed_log(outcome.densities[xp.where(model <= bands, model, pixels), each] - outcome.powers)
+    known = signed_log(outcome.densities[outcome.density, each] - outcome.powers)
     of_kind = [xp.astype(kind == index, xp.float32) for index in range(len(KINDS))]
     return xp.stack(
         [

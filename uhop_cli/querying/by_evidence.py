@@ -21,12 +21,13 @@ from uhop_cli.evidence.bands import BandGrid
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.codes import CodeIndex, Coder
 from uhop_cli.evidence.confidence import Confidence
+from uhop_cli.evidence.doubts import doubts_of_visible
 from uhop_cli.evidence.likelihoods import MemoryStatistics
 from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
 from uhop_cli.evidence.prepared import without_mean
 from uhop_cli.evidence.statistics import Statistics, encode, evidence_members
 from uhop_cli.evidence.unknown import Spectrum
-from uhop_cli.evidence.visible import visible_features, visible_log_likelihood
+from uhop_cli.evidence.visible import visible_features, visible_log_likelihood, visible_unrelated
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.answer import Answer, answer_from, joined
 from uhop_cli.querying.budget import Budget
@@ -112,6 +113,7 @@ class ByEvidence:
             steps=self.steps,
             trace=trace,
             rows=rows,
+            why=model.choice.doubts if rows is None else tuple(doubt.among(rows[0]) for doubt in model.choice.doubts),
         )
         return self._recognised(queries, answer)
 
@@ -126,6 +128,7 @@ class ByEvidence:
             steps=self.steps,
             clamp=(seen, pictures),
             trace=trace,
+            why=doubts_of_visible(scores, visible_unrelated(pictures, seen)),
         )
 
     def _confidence(self, kind: str, features: Array) -> Float32 | None:

@@ -47,6 +47,7 @@ class Restoration:
     Attributes:
         query: its name.
         matches: the best ones, in falling weight; `match` is the first, unless nothing stored fits.
+        why: the reason if nothing stored fits (`evidence.doubts.Reason`). Of two that fit about equally both are in `matches`.
         confidence: probability that the first match is right; None where no calibration applies.
         kernel: which kernel gave the answer.
         map: which retrieval map ran.
@@ -64,6 +65,7 @@ class Restoration:
     query: str
     matches: tuple[Match, ...]
     fits: bool
+    why: str | None
     confidence: float | None
     kernel: str
     map: str
@@ -94,6 +96,7 @@ class Restoration:
         return {
             "query": self.query,
             "match": None if match is None else {"name": match.name, "path": match.path, "weight": match.weight},
+            "why": self.why,
             "confidence": self.confidence,
             "matches": [
                 {

@@ -99,10 +99,12 @@ class Restorer:
     def _restoration(self, query: Query, answer: Answer, place: int) -> Restoration:
         spec, settings = self.memory.spec, self.settings
         weights = answer.weights[place]
-        matches = tuple(self._match(rank, *found) for rank, found in enumerate(answer.best(place, settings.top), 1))
         kinds, sizes = settled(weights[None], size_threshold(self.retriever.separation.alpha))
         state = answer.pictures[-1][place]
         confidence = None if answer.confidence is None else float(answer.confidence[place])
+        fits = confidence is None or confidence >= settings.min_confidence
+        best = answer.best(place, settings.top) if fits else answer.doubtful(place, settings.top)
+        matches = tuple(self._match(rank, *found) for rank, found in enumerate(best, 1))
         original, suffix = None, ".png"
         if matches[0].weight >= ORIGINAL_WEIGHT and self.path is not None:
             for index in self.memory.entries.files_of(matches[0].row):
@@ -122,7 +124,8 @@ class Restorer:
         return Restoration(
             query.name,
             matches,
-            confidence is None or confidence >= settings.min_confidence,
+            fits,
+            None if fits or answer.why is None else answer.why[place].reason.value,
             confidence,
             answer.kernels[place],
             answer.map,
