@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from hypothesis.extra.numpy import arrays as array_strategy
 from uhop_cli.arrays import threads
 from uhop_cli.arrays.device import Device, device_of, resolve_device
 from uhop_cli.arrays.library import namespace, to_numpy
-from uhop_cli.arrays.operations import clip_over, exp_over, logsumexp, topk, unit_rows
+from uhop_cli.arrays.operations import clip_over, exp_over, inverse, logsumexp, quotient, topk, unit_rows, unit_vectors
 from uhop_cli.arrays.resources import available_memory
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.errors import DeviceError
@@ -108,6 +110,23 @@ def test_a_product_on_all_cores_is_the_product(columns: int, monkeypatch: pytest
     left, right = rng.random((4, 7), dtype=np.float32), rng.random((7, columns), dtype=np.float32)
     np.testing.assert_allclose(threads.product_on_all_cores(left, right), left @ right, rtol=1e-6)
     np.testing.assert_allclose(threads.product_on_all_cores(left, np.asfortranarray(right)), left @ right, rtol=1e-6)
+
+
+@pytest.mark.parametrize("put", [lambda x: x, Device("torch-cpu").put], ids=["numpy", "torch"])
+def test_divisions_by_zero_are_defined(put: Callable[[np.ndarray], Any]) -> None:
+    x = put(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32))
+    np.testing.assert_array_equal(to_numpy(unit_vectors(x)), np.array([[0.6, 0.8], [0, 0]], np.float32))
+    lengths = put(np.array([4.0, 0.0, 0.5], np.float32))
+    np.testing.assert_array_equal(to_numpy(inverse(lengths)), [0.25, 0, 2])
+    assert to_numpy(inverse(lengths)).dtype == np.float32
+    np.testing.assert_array_equal(to_numpy(quotient(x, lengths[:2, None])), [[0.75, 1], [0, 0]])
+    np.testing.assert_array_equal(to_numpy(quotient(x, lengths[:2, None], otherwise=-np.inf)), [[0.75, 1], [-np.inf, -np.inf]])
+
+
+def test_what_is_no_number_stays_none() -> None:
+    with np.errstate(all="ignore"):
+        assert np.isnan(unit_vectors(np.array([np.nan, 1.0]))).any()
+        assert np.isnan(unit_vectors(np.array([np.inf, 1.0]))).any()
 
 
 @pytest.mark.parametrize("kind", ["cpu", "torch-cpu"])

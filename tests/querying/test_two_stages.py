@@ -72,4 +72,4 @@ def test_a_plain_kernel_and_the_restorer_work_on_such_a_memory(memory: Memory, t
     Image.fromarray(damaged).save(tmp_path / "damaged.png")
     result = Restorer(tmp_path / "m.safetensors").restore(tmp_path / "damaged.png")
     assert result.match is not None
-    assert result.matches[0].row == 7
+    assert result.answer.matches[0].row == 7

@@ -1,8 +1,4 @@
-"""Which array library and which device, and the few operations that the array API standard lacks.
-
-The engine is written once against the array API standard. On the CPU its namespace is NumPy itself and torch is never imported; on
-a GPU it is `array_api_compat.torch`. This is the only file, beside nn/, in which torch is imported (`torch_library`).
-"""
+"""The few operations that the array API standard lacks, and divisions by lengths that may be 0."""
 
 from __future__ import annotations
 
@@ -32,6 +28,24 @@ def unit_rows(patterns: NDArray[Any], rows: slice = slice(None)) -> Float32:
     vectors = part.astype(np.float32)
     vectors *= np.float32(1 / 255)
     return vectors
+
+
+def inverse(x: Array) -> Array:
+    """1 / x, and 0 where x is not positive: a vector without a direction (an all-black picture) has cosine 0 with every other."""
+    return quotient(1, x)
+
+
+def quotient(x: Array | float, y: Array, otherwise: float = 0) -> Array:
+    """x / y, and `otherwise` where y is not positive; shapes broadcast."""
+    xp = namespace(y)
+    return xp.where(y > 0, x / xp.where(y > 0, y, 1), otherwise)
+
+
+def unit_vectors(x: Array) -> Array:
+    """x / ||x|| along the last axis, shape (..., d); a vector of length 0 stays as it is."""
+    xp = namespace(x)
+    length = xp.sqrt(xp.sum(x * x, axis=-1, keepdims=True))
+    return x / xp.where(length > 0, length, 1)
 
 
 def topk(x: Array, k: int) -> tuple[Array, Array]:

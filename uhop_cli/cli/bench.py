@@ -61,6 +61,7 @@ def bench(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write rows, report and figures there.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the rows in --out.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="Name data sets, methods and experiments.")] = False,
+    device: options.DeviceName = "auto",
     seed: options.Seed = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -90,6 +91,7 @@ def bench(
         iterations=iterations,
         protocol=protocol,
         seed=seed,
+        device=device,
     )
     with output.progress() as progress:
         data = load(dataset, data_dir, progress)
@@ -103,6 +105,8 @@ def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: 
     from uhop_cli.experiments.grids.catalogue import methods_of, select
     from uhop_cli.experiments.results import report
     from uhop_cli.experiments.results.journal import Journal
+    from uhop_cli.experiments.results.statistics import summarise
+    from uhop_cli.experiments.results.verdicts import verdicts
 
     chosen = [(experiment, methods_of(experiment, config)) for experiment in select(config.experiments)]
     record = config.to_json(data)
@@ -117,6 +121,8 @@ def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: 
     output.line("± standard deviation over repeats")
     if out is not None:
         _write(out, bench, record, output)
+    for sentence in verdicts([summarise(journal.rows, experiment.name) for experiment, _ in chosen]):
+        output.paragraph(sentence)
     output.document(report.document(journal, record))
 
 

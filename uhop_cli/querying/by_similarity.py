@@ -7,12 +7,12 @@ from functools import cached_property
 import numpy as np
 
 from uhop_cli.arrays.library import Array, namespace
-from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.operations import inverse, unit_rows
 from uhop_cli.arrays.types import Bool, Float32
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.answer import Answer, answer_from
 from uhop_cli.querying.budget import Budget
-from uhop_cli.querying.settings import PLAIN, RetrievalSettings
+from uhop_cli.querying.settings import RetrievalSettings
 from uhop_cli.retrieval.inverse_temperature import auto_beta
 from uhop_cli.retrieval.models import ClampedModel, FixedModel, LinearModel, Model
 from uhop_cli.retrieval.pattern_matrix import PatternMatrix
@@ -48,11 +48,11 @@ class BySimilarity:
         name, put = self.settings.similarity, self.X.device.put
         if name in ("auto", "kernel"):
             return self._kernel(len(queries), visible)
-        if visible is not None or name == "l1":
+        if visible is not None or name in ("l1", "l2"):
             rows = put(unit_rows(self.memory.patterns))
             seen = None if visible is None else put(visible)
-            return FixedModel(similarity(PLAIN[name])(put(queries), rows, visible=seen), self.separation, self._beta, name)
-        if name == "l2":
+            return FixedModel(similarity(name)(put(queries), rows, visible=seen), self.separation, self._beta, name)
+        if name == "l2-squared":
             squares = self.lengths**2
             return LinearModel(self.X, self.separation, self._beta, bias=-squares, scale=2.0, name=name)
         return LinearModel(self.X, self.separation, self._beta, norms=self.lengths if name == "cosine" else None, name=name)
@@ -76,11 +76,9 @@ class BySimilarity:
         """W xi of all memories, (D, M), of unit length unless the kernel is the raw one; None as long as they don't pay."""
         products = self.settings.limit or 2  # a fixed point takes two steps or more
         if self.features is None and self.budget.features_pay(products):
-            kernel, inverse = self.memory.kernel, None
-            if self.settings.similarity != "auto":
-                norms = self.memory.norms[:, kernel.chosen]
-                inverse = np.where(norms > 0, 1 / np.where(norms > 0, norms, 1), 0)
-            self.features = np.asarray(self.X.products(kernel.weight, inverse))
+            kernel = self.memory.kernel
+            scale = None if self.settings.similarity == "auto" else inverse(self.memory.norms[:, kernel.chosen])
+            self.features = np.asarray(self.X.products(kernel.weight, scale))
         return self.features
 
     @cached_property
@@ -98,7 +96,7 @@ class BySimilarity:
         count = len(self.memory)
         rows = np.sort(np.random.default_rng(0).choice(count, min(count, BETA_SAMPLE), replace=False))
         patterns = unit_rows(self.memory.patterns)
-        scores = similarity(PLAIN[self.settings.similarity])(patterns[rows], patterns)
+        scores = similarity(self.settings.similarity)(patterns[rows], patterns)
         own = scores[np.arange(len(rows)), rows].copy()
         scores[np.arange(len(rows)), rows] = -np.inf
         return auto_beta(own - scores.max(axis=1), count)

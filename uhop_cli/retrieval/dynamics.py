@@ -20,7 +20,7 @@ MAX_STEPS = 10  # of `auto`; retrieval that has not settled by then wanders betw
 TOLERANCE = 1e-4  # of values in [0, 1]: a fortieth of a grey level of 8 bits
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trajectory:
     """The way of Q queries.
 
@@ -93,12 +93,12 @@ def run(
             state = model.advance(state, evaluation.weights, picture)
     assert evaluation is not None, "a retrieval takes at least one step"
     return Trajectory(
-        evaluation.weights,
-        evaluation.scores,
-        np.stack(pictures),
-        np.stack(energies) if energies else None,
-        taken,
-        converged,
-        model.name,
-        model.monotone,
+        weights=evaluation.weights,
+        scores=evaluation.scores,
+        pictures=np.stack(pictures),
+        energies=np.stack(energies) if energies else None,
+        steps=taken,
+        converged=converged,
+        map=model.name,
+        monotone=model.monotone,
     )

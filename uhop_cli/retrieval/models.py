@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from uhop_cli.arrays.device import device_of
 from uhop_cli.arrays.library import Array, namespace
+from uhop_cli.arrays.operations import inverse, quotient, unit_vectors
 from uhop_cli.arrays.threads import WORTH_THREADS
 from uhop_cli.retrieval.energy import conjugate
 from uhop_cli.retrieval.pattern_matrix import PatternMatrix
@@ -108,21 +109,13 @@ class LinearModel:
     ) -> None:
         self.X, self.separation, self.beta = X, separation, beta
         self.weight, self.bias, self.scale, self.features, self.name = weight, bias, scale, features, name
-        self.inverse: Array = None
-        if norms is not None:
-            xp = namespace(norms)
-            # A memory without a direction (an all-black one) has score 0 with every query.
-            self.inverse = xp.where(norms > 0, 1 / xp.where(norms > 0, norms, 1), 0)
+        self.inverse: Array = None if norms is None else inverse(norms)
         self.monotone = separation.alpha is not None
 
     def start(self, queries: Array) -> Array:
         """z = Phi(x), divided by its length where the memories' features are."""
         features = queries if self.weight is None else device_of(queries).product(queries, self.weight.T)
-        if self.inverse is None:
-            return features
-        xp = namespace(features)
-        length = xp.sqrt(xp.sum(features * features, axis=-1, keepdims=True))
-        return features / xp.where(length > 0, length, 1)
+        return features if self.inverse is None else unit_vectors(features)
 
     def evaluate(self, state: Array) -> Evaluation:
         """p = Sep(beta F z) and E(z) = scale ||z||^2 / 2 - Psi*(beta, F z)."""
@@ -184,12 +177,12 @@ class ClampedModel(LinearModel):
         for _ in range(CLAMP_ITERATIONS):
             image = direction @ weight.T
             curvature = xp.sum(image * image, axis=-1, keepdims=True)
-            step = xp.where(curvature > 0, size / xp.where(curvature > 0, curvature, 1), 0)
+            step = quotient(size, curvature)
             x = x + step * direction
             residual = residual - step * image
             gradient = xp.where(self.known, 0, residual @ weight)
             new_size = xp.sum(gradient * gradient, axis=-1, keepdims=True)
-            direction = gradient + xp.where(size > 0, new_size / xp.where(size > 0, size, 1), 0) * direction
+            direction = gradient + quotient(new_size, size) * direction
             size = new_size
         self._pixels = x
         return (x @ weight.T) / self._length

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.operations import quotient, unit_rows
 from uhop_cli.arrays.types import Bool, Float32, UInt8
 from uhop_cli.corruption.corruption import parse
 from uhop_cli.evidence.likelihoods import RHOS
@@ -69,6 +69,5 @@ def accuracies(memories: Float32, queries: Float32, gains: Float32, truth: NDArr
             norms += squares[:, start:dim].sum(axis=1)
             start = dim
             lengths = np.sqrt(norms)
-            cosines = np.divide(products, lengths, out=np.full_like(products, -np.inf), where=lengths > 0)
-            result[member, place] = cosines.argmax(axis=1) == truth
+            result[member, place] = quotient(products, lengths, otherwise=-np.inf).argmax(axis=1) == truth
     return result

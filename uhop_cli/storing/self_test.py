@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from uhop_cli.arrays.device import CPU
-from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.operations import inverse, unit_rows
 from uhop_cli.arrays.types import Bool, Float32, Int64
 from uhop_cli.corruption.corruption import SUITE, Corruption
 from uhop_cli.evidence.choice import choose
@@ -41,7 +41,7 @@ MASKS = tuple(corruption for corruption in SUITE if corruption.kind in ("mask", 
 MASK_NOISE = (0.0, 0.1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """The outcome for one corruption.
 
@@ -148,16 +148,16 @@ class _Outcome:
         kind, _, level = ("none" if self.corruption is None else self.corruption.label).partition(":")
         low, high = wilson(int(right.sum()), right.size)
         return Row(
-            kind,
-            level,
-            int(right.size),
-            float(right.mean()),
-            low,
-            high,
-            float(self.right_members[chosen].mean()),
-            float(self.right_unlearned.mean()),
-            self.sse,
-            self.shortlisted,
+            corruption=kind,
+            level=level,
+            queries=int(right.size),
+            accuracy=float(right.mean()),
+            low=low,
+            high=high,
+            accuracy_kernel=float(self.right_members[chosen].mean()),
+            accuracy_unlearned=float(self.right_unlearned.mean()),
+            sse=self.sse,
+            shortlisted=self.shortlisted,
         )
 
 
@@ -177,12 +177,12 @@ def _try(evidence: ByEvidence, lengths: Float32, corruption: Corruption | None, 
     without = choose(query, engine.statistics, scores, cosines, listed)
     lead = _leads(memory, evidence.X, lengths, damaged, rows)
     return _Outcome(
-        corruption,
-        lead[:-1] > 0,
-        lead[-1] > 0,
-        np.maximum(lead[:-1], 0),
-        float(error.mean()),
-        _Sample(choice.facts, choice.scores.argmax(axis=1) == rows, without.facts),
+        corruption=corruption,
+        right_members=lead[:-1] > 0,
+        right_unlearned=lead[-1] > 0,
+        margins=np.maximum(lead[:-1], 0),
+        sse=float(error.mean()),
+        sample=_Sample(choice.facts, choice.scores.argmax(axis=1) == rows, without.facts),
     )
 
 
@@ -226,13 +226,13 @@ def _leads(memory: Memory, X: PatternMatrix, bare: Float32, queries: Float32, ro
     probes, norms = memory.kernel.probes(queries)  # (R, Q, d), (R, Q)
     probes = np.concatenate([probes, queries[None]])
     norms = np.concatenate([norms, np.linalg.norm(queries, axis=1)[None]])
-    columns = (_inverse(norms)[:, :, None] * probes * np.float32(X.scale)).reshape(-1, X.dim).T  # (d, (R + 1) Q)
+    columns = (inverse(norms)[:, :, None] * probes * np.float32(X.scale)).reshape(-1, X.dim).T  # (d, (R + 1) Q)
     own, rivals = np.zeros_like(norms), np.full_like(norms, -1)
     guard = Lock()
 
     def work(span: slice, pixels: Float32) -> None:
         lengths = np.concatenate([memory.norms[span], bare[span, None]], axis=1)
-        cosines = (pixels @ columns).reshape(-1, *norms.shape) * _inverse(lengths)[:, :, None]
+        cosines = (pixels @ columns).reshape(-1, *norms.shape) * inverse(lengths)[:, :, None]
         inside = np.flatnonzero((rows >= span.start) & (rows < span.stop))
         places = rows[inside] - span.start
         own[:, inside] = cosines[places, :, inside].T
@@ -242,8 +242,3 @@ def _leads(memory: Memory, X: PatternMatrix, bare: Float32, queries: Float32, ro
 
     X.each_chunk(work)
     return own - rivals
-
-
-def _inverse(lengths: Float32) -> Float32:
-    """1 / lengths, 0 where they are 0."""
-    return np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)

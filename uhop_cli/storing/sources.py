@@ -6,7 +6,6 @@ A row is made into a `Source` when its turn comes, so that an array of millions 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,10 +17,12 @@ from numpy.typing import NDArray
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import UInt8
 from uhop_cli.errors import ImageError
-from uhop_cli.files.names import escape
-from uhop_cli.images.decode import MAX_PIXELS, MAX_SIDE, Header, Image, decode, decoding_threads, read_bytes, read_header
+from uhop_cli.files.names import escape, relative_name
+from uhop_cli.files.regular import open_regular
+from uhop_cli.images.decode import Header, Image, decode, decoding_threads, read_bytes, read_header
 from uhop_cli.images.discover import Skipped, discover
-from uhop_cli.images.patterns import PatternSpec, to_pattern
+from uhop_cli.images.limits import MAX_PIXELS, MAX_SIDE
+from uhop_cli.images.patterns import PatternSpec, gaps_transparent, to_pattern
 from uhop_cli.progress import OnProgress, Progress
 
 FILES_TOGETHER = 4  # handing work to a thread and taking the result holds up all threads for a moment
@@ -117,19 +118,20 @@ class Sources:
                 yield [rows.source(index) for index in range(part.start, part.stop)]
 
 
-def collect(paths: Sequence[str | Path], folder: Path) -> tuple[Sources, list[Skipped]]:
+def collect(paths: Sequence[str | Path], folder: Path, *, damaged: bool = False) -> tuple[Sources, list[Skipped]]:
     """All images that `paths` name, and those that were found but cannot be taken.
 
     Args:
         paths: files, folders and `.npy` arrays of shape (M, H, W) or (M, H, W, C).
         folder: where the memory file lies; names are relative to it.
+        damaged: take files that are cut short as far as they go.
 
     Raises:
         ImageError: a path that is not there.
     """
     left_out: list[Skipped] = []
     images = discover([path for path in paths if not _is_array(path)], on_skip=left_out.append)
-    files = [_file(found.path, folder) for found in images]
+    files = [_file(found.path, folder, damaged=damaged) for found in images]
     return Sources(files, [_rows(Path(path), folder) for path in paths if _is_array(path)]), [
         skipped for skipped in left_out if not skipped.ignored
     ]
@@ -157,27 +159,30 @@ def _is_array(path: str | Path) -> bool:
     return os.fspath(path).endswith(".npy")
 
 
-def _file(path: Path, folder: Path) -> Source:
+def _file(path: Path, folder: Path, *, damaged: bool) -> Source:
+    def image(data: bytes, size: tuple[int, int]) -> Image:
+        picture = decode(data, draft=size)
+        if picture.flaw is not None and not damaged:
+            raise ImageError(picture.flaw, "--damaged stores it as far as it goes")
+        return gaps_transparent(picture)
+
     return Source(
-        os.fsencode(os.path.relpath(path, folder)),
+        relative_name(path, folder),
         lambda: read_bytes(path),
         read_header,
-        lambda data, size: decode(data, draft=size),
-        costly=True,
+        image,
+        costly=not damaged,  # else what is left of a killed run might hold pictures that the next one does not want
     )
 
 
 def _rows(path: Path, folder: Path) -> Rows:
     """The images of an array: uint8, or floats in [0, 1]. The array is mapped, not loaded, and never unpickled."""
+    cure = "give a .npy file of uint8 or float images, (M, H, W) or (M, H, W, C)"
+    os.close(open_regular(path, ImageError, hint=cure))  # NumPy wants the name, and would wait for the writer of a pipe
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe would wait for its writer
-            raise ValueError
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # its header is a Python literal, of which a damaged one raises nearly anything
-        reason = "no such file" if isinstance(error, FileNotFoundError) else "not a NumPy array of numbers"
-        raise ImageError(
-            f"{escape(path)}: {reason}", "give a .npy file of uint8 or float images, (M, H, W) or (M, H, W, C)"
-        ) from None
+    except Exception:  # its header is a Python literal, of which a damaged one raises nearly anything
+        raise ImageError(f"{escape(path)}: not a NumPy array of numbers", cure) from None
     if not isinstance(array, np.ndarray):  # an archive of arrays under the name of one
         raise ImageError(f"{escape(path)}: an archive of arrays", "unpack it, and give the array that holds the images")
     if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)) or 0 in array.shape:
@@ -189,4 +194,4 @@ def _rows(path: Path, folder: Path) -> Rows:
     height, width = array.shape[1:3]
     if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
         raise ImageError(f"{escape(path)}: too large: {width} x {height} pixels", f"the limit is {MAX_PIXELS // 10**6} megapixels")
-    return Rows(array, os.fsencode(os.path.relpath(path, folder)))
+    return Rows(array, relative_name(path, folder))
