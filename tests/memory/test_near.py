@@ -13,16 +13,16 @@ def near(*pairs: tuple[int, int, int]) -> NearPairs:
 
 
 def test_one_picture_under_several_names() -> None:
-    groups = near((4, 7, 1), (0, 4, 1), (2, 3, 0), (5, 6, -1), (8, 9, 1)).groups()
+    groups = near((4, 7, 1), (0, 4, 1), (2, 3, 0), (5, 6, -1), (8, 9, 1)).groups
     assert groups == {0: (0, 4, 7), 4: (0, 4, 7), 7: (0, 4, 7), 8: (8, 9), 9: (8, 9)}
     chain = near(*((row, row + 1, 1) for row in range(50)))
-    assert chain.groups()[50] == tuple(range(51))
-    assert near((0, 2, 1), (1, 3, 1), (1, 2, 1)).groups()[3] == (0, 1, 2, 3)
-    assert near().groups() == {}
+    assert chain.groups[50] == tuple(range(51))
+    assert near((0, 2, 1), (1, 3, 1), (1, 2, 1)).groups[3] == (0, 1, 2, 3)
+    assert near().groups == {}
 
 
 def test_rows_with_another_picture_near() -> None:
-    assert near((4, 7, 1), (2, 3, 0), (5, 6, -1)).rows() == {2, 3, 5, 6}
+    assert near((4, 7, 1), (2, 3, 0), (5, 6, -1)).rows == {2, 3, 5, 6}
 
 
 def test_rows_that_go() -> None:

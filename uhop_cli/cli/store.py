@@ -193,6 +193,8 @@ def _print(report: StoreReport, output: Output, memory: Path, *, default: bool) 
     if report.duplicates:
         groups = f"{counted(len(report.duplicates), 'group')} of files with equal patterns"
         facts.append(("duplicates", f"{groups}, {report.identical} of them equal byte for byte"))
+    if report.near:
+        facts.append(("near", words.near(report.near, len(report.near_duplicates), report.near_unseen)))
     facts.append(("pattern", f"{pattern_in_words(document['pattern'])} ({report.pattern.dim} values)"))
     if output.verbose and not report.dry_run:
         facts += _learning_in_words(document)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ class NearPairs:
         kept = rows[self.pairs].all(axis=1)
         return NearPairs((np.cumsum(rows) - 1)[self.pairs[kept]].reshape(-1, 2), self.verified[kept])
 
+    @cached_property
     def groups(self) -> dict[int, tuple[int, ...]]:
         """For each row that is one picture with others: all these rows, itself among them, rising."""
         parent: dict[int, int] = {}
@@ -46,6 +48,7 @@ class NearPairs:
             members.setdefault(root(row), []).append(row)
         return {row: tuple(rows) for rows in members.values() for row in rows}
 
+    @cached_property
     def rows(self) -> frozenset[int]:
         """The rows that have a near-copy which is, or may be, another picture."""
         return frozenset(self.pairs[self.verified != VERIFIED].ravel().tolist())

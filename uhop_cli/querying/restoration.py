@@ -40,7 +40,7 @@ class Match:
 
     Attributes:
         rank, weight, similarity, row: its place among the matches, what it has of the weight, its score, its row in the memory.
-        names: all its files.
+        names: all its files, and those of stored pictures that are the same one, as their originals say.
         name, path: the one that was used, an existing one first.
         whereabouts: what became of that file; None where it was not looked for, since the match is not the answer.
     """
@@ -67,6 +67,7 @@ class Identification:
     Attributes:
         matches: the best ones, in falling weight.
         fits: whether the first one is sure enough to be the answer.
+        why: the reason if it is not (`evidence.doubts.Reason`). Two that fit about equally are the first of `matches`, both.
         confidence: probability that it is right; None where no calibration applies.
         verified: whether the original says so: true, it does; false, it contradicts; None, not decided or not verified.
         verified_words, verified_reason: which of these, for a person, and why, where originals were compared.
@@ -79,6 +80,7 @@ class Identification:
 
     matches: tuple[Match, ...]
     fits: bool
+    why: str | None
     confidence: float | None
     verified: bool | None
     verified_words: str

@@ -105,12 +105,13 @@ class Restorer:
         return [result for result in results if result is not None]
 
     def _restoration(self, query: Query, answer: Answer, place: int, *, alone: bool) -> Restoration:
-        best = answer.best(place, max(self.settings.top, CANDIDATES))
         confidence = None if answer.confidence is None else float(answer.confidence[place])
+        by_pattern = answer.best if self._fits(confidence) else answer.doubtful
+        best = by_pattern(place, max(self.settings.top, CANDIDATES))
         opened: dict[int, Original] = {}
         verdict = self._verdict(query, [row for row, _, _ in best], confidence, opened, alone)
         best.insert(0, best.pop(verdict.best))
-        fits = verdict.confidence is None or verdict.confidence >= self.settings.min_confidence
+        fits = self._fits(verdict.confidence)
         original = self._original(best[0][0], opened) if fits and self.originals is not None else None
         ranked = enumerate(best[: self.settings.top], 1)
         matches = tuple(self._match(rank, *one, original if rank == 1 else None) for rank, one in ranked)
@@ -118,7 +119,8 @@ class Restorer:
         if verdict.best:  # the originals name another one than the dynamics came to
             state = unit_rows(self.memory.patterns[matches[0].row : matches[0].row + 1])[0]
         found = self._identification(query, answer, place, matches, verdict, fits=fits)
-        is_one = matches[0].weight >= ORIGINAL_WEIGHT or verdict.verified is True
+        same = self.memory.same(matches[0].row)
+        is_one = verdict.verified is True or sum(weight for row, weight, _ in best if row in same) >= ORIGINAL_WEIGHT
         arrays = {
             "x": np.stack([query.pattern, *(picture[place] for picture in answer.pictures)]),
             "weights": answer.weights[place],
@@ -134,6 +136,15 @@ class Restorer:
             arrays=arrays if answer.rows is None else {**arrays, "rows": answer.rows[place]},
             notes=query.notes,
         )
+
+    def _fits(self, confidence: float | None) -> bool:
+        return confidence is None or confidence >= self.settings.min_confidence
+
+    def _why(self, answer: Answer, place: int, verdict: Verdict) -> str | None:
+        """Why an answer is refused."""
+        if verdict.verified is False:
+            return verdict.words
+        return None if answer.why is None else answer.why[place].reason.value
 
     def _verdict(
         self, query: Query, rows: list[int], confidence: float | None, opened: dict[int, Original], alone: bool
@@ -157,6 +168,7 @@ class Restorer:
         return Identification(
             matches=matches,
             fits=fits,
+            why=None if fits else self._why(answer, place, verdict),
             confidence=verdict.confidence,
             verified=verdict.verified,
             verified_words=verdict.words,
@@ -217,7 +229,7 @@ class Restorer:
             path=escape(path),
             weight=weight,
             similarity=similarity,
-            names=tuple(escape(entries.name(index)) for index in files),
+            names=tuple(escape(entries.name(int(index))) for same in self.memory.same(row) for index in entries.files_of(same)),
             row=row,
             whereabouts=None if used is None else used.whereabouts,
         )

@@ -6,8 +6,8 @@
 
 .999: of confirmed answers fewer than one in a thousand are wrong (docs/verification.md). Nothing is opened where it cannot add
 anything: where the query equals its match value for value; where it was damaged here, so that there is no more of it than the
-pattern; where no probability is known, as with a plain kernel; and, of several queries, where the pattern is sure and no near-copy of
-its match is stored.
+pattern; where the original has less than twice the pattern's side; where no probability is known, as with a plain kernel; and, of
+several queries, where the pattern is sure and no near-copy of its match is stored.
 """
 
 from __future__ import annotations
@@ -66,13 +66,6 @@ class Verifier:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        near = memory.near
-        self._groups = {} if near is None else near.groups()
-        self._near = frozenset() if near is None else near.rows()
-
-    def same(self, row: int) -> tuple[int, ...]:
-        """The rows whose originals are one picture with that of `row`, itself among them."""
-        return self._groups.get(row, (row,))
 
     def verdict(
         self, query: Query, rows: Sequence[int], confidence: float | None, opener: Callable[[int], bytes | None], *, alone: bool
@@ -90,7 +83,9 @@ class Verifier:
         if needless is not None or query.sheet is None or confidence is None:
             return Verdict(None, f"not verified: {needless}", None, 0, confidence)
         spec = self._memory.spec
-        candidates = [Candidate(partial(self._decoded, opener, row), picture=self.same(row)[0]) for row in rows[:CANDIDATES]]
+        candidates = [
+            Candidate(partial(self._decoded, opener, row), picture=self._memory.same(row)[0]) for row in rows[:CANDIDATES]
+        ]
         found = verify(query.sheet, candidates, pattern_side=max(spec.width, spec.height))
         words, reason, best = found.outcome.value, found.reason.value, found.best
         if found.outcome == Outcome.CONFIRMED and best is not None:
@@ -114,7 +109,8 @@ class Verifier:
             and (np.abs(query.pattern - unit_rows(self._memory.patterns[row : row + 1])[0]) < HALF_A_LEVEL).all()
         ):
             return "it equals its match in every value"
-        return "its pattern is sure" if not alone and confidence >= SURE and row not in self._near else None
+        near = self._memory.near is not None and row in self._memory.near.rows
+        return "its pattern is sure" if not alone and confidence >= SURE and not near else None
 
     def _decoded(self, opener: Callable[[int], bytes | None], row: int) -> Image | None:
         content, spec = opener(row), self._memory.spec

@@ -19,9 +19,9 @@ from uhop_cli.files.lock import lock
 from uhop_cli.images.discover import Skipped
 from uhop_cli.memory.file.reader import load
 from uhop_cli.memory.file.writer import Writer
+from uhop_cli.memory.lookup import look_up
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.originals import OriginalFiles
-from uhop_cli.memory.lookup import look_up
 from uhop_cli.progress import OnProgress
 from uhop_cli.storing.assemble import Draft, Stored, embedded, learn_memory
 from uhop_cli.storing.ingest import Distinct, take
@@ -91,7 +91,7 @@ def _carry_out(
         if not len(entries):
             raise nothing_to_store(skipped)
         copies = None if originals is None else embedded(originals, entries.sizes)
-        draft = Draft(plan.spec, distinct.close(), entries, found.transparent, copies)
+        draft = Draft(plan.spec, distinct.close(), entries, found.transparent, copies, distinct.shapes)
         stored = _learned(draft, settings, target, keep=plan.kept if keep_kernel else None, progress=progress)
         size = writer.finish(stored.memory)
     return report_of(
@@ -146,7 +146,7 @@ def remove(
         with Writer(target) as writer:
             distinct = Distinct(writer, old.spec)
             found = take(kept, Sources([]), distinct, None, progress)
-            draft = Draft(old.spec, distinct.close(), found.entries(), found.transparent, kept.originals)
+            draft = Draft(old.spec, distinct.close(), found.entries(), found.transparent, kept.originals, distinct.shapes)
             stored = _learned(draft, settings, target, keep=kept if keep_kernel else None, progress=progress)
             size = writer.finish(stored.memory)
     return report_of(stored, target, settings, started, size=size, removed=len(wanted), unchanged=len(kept.entries))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from uhop_cli.cli.layout import Style, Styled, styled
 from uhop_cli.cli.output import counted, percent
+from uhop_cli.querying.confidence_words import NO_ORIGINAL
 
 if TYPE_CHECKING:
     from uhop_cli.images.patterns import PatternSpec
@@ -113,6 +114,12 @@ def self_test(rows: Sequence[dict[str, Any]]) -> Styled | None:
     if best < count:
         text += f"; hardest {kind if level is None else f'{kind}:{level}'}, {best:,.0f} of {count:,}"
     return styled(text, "found" if share >= 0.99 else "doubtful")
+
+
+def near(pairs: int, verified: int, unseen: int) -> str:
+    """Pairs of nearly equal patterns, and what their originals say of them."""
+    parts = [f"{counted(pairs, 'pair')} of pictures nearly alike", f"{verified:,} of one picture"]
+    return ", ".join([*parts, *([f"{unseen:,} not looked at: `uhop info --near-duplicates`"] if unseen else [])])
 
 
 def next_query(memory: Path | None) -> str:
