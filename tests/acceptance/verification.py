@@ -186,7 +186,7 @@ def bursts(folder: Path, options: argparse.Namespace) -> tuple[bool, Counter[str
             missed |= promise(f"{label}: the right shot first for {counts['first']} of 40", counts["first"] >= 39)
         near = [np.abs(aims[:3] - aims[3]).sum(axis=1).min() <= SAME_SHOT for _, aims in shots]
         for title, wanted in (("a fourth shot", False), ("a fourth shot, hardly moved", True)):
-            fourth = [(stored.ask(pixels[3]), None) for (pixels, _), close in zip(shots, near, strict=True) if close is wanted]
+            fourth = [(stored.ask(pixels[3]), None) for (pixels, _), close in zip(shots, near, strict=True) if close == wanted]
             counts = row(title, fourth)
             if not wanted:
                 missed |= promise(f"{title}: {counts['certain']} of {len(fourth)} told as certain", counts["certain"] == 0)
@@ -204,10 +204,12 @@ def untouched(folder: Path, options: argparse.Namespace) -> tuple[bool, Counter[
         sure = [
             query for query, found in zip(queries, stored.plain.answer(queries), strict=True) if found.answer.confidence >= 0.995
         ]
-        stored.asked.settings = QuerySettings(min_confidence=1.0)  # so that no original is handed out
-        stored.asked.originals.of = opened.append
-        stored.asked.answer(sure)
-    return promise(f"{len(sure)} of {len(queries)} queries are sure; {len(opened)} originals opened", not opened), Counter()
+        of = stored.asked.originals.of
+        stored.asked.originals.of = lambda row: (opened.append(row), of(row))[1]
+        found = stored.asked.answer(sure)
+    handed = [result.answer.matches[0].row for result in found if result.match]
+    kept = f"{len(sure)} of {len(queries)} queries are sure; {len(opened) - len(handed)} originals opened but those handed out"
+    return promise(kept, opened == handed), Counter()
 
 
 def opener(data: bytes) -> Callable[[], object]:
