@@ -138,11 +138,11 @@ def test_where_nothing_can_be_added_nothing_is_opened(folder: Path) -> None:
 
 def test_of_several_queries_only_the_doubtful_are_verified(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bright = [file((photo(seed) * 0.9).astype(np.uint8)) for seed in range(3)]
-    counted = Counted(folder / "m.safetensors", QuerySettings(min_confidence=0.9999999))
+    counted = Counted(folder / "m.safetensors")
     found = counted.ask(*bright)
     assert min(result.answer.confidence for result in found) >= 0.995
     assert {result.answer.verified_words for result in found} == {"not verified: its pattern is sure"}
-    assert not counted.opened
+    assert counted.opened == [result.answer.matches[0].row for result in found], "handed out, and no other is opened"
     assert Counted(folder / "m.safetensors").ask(bright[0])[0].answer.verified is True
     assert Counted(folder / "m.safetensors", expected=2).ask(bright[0])[0].answer.verified is None
     monkeypatch.setattr("uhop_cli.querying.verifying.SURE", 1.0)
