@@ -145,7 +145,7 @@ def test_of_several_queries_only_the_doubtful_are_verified(folder: Path, monkeyp
     assert counted.opened == [result.answer.matches[0].row for result in found], "handed out, and no other is opened"
     assert Counted(folder / "m.safetensors").ask(bright[0])[0].answer.verified is True
     assert Counted(folder / "m.safetensors", expected=2).ask(bright[0])[0].answer.verified is None
-    monkeypatch.setattr("uhop_cli.querying.verifying.SURE", 1.0)
+    monkeypatch.setattr("uhop_cli.querying.verifying.SURE", 1.1)
     assert [found.answer.verified for found in Counted(folder / "m.safetensors").ask(bright[0], file(photo(104)))] == [True, False]
 
 
