@@ -58,9 +58,9 @@ class Opened:
 
 
 def ask(query: np.ndarray, *pictures: np.ndarray | Image | None, side: int = 32, **rest) -> tuple[Verification, list[int]]:
-    missing, stop = rest.pop("missing", None), rest.pop("stop", lambda: False)
+    missing = rest.pop("missing", None)
     opened = Opened(*pictures, **rest)
-    return verify(sheet(query, missing), opened.candidates, pattern_side=side, stop=stop), opened.log
+    return verify(sheet(query, missing), opened.candidates, pattern_side=side), opened.log
 
 
 def test_a_copy_is_confirmed_and_nothing_else_is_opened() -> None:
@@ -192,15 +192,6 @@ def test_one_picture_under_two_names() -> None:
     answer, log = ask(PHOTOS[0], PHOTOS[0], PHOTOS[0], group=4)
     assert (answer.outcome, log) == (Outcome.CONFIRMED, [0])
     assert ask(PHOTOS[0], PHOTOS[0], PHOTOS[0])[0].outcome == Outcome.UNDECIDED
-
-
-def test_a_stop_ends_it_with_what_there_is() -> None:
-    at_once, log = ask(PHOTOS[0], *PHOTOS, stop=lambda: True)
-    assert (at_once.outcome, at_once.reason, log) == (Outcome.UNDECIDED, Reason.STOPPED, [])
-    calls = iter([False, False, True])
-    answer, log = ask(photo(99), *PHOTOS, stop=lambda: next(calls))
-    assert (answer.outcome, answer.reason, log) == (Outcome.UNDECIDED, Reason.STOPPED, [0, 1])
-    assert [m.reason for m in answer.measured] == [None, None, *[Reason.STOPPED] * 3]
 
 
 def test_no_candidates() -> None:

@@ -49,7 +49,6 @@ class Reason(StrEnum):
     SMALL = "the originals show no more than the patterns"
     ABSENT = "no original is at hand"
     BLANK = "too little can be compared"
-    STOPPED = "the time for it was used up"
 
 
 @dataclass(frozen=True)

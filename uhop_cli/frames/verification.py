@@ -86,7 +86,6 @@ def verify(
     *,
     pattern_side: int,
     settings: VerificationSettings | None = None,
-    stop: Callable[[], bool] = lambda: False,
 ) -> Verification:
     """Compares a query with the originals of candidates, the most likely first.
 
@@ -95,9 +94,8 @@ def verify(
         candidates: at most a handful; the best guess first.
         pattern_side: the longer side of the patterns: an original of less than twice that shows nothing new.
         settings: the thresholds, or None for the defaults.
-        stop: asked before each opening and each alignment; once it says true, what was found until then decides.
     """
-    return _Run(query, candidates, pattern_side, settings or VerificationSettings(), stop).verify()
+    return _Run(query, candidates, pattern_side, settings or VerificationSettings()).verify()
 
 
 def are_one(first: Sheet, second: Image, *, pattern_side: int, settings: VerificationSettings | None = None) -> bool | None:
@@ -109,7 +107,7 @@ def are_one(first: Sheet, second: Image, *, pattern_side: int, settings: Verific
         pattern_side: the longer side of the patterns.
         settings: the thresholds, or None for the defaults.
     """
-    return _Run(first, [Candidate(lambda: second)], pattern_side, settings or VerificationSettings(), lambda: False).are_one()
+    return _Run(first, [Candidate(lambda: second)], pattern_side, settings or VerificationSettings()).are_one()
 
 
 class _Run:
@@ -121,13 +119,11 @@ class _Run:
         candidates: Sequence[Candidate],
         pattern_side: int,
         settings: VerificationSettings,
-        stop: Callable[[], bool],
     ) -> None:
-        self._query, self._candidates, self._settings, self._stop = query, candidates, settings, stop
+        self._query, self._candidates, self._settings = query, candidates, settings
         self._least = LEAST_SIDES * pattern_side
         self._pairs: dict[int, Pair] = {}
         self._measured: list[Measured] = [Measured()] * len(candidates)
-        self._stopped = False
         # a number of its own for each candidate that shares none
         self._pictures = [c.picture if c.picture >= 0 else -2 - place for place, c in enumerate(candidates)]
 
@@ -170,9 +166,6 @@ class _Run:
     def _compare(self, place: int) -> None:
         if self._measured[place].comparison is not None or self._measured[place].reason is not None:
             return
-        if self._stopping():
-            self._measured[place] = Measured(reason=Reason.STOPPED)
-            return
         candidate = self._candidates[place]
         image = candidate.open()
         if image is None:
@@ -184,17 +177,13 @@ class _Run:
             self._measured[place] = Measured(pair.compare(pair.start, self._settings.side, 1), pair.start)
 
     def _align(self, place: int) -> None:
-        if place not in self._pairs or self._stopping():
+        if place not in self._pairs:
             return
         pair = self._pairs[place]
         affine = self._aligned(pair)
         if affine is not pair.start:
             comparison = pair.compare(affine, self._settings.side, SAMPLES)
             self._measured[place] = Measured(comparison, affine, displacement(affine, pair.start))
-
-    def _stopping(self) -> bool:
-        self._stopped = self._stopped or self._stop()
-        return self._stopped
 
     def _decide(self) -> Decision:
         compared = [
@@ -208,9 +197,7 @@ class _Run:
         reason = decision.reason
         if decision.outcome == Outcome.UNDECIDED:
             reasons = {m.reason for m in self._measured}
-            if self._stopped:
-                reason = Reason.STOPPED
-            elif decision.best is None:
+            if decision.best is None:
                 reason = Reason.SMALL if Reason.SMALL in reasons else Reason.ABSENT
         return Verification(decision.outcome, decision.best, decision.margin, reason, tuple(self._measured))
 
