@@ -44,7 +44,7 @@ def doubts_of_choice(outcome: Outcome) -> tuple[Doubt, ...]:
 
     A density names two memories if both of them explain the query better than either null does (`unknown`), by x_1 and x_2: then
     they have the shares x_1 / (x_1 + x_2) and x_2 / (x_1 + x_2). It is that of the answering model, or the best one of the pixels
-    where agreement or a kernel answers. Else the query is like nothing stored.
+    where agreement answers. Else the query is like nothing stored.
     """
     xp = namespace(outcome.kept)
     each = xp.arange(outcome.kept.shape[0], device=outcome.kept.device)
