@@ -50,7 +50,9 @@ def doubts_of_choice(outcome: Outcome) -> tuple[Doubt, ...]:
     each = xp.arange(outcome.kept.shape[0], device=outcome.kept.device)
     density, verdicts = outcome.density, outcome.verdicts
     first = outcome.densities[density, each] - xp.maximum(outcome.powers, outcome.spectrum)
-    second = first - (verdicts.top - verdicts.second)[density, each]
+    top, runner_up = verdicts.top[density, each], verdicts.second[density, each]
+    gap = xp.where(xp.isfinite(runner_up), top, xp.full_like(top, math.inf)) - xp.where(xp.isfinite(runner_up), runner_up, 0)
+    second = first - xp.where(xp.isfinite(first), gap, 0)
     rows = (verdicts.leader[density, each], verdicts.follower[density, each])
     columns = (to_numpy(part).tolist() for part in (first, second, *rows))
     return tuple(

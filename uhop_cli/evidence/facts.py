@@ -77,7 +77,8 @@ def facts(outcome: Outcome) -> Array:
     bands = outcome.densities.shape[0] - 1
     kind = xp.where(model <= 1, 0, xp.where(model == bands, 2, xp.where(model == verdicts.top.shape[0] - 1, 3, 1)))
     known = signed_log(outcome.densities[outcome.density, each] - outcome.powers)
-    of_kind = [xp.astype(kind == index, xp.float32) for index in range(len(KINDS))]
+    zero = xp.zeros_like(known)
+    of_kind = [kind == index for index in range(len(KINDS))]
     return xp.stack(
         [
             log_odds,
@@ -87,7 +88,7 @@ def facts(outcome: Outcome) -> Array:
             xp.mean(xp.astype(leads, xp.float32), axis=0),
             xp.log1p(xp.clip(xp.sum(xp.where(leads, odds, -odds), axis=0), 0, None)),
             *(xp.where(leads, 1.0, -1.0) * xp.log1p(xp.clip(odds, 0, None))),
-            *(fact for here in of_kind for fact in (here, here * known, here * log_odds)),
+            *(xp.where(here, fact, zero) for here in of_kind for fact in (zero + 1, known, log_odds)),
             signed_log(outcome.densities[1] - outcome.spectrum),
         ],
         axis=1,
