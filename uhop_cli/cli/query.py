@@ -62,6 +62,10 @@ def query(
     originals: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the stored images are now.", rich_help_panel="Memory")
     ] = None,
+    verify: Annotated[
+        Literal["auto", "never"],
+        typer.Option(help="Compare the best matches with their originals, at higher resolution.", rich_help_panel="Memory"),
+    ] = "auto",
     mask: Annotated[list[float] | None, _damage(metavar="F", min=0, max=1, help="Set each pixel to 0 with probability F.")] = None,
     noise: Annotated[list[float] | None, _damage(metavar="SIGMA", min=0, help="Add Gaussian noise.")] = None,
     corrupt: Annotated[list[str] | None, _damage(metavar="KIND[:LEVEL]", help="Any other damage, such as half:bottom.")] = None,
@@ -127,7 +131,7 @@ def query(
     settings = QuerySettings(
         damage=_damages(context, mask, noise, corrupt),
         known_mask=known_mask, mask_file=mask_file, alpha=alpha, truth=truth, top=top, min_confidence=min_confidence,
-        originals=originals, trace=compare is not None, seed=seed, device=device,
+        originals=originals, verify=verify, trace=compare is not None, seed=seed, device=device,
         retrieval=RetrievalSettings(steps, beta, separation, similarity),  # type: ignore[arg-type]  # their checks convert
     )  # fmt: skip
     restorer = Restorer(memory, settings, expected=len(found))
