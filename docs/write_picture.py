@@ -5,12 +5,12 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from uhop_cli.experiments.data.samples import sample_data
 from uhop_cli.images.decode import decode
 from uhop_cli.images.encode import contact_sheet, to_png
 from uhop_cli.images.patterns import PatternSpec, to_pattern
-from uhop_cli.memory.build import store
-from uhop_cli.memory.restore import Restorer
-from uhop_cli.samples import sample_data
+from uhop_cli.querying.restorer import Restorer
+from uhop_cli.storing.store import store
 
 PICTURE = Path(__file__).with_name("restored.png")
 CELL = PatternSpec(96, 96, 3, (255, 255, 255))

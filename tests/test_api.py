@@ -10,7 +10,8 @@ import pytest
 
 import uhop_cli
 from uhop_cli.errors import SettingsError
-from uhop_cli.memory.retriever import RetrievalSettings, Retriever
+from uhop_cli.querying.retriever import Retriever
+from uhop_cli.querying.settings import RetrievalSettings
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (15, 10, 10, 3), dtype=np.uint8)
 

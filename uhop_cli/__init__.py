@@ -8,35 +8,35 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from uhop_cli.version import __version__
+
 if TYPE_CHECKING:
     from uhop_cli.api import learn as learn
     from uhop_cli.api import retrieve as retrieve
     from uhop_cli.errors import UhopError as UhopError
-    from uhop_cli.memory.build import remove as remove
-    from uhop_cli.memory.build import store as store
-    from uhop_cli.memory.file import load as load
-    from uhop_cli.memory.file import save as save
+    from uhop_cli.memory.file.reader import load as load
+    from uhop_cli.memory.file.reader import save as save
     from uhop_cli.memory.memory import Memory as Memory
-    from uhop_cli.memory.restoration import QuerySettings as QuerySettings
-    from uhop_cli.memory.restore import Restorer as Restorer
-    from uhop_cli.memory.retriever import RetrievalSettings as RetrievalSettings
-    from uhop_cli.memory.settings import StoreSettings as StoreSettings
-
-__version__ = "0.1.0"
+    from uhop_cli.querying.restorer import Restorer as Restorer
+    from uhop_cli.querying.settings import QuerySettings as QuerySettings
+    from uhop_cli.querying.settings import RetrievalSettings as RetrievalSettings
+    from uhop_cli.storing.settings import StoreSettings as StoreSettings
+    from uhop_cli.storing.store import remove as remove
+    from uhop_cli.storing.store import store as store
 
 # Public name -> the module that defines it.
 _PUBLIC = {
     "learn": "uhop_cli.api",
     "retrieve": "uhop_cli.api",
-    "store": "uhop_cli.memory.build",
-    "remove": "uhop_cli.memory.build",
-    "load": "uhop_cli.memory.file",
-    "save": "uhop_cli.memory.file",
+    "store": "uhop_cli.storing.store",
+    "remove": "uhop_cli.storing.store",
+    "load": "uhop_cli.memory.file.reader",
+    "save": "uhop_cli.memory.file.reader",
     "Memory": "uhop_cli.memory.memory",
-    "Restorer": "uhop_cli.memory.restore",
-    "StoreSettings": "uhop_cli.memory.settings",
-    "QuerySettings": "uhop_cli.memory.restoration",
-    "RetrievalSettings": "uhop_cli.memory.retriever",
+    "Restorer": "uhop_cli.querying.restorer",
+    "StoreSettings": "uhop_cli.storing.settings",
+    "QuerySettings": "uhop_cli.querying.settings",
+    "RetrievalSettings": "uhop_cli.querying.settings",
     "UhopError": "uhop_cli.errors",
 }
 

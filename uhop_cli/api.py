@@ -9,15 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import chunks, resolve_device
+from uhop_cli.arrays.device import resolve_device
+from uhop_cli.arrays.threads import chunks
+from uhop_cli.arrays.types import Bool, UInt8
 from uhop_cli.errors import SettingsError
 from uhop_cli.images.patterns import PatternSpec
-from uhop_cli.memory.answer import Answer, joined
-from uhop_cli.memory.build import learn_memory
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.memory import Memory
-from uhop_cli.memory.retriever import RetrievalSettings, Retriever
-from uhop_cli.memory.settings import OnProgress, StoreSettings
+from uhop_cli.progress import OnProgress
+from uhop_cli.querying.answer import Answer, joined
+from uhop_cli.querying.retriever import Retriever
+from uhop_cli.querying.settings import RetrievalSettings
+from uhop_cli.storing.assemble import learn_memory
+from uhop_cli.storing.settings import StoreSettings
 
 
 def learn(
@@ -57,7 +61,7 @@ def retrieve(
     memory: Memory,
     queries: NDArray[Any],
     *,
-    visible: NDArray[np.bool_] | None = None,
+    visible: Bool | None = None,
     settings: RetrievalSettings | None = None,
     trace: bool = False,
     device: str = "auto",
@@ -92,7 +96,7 @@ def retrieve(
     return answers[0] if len(answers) == 1 else joined(answers)
 
 
-def _pixels(images: NDArray[Any]) -> NDArray[np.uint8]:
+def _pixels(images: NDArray[Any]) -> UInt8:
     """Images as uint8 (M, H, W, C)."""
     pixels = np.asarray(images)
     pixels = pixels[..., None] if pixels.ndim == 3 else pixels
@@ -102,5 +106,5 @@ def _pixels(images: NDArray[Any]) -> NDArray[np.uint8]:
         return pixels
     if not np.issubdtype(pixels.dtype, np.floating) or not np.isfinite(pixels).all() or pixels.min() < 0 or pixels.max() > 1:
         raise SettingsError("images must be uint8, or floats in [0, 1]")
-    rounded: NDArray[np.uint8] = np.rint(pixels * 255).astype(np.uint8)
+    rounded: UInt8 = np.rint(pixels * 255).astype(np.uint8)
     return rounded

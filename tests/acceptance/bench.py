@@ -27,7 +27,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from uhop_cli.experiments.statistics import paired
+from uhop_cli.experiments.results.statistics import paired
 
 SETS = ("mnist", "cifar10")
 MOST_KILLS = 3

@@ -29,11 +29,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageEnhance
 
+from uhop_cli.corruption.corruption import parse
 from uhop_cli.errors import ImageError
-from uhop_cli.images.corrupt import parse
-from uhop_cli.memory.restoration import QuerySettings
-from uhop_cli.memory.restore import Restorer
-from uhop_cli.samples import sample_data
+from uhop_cli.experiments.data.samples import sample_data
+from uhop_cli.querying.restorer import Restorer
+from uhop_cli.querying.settings import QuerySettings
 
 REPEATS = 10
 TILES = 200

@@ -19,15 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
+from uhop_cli.corruption.corruption import SUITE, parse
 from uhop_cli.errors import DatasetError
-from uhop_cli.experiments.datasets import load
-from uhop_cli.images.corrupt import SUITE, parse
+from uhop_cli.experiments.data.datasets import load
 from uhop_cli.images.patterns import PatternSpec, to_vectors
-from uhop_cli.memory.build import learn_memory
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.memory import Memory
-from uhop_cli.memory.retriever import Retriever
-from uhop_cli.memory.settings import StoreSettings
+from uhop_cli.querying.retriever import Retriever
+from uhop_cli.storing.assemble import learn_memory
+from uhop_cli.storing.settings import StoreSettings
 
 OTHERS = (
     "gamma:0.5",

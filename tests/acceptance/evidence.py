@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 
 import uhop_cli
+from uhop_cli.corruption.corruption import Corruption, parse
 from uhop_cli.errors import DatasetError
-from uhop_cli.experiments.datasets import load
-from uhop_cli.images.corrupt import Corruption, parse
+from uhop_cli.experiments.data.datasets import load
 from uhop_cli.images.patterns import to_vectors
 from uhop_cli.memory.memory import Memory
-from uhop_cli.memory.retriever import Retriever
-from uhop_cli.memory.settings import StoreSettings
+from uhop_cli.querying.retriever import Retriever
+from uhop_cli.storing.settings import StoreSettings
 
 TEN = (
     "values:0.5",

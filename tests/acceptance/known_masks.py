@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from uhop_cli.arrays import unit_rows
+from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.corruption.corruption import parse
 from uhop_cli.errors import DatasetError
-from uhop_cli.experiments.datasets import load
-from uhop_cli.images.corrupt import parse
+from uhop_cli.evidence.visible import visible_log_likelihood
+from uhop_cli.experiments.data.datasets import load
 from uhop_cli.images.patterns import PatternSpec
-from uhop_cli.retrieval.bank import Bank
-from uhop_cli.retrieval.visible import visible_log_likelihood
+from uhop_cli.retrieval.pattern_matrix import Bank
 
 # What is visible, the noise on it, and the promised share of right answers.
 ROWS = (

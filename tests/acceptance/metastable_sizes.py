@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from uhop_cli.arrays import chunks
-from uhop_cli.diagnostics import metastable_sizes, size_table, size_threshold
+from uhop_cli.arrays.threads import chunks
 from uhop_cli.retrieval.entmax import entmax
+from uhop_cli.retrieval.states import metastable_sizes, size_table, size_threshold
 
 STEPS = 5
 QUERY_BLOCK = 125

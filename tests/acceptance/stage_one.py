@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from uhop_cli.arrays import logsumexp
+from uhop_cli.arrays.operations import logsumexp
 from uhop_cli.errors import DatasetError
-from uhop_cli.experiments.datasets import load
+from uhop_cli.experiments.data.datasets import load
 from uhop_cli.kernel.closed_form import centred, decompose, whitening
 from uhop_cli.kernel.feature_map import initial_weight, normalise_rows
 from uhop_cli.kernel.gradient import Descent, GradientSettings, descend

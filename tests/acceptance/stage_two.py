@@ -22,12 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from uhop_cli.diagnostics import Certified, guarantees
 from uhop_cli.errors import DatasetError
-from uhop_cli.experiments.datasets import load
+from uhop_cli.experiments.data.datasets import load
+from uhop_cli.guarantees.margins import Certified, guarantees
 from uhop_cli.kernel.closed_form import decompose, whitening
 from uhop_cli.retrieval.entmax import entmax
-from uhop_cli.retrieval.linear import LinearMemory, RandomFeatureMemory
+from uhop_cli.retrieval.fixed_size import LinearMemory, RandomFeatureMemory
 from uhop_cli.retrieval.separation import Separation
 from uhop_cli.retrieval.similarity import SIMILARITIES
 from uhop_cli.retrieval.streaming import stream

@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from uhop_cli.experiments.datasets import load as load_set
+from uhop_cli.evidence.statistics import encode
+from uhop_cli.experiments.data.datasets import load as load_set
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.kernel.closed_form import RHO_GRID
 from uhop_cli.memory.entries import Entries
-from uhop_cli.memory.learn import learn
 from uhop_cli.memory.memory import Memory
-from uhop_cli.memory.settings import StoreSettings
-from uhop_cli.memory.statistics import encode
+from uhop_cli.storing.learn import learn
+from uhop_cli.storing.settings import StoreSettings
 
 REST = 0.3  # seconds; BLAS and OpenMP threads go on turning for a while after a product, in the way of whoever comes next
 Contest = Callable[..., dict[str, float]]

@@ -16,18 +16,22 @@ from typing import Any
 
 import numpy as np
 
-from uhop_cli import gpu
-from uhop_cli.arrays import Device, chunks, resolve_device, to_numpy, unit_rows
-from uhop_cli.images.corrupt import parse
+from uhop_cli.arrays import half_products as gpu
+from uhop_cli.arrays.device import Device, resolve_device
+from uhop_cli.arrays.library import to_numpy
+from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.threads import chunks
+from uhop_cli.corruption.corruption import parse
+from uhop_cli.evidence.statistics import encode
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.kernel.closed_form import RHO_GRID, decompose
 from uhop_cli.kernel.gradient import GradientSettings, descend
 from uhop_cli.memory.entries import Entries
-from uhop_cli.memory.learn import learn
 from uhop_cli.memory.memory import Memory
-from uhop_cli.memory.retriever import RetrievalSettings, Retriever
-from uhop_cli.memory.settings import StoreSettings
-from uhop_cli.memory.statistics import encode
+from uhop_cli.querying.retriever import Retriever
+from uhop_cli.querying.settings import RetrievalSettings
+from uhop_cli.storing.learn import learn
+from uhop_cli.storing.settings import StoreSettings
 
 SPEC = PatternSpec(32, 32, 3)
 STEPS, GRADIENT_STEPS, GRADIENT_MEMORIES = 5, 1000, 500

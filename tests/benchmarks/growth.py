@@ -22,12 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from uhop_cli.arrays import chunks, one_blas_thread, unit_rows
-from uhop_cli.images.corrupt import parse
-from uhop_cli.memory.build import store
-from uhop_cli.memory.file import load
-from uhop_cli.memory.retriever import CONVINCING, Retriever
-from uhop_cli.memory.settings import Progress
+from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.threads import chunks, one_blas_thread
+from uhop_cli.corruption.corruption import parse
+from uhop_cli.memory.file.reader import load
+from uhop_cli.progress import Progress
+from uhop_cli.querying.retriever import CONVINCING, Retriever
+from uhop_cli.storing.store import store
 
 FIGURES = Path(__file__).resolve().parents[2] / "docs" / "figures"
 PROMISED = ("mask:0.5", "brightness:0.4", "noise-abs:0.5")

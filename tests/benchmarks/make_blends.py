@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.experiments.datasets import load
+from uhop_cli.experiments.data.datasets import load
 
 UInt8 = NDArray[np.uint8]
 FRAME = 4  # pixels that a crop may move each way

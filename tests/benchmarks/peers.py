@@ -21,11 +21,11 @@ import numpy as np
 from PIL import Image
 
 from uhop_cli.api import learn
-from uhop_cli.arrays import unit_rows
-from uhop_cli.experiments.datasets import load
-from uhop_cli.images.corrupt import TEN
+from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.corruption.corruption import TEN
+from uhop_cli.experiments.data.datasets import load
 from uhop_cli.images.patterns import to_pixels
-from uhop_cli.memory.retriever import Retriever
+from uhop_cli.querying.retriever import Retriever
 
 LIMIT = 5000  # memories: imagehash takes a Python loop to store them
 Find = Callable[[np.ndarray], int]

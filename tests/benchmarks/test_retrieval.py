@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from uhop_cli.arrays import chunks, unit_rows
-from uhop_cli.images.corrupt import parse
+from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.threads import chunks
+from uhop_cli.corruption.corruption import parse
 from uhop_cli.memory.memory import Memory
-from uhop_cli.memory.retriever import RetrievalSettings, Retriever
+from uhop_cli.querying.retriever import Retriever
+from uhop_cli.querying.settings import RetrievalSettings
 
 faiss = pytest.importorskip("faiss")
 BATCH = 1000

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from uhop_cli.arrays import unit_rows
+from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.kernel.closed_form import decompose, second_moment
 from uhop_cli.kernel.gradient import GradientSettings, descend
 from uhop_cli.kernel.losses import AverageLoss

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from uhop_cli.samples import sample_data
+from uhop_cli.experiments.data.samples import sample_data
 
 
 def test_start(race: Any, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from uhop_cli.images.patterns import PatternSpec
-from uhop_cli.memory.ingest import Distinct, Ingested, ingest
-from uhop_cli.memory.sources import collect
-from uhop_cli.memory.writer import Writer
+from uhop_cli.memory.file.writer import Writer
+from uhop_cli.storing.ingest import Distinct, Ingested, ingest
+from uhop_cli.storing.sources import collect
 
 SIDE = 32
 LARGE = (4000, 3000)

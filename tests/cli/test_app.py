@@ -136,13 +136,13 @@ def test_a_signal_leaves_nothing_half_written(number: signal.Signals, code: int,
     # The signal arrives from inside, at a moment when the new file is being written.
     script = f"""
 import os, sys
-from uhop_cli.memory import build
+from uhop_cli.storing import assemble
 from uhop_cli.cli.app import run
 def interrupted(*arguments, **keywords):
     assert any(name.endswith(".tmp") for name in os.listdir({str(tmp_path)!r}))
     os.kill(os.getpid(), {int(number)})
     raise AssertionError("the signal did not arrive")
-build.learn_memory = interrupted
+assemble.learn_memory = interrupted
 sys.exit(run(["store", {str(stored / "images")!r}, "-m", {str(target)!r}, "--force"]))
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=_environment())

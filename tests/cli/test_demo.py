@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from uhop_cli.samples import sample_data
+from uhop_cli.experiments.data.samples import sample_data
 
 
 def test_all_samples_are_restored(uhop: Any) -> None:

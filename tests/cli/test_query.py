@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uhop_cli.cli.answers import without_shared_folder
-from uhop_cli.images.marker import is_own_output
-from uhop_cli.memory.restoration import Restoration
-from uhop_cli.memory.restore import Restorer
+from uhop_cli.cli.query_report import without_shared_folder
+from uhop_cli.images.own_mark import is_own_output
+from uhop_cli.querying.restoration import Restoration
+from uhop_cli.querying.restorer import Restorer
 
 FIELDS = {
     "query", "match", "confidence", "matches", "steps", "converged", "energy", "settled", "metastable_size", "sse", "sse_query",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uhop_cli.memory.header import read_header
+from uhop_cli.memory.file.header import read_header
 
 FIELDS = {
     "schema", "config", "memory", "stored", "skipped", "duplicates", "pattern", "stage1", "separation", "beta", "self_test",

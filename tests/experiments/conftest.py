@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uhop_cli.experiments.datasets import Dataset
+from uhop_cli.experiments.data.datasets import Dataset
 
 
 @pytest.fixture(scope="session")

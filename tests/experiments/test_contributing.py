@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from uhop_cli.experiments.bench import Bench
 from uhop_cli.experiments.config import Config
-from uhop_cli.experiments.datasets import Dataset
-from uhop_cli.experiments.experiments import EXPERIMENTS, methods_of
-from uhop_cli.experiments.journal import Journal
-from uhop_cli.experiments.methods import METHODS
-from uhop_cli.experiments.runs import Bench
+from uhop_cli.experiments.data.datasets import Dataset
+from uhop_cli.experiments.grids.catalogue import EXPERIMENTS, methods_of
+from uhop_cli.experiments.methods.registry import METHODS
+from uhop_cli.experiments.results.journal import Journal
 
 PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uhop_cli.errors import ImageError
-from uhop_cli.images.discover import discover, escape, natural_key
+from uhop_cli.files.names import escape
+from uhop_cli.images.discover import discover, natural_key
 from uhop_cli.images.encode import to_png
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + b"\0" * 60  # discovery looks no further than the first bytes

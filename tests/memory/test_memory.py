@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from uhop_cli.errors import MemoryFileError
-from uhop_cli.memory.consistency import fault
+from uhop_cli.memory.file.consistency import fault
 
 
 def test_a_pattern_goes_with_the_last_of_its_files(make_memory: Any) -> None:

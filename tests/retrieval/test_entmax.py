@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from uhop_cli.energy import entropy
 from uhop_cli.errors import SettingsError
+from uhop_cli.retrieval.energy import entropy
 from uhop_cli.retrieval.entmax import candidates, entmax, softmax, sparsemax, threshold
 from uhop_cli.retrieval.streaming import EntmaxStream
 

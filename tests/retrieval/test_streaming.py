@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from uhop_cli.energy import conjugate
 from uhop_cli.errors import SettingsError
+from uhop_cli.retrieval.energy import conjugate
 from uhop_cli.retrieval.separation import Separation
 from uhop_cli.retrieval.streaming import EntmaxStream, stream
 

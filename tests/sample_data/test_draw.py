@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uhop_cli.samples import sample_data
+from uhop_cli.experiments.data.samples import sample_data
 
 SAMPLES = sample_data()
 SCRIPT = Path(__file__).parents[2] / "sample_data" / "draw.py"

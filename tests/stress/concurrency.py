@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 from watch import Watch
 
-from uhop_cli.memory.file import verify
+from uhop_cli.memory.file.reader import verify
 
 BUSY = b"another uhop is writing it"
 

@@ -35,8 +35,8 @@ from PIL import Image
 from watch import Watch
 
 from uhop_cli.cli.app import run
-from uhop_cli.memory import build
-from uhop_cli.memory.file import verify
+from uhop_cli.memory.file.reader import verify
+from uhop_cli.storing import store as build
 
 ADDRESS_SPACE = 2_000_000 * 1024  # as `ulimit -v 2000000`
 MALFORMED_SECONDS = 60

@@ -24,9 +24,9 @@ from watch import Watch, check_line
 from uhop_cli.errors import ImageError
 from uhop_cli.images.decode import decode, read_header
 from uhop_cli.images.patterns import to_pattern
-from uhop_cli.memory.build import store
-from uhop_cli.memory.restoration import QuerySettings
-from uhop_cli.memory.restore import Restorer
+from uhop_cli.querying.restorer import Restorer
+from uhop_cli.querying.settings import QuerySettings
+from uhop_cli.storing.store import store
 
 LARGEST_SEED = 300_000  # bytes of a file of malformed/ that is mutated; larger ones are only taken as they are
 SIDES = [0, 1, 2, 255, 256, 4096, 8191, 16383, 16384, 30000, 65535, 65536, 1 << 24, (1 << 31) - 1, 1 << 31, (1 << 32) - 1]

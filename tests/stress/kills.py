@@ -30,7 +30,7 @@ from PIL import Image
 from watch import Watch
 
 from uhop_cli.cli.app import run
-from uhop_cli.memory.file import verify
+from uhop_cli.memory.file.reader import verify
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 ENDED = {signal.SIGKILL: (-9,), signal.SIGTERM: (-15, 143), signal.SIGINT: (-2, 130)}  # before and after our handler stands

@@ -29,14 +29,13 @@ from watch import Watch, check_line
 from uhop_cli.cli.app import run
 from uhop_cli.errors import MemoryFileError, UhopError
 from uhop_cli.images.decode import Image as Picture
-from uhop_cli.memory.build import store
-from uhop_cli.memory.consistency import fault
-from uhop_cli.memory.container import ITEM_SIZE
-from uhop_cli.memory.file import load, verify
-from uhop_cli.memory.restoration import QuerySettings
-from uhop_cli.memory.restore import Restorer
-from uhop_cli.memory.retriever import RetrievalSettings
-from uhop_cli.memory.settings import StoreSettings
+from uhop_cli.memory.file.consistency import fault
+from uhop_cli.memory.file.container import ITEM_SIZE
+from uhop_cli.memory.file.reader import load, verify
+from uhop_cli.querying.restorer import Restorer
+from uhop_cli.querying.settings import QuerySettings, RetrievalSettings
+from uhop_cli.storing.settings import StoreSettings
+from uhop_cli.storing.store import store
 
 QUERIES = [
     QuerySettings(), QuerySettings(alpha="blend"), QuerySettings(retrieval=RetrievalSettings(similarity="kernel")),

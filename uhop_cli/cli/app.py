@@ -10,11 +10,11 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from uhop_cli import __version__
 from uhop_cli.cli import bench, demo, info, query, store
 from uhop_cli.cli.help import Command
 from uhop_cli.cli.output import complain
 from uhop_cli.errors import OutputError, SettingsError, UhopError
+from uhop_cli.version import __version__
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM

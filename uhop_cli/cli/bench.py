@@ -12,11 +12,11 @@ from uhop_cli.cli.help import examples
 from uhop_cli.cli.output import Output
 
 if TYPE_CHECKING:
+    from uhop_cli.experiments.bench import Bench
     from uhop_cli.experiments.config import Config
-    from uhop_cli.experiments.datasets import Dataset
-    from uhop_cli.experiments.journal import Journal
-    from uhop_cli.experiments.runs import Bench
-    from uhop_cli.experiments.statistics import Summary
+    from uhop_cli.experiments.data.datasets import Dataset
+    from uhop_cli.experiments.results.journal import Journal
+    from uhop_cli.experiments.results.statistics import Summary
 
 EXAMPLES = examples(
     ("uhop bench", "the sample pictures, offline, under a minute"),
@@ -76,7 +76,7 @@ def bench(
     noise = _numbers(levels, "--levels")
 
     from uhop_cli.experiments.config import Config
-    from uhop_cli.experiments.datasets import load
+    from uhop_cli.experiments.data.datasets import load
 
     if listing:
         _list(output)
@@ -99,10 +99,10 @@ def bench(
 
 
 def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: Output) -> None:
-    from uhop_cli.experiments import report
-    from uhop_cli.experiments.experiments import methods_of, select
-    from uhop_cli.experiments.journal import Journal
-    from uhop_cli.experiments.runs import Bench
+    from uhop_cli.experiments.bench import Bench
+    from uhop_cli.experiments.grids.catalogue import methods_of, select
+    from uhop_cli.experiments.results import report
+    from uhop_cli.experiments.results.journal import Journal
 
     chosen = [(experiment, methods_of(experiment, config)) for experiment in select(config.experiments)]
     record = config.to_json(data)
@@ -121,8 +121,8 @@ def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: 
 
 
 def _print(name: str, journal: Journal, output: Output) -> None:
-    from uhop_cli.experiments.experiments import EXPERIMENTS
-    from uhop_cli.experiments.report import MEASURES, details, summaries
+    from uhop_cli.experiments.grids.catalogue import EXPERIMENTS
+    from uhop_cli.experiments.results.report import MEASURES, details, summaries
 
     experiment = EXPERIMENTS[name]
     for table in summaries(journal.rows, name):
@@ -141,8 +141,8 @@ def _table(title: str, table: Summary, output: Output) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from uhop_cli.experiments.report import MARKS, cell_text, column_text
-    from uhop_cli.experiments.statistics import role
+    from uhop_cli.experiments.results.report import MARKS, cell_text, column_text
+    from uhop_cli.experiments.results.statistics import role
 
     texts = {
         (method, column): cell_text(table.cells.get((method, column)), table.measure)
@@ -173,9 +173,10 @@ def _table(title: str, table: Summary, output: Output) -> None:
 
 
 def _write(out: Path, bench: Bench, record: dict[str, object], output: Output) -> None:
-    from uhop_cli.experiments import plots, report, sheet
-    from uhop_cli.experiments.experiments import methods_of, select
-    from uhop_cli.images.discover import escape
+    from uhop_cli.experiments.grids.catalogue import methods_of, select
+    from uhop_cli.experiments.results import contact_sheets as sheet
+    from uhop_cli.experiments.results import plots, report
+    from uhop_cli.files.names import escape
 
     figures: list[str] = []
     for experiment in select(bench.config.experiments):
@@ -190,12 +191,12 @@ def _write(out: Path, bench: Bench, record: dict[str, object], output: Output) -
 
 
 def _list(output: Output) -> None:
-    from uhop_cli.experiments.experiments import EXPERIMENTS
-    from uhop_cli.experiments.methods import everything
-    from uhop_cli.experiments.published import PUBLISHED
+    from uhop_cli.experiments.data.published import PUBLISHED
+    from uhop_cli.experiments.grids.catalogue import EXPERIMENTS
+    from uhop_cli.experiments.methods.registry import METHODS
 
     sets = [("sample", "35 drawn pictures, part of the installation"), *((one.name, one.description) for one in PUBLISHED.values())]
-    methods = [(method.name, method.role, method.description) for method in everything()]
+    methods = [(method.name, method.role, method.description) for method in METHODS.values()]
     experiments = [(one.name, one.figure, one.question) for one in EXPERIMENTS.values()]
     output.table(["data set", "what"], sets, left=[0, 1])
     output.line()

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from uhop_cli.cli import options
 from uhop_cli.cli.help import examples
 from uhop_cli.cli.output import Output, number
-from uhop_cli.samples import sample_data
+from uhop_cli.experiments.data.samples import sample_data
 
 if TYPE_CHECKING:
-    from uhop_cli.memory.restoration import Restoration
+    from uhop_cli.querying.restoration import Restoration
 
 EXAMPLES = examples(
     ("uhop demo", "a terminal with colours shows the pictures"),
@@ -31,10 +31,10 @@ def demo(
     output = Output(quiet=quiet)
     samples = sample_data()
 
-    from uhop_cli.memory.build import store
-    from uhop_cli.memory.restoration import QuerySettings
-    from uhop_cli.memory.restore import Restorer
-    from uhop_cli.memory.settings import StoreSettings
+    from uhop_cli.querying.restorer import Restorer
+    from uhop_cli.querying.settings import QuerySettings
+    from uhop_cli.storing.settings import StoreSettings
+    from uhop_cli.storing.store import store
 
     with tempfile.TemporaryDirectory(prefix="uhop-demo-") as folder:
         memory = Path(folder) / "sample.safetensors"

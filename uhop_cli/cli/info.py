@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from uhop_cli.cli import guarantees, options
+from uhop_cli.cli import info_guarantees, options
 from uhop_cli.cli.help import examples
 from uhop_cli.cli.output import Output, bytes_in_words, number
 from uhop_cli.cli.store import pattern_in_words, print_self_test
-from uhop_cli.images.discover import escape
-from uhop_cli.memory.header import Header, read_header
+from uhop_cli.files.names import escape
+from uhop_cli.memory.file.header import Header, read_header
 
 if TYPE_CHECKING:
     from uhop_cli.memory.memory import Memory
@@ -47,14 +47,16 @@ def info(
         if entries:
             document["entries"] = _entries(memory)
         if guaranteed:
-            document["guarantees"] = guarantees.measure(memory)
+            from uhop_cli.querying.certificate import promises
+
+            document["guarantees"] = promises(memory)
         if export:
             document["exported"] = [escape(path) for path in _export(memory, export, output, force=force)]
     output.document(document)
     output.essential(escape(file))
     output.facts(_facts(file, header, document))
     if guaranteed:
-        guarantees.show(document["guarantees"], output)
+        info_guarantees.show(document["guarantees"], output)
     elif not entries:
         print_self_test([row for row in _list(header.record.get("self_test")) if _is_self_test(row)], output)
     if entries:
@@ -82,8 +84,8 @@ def describe(file: Path, header: Header) -> dict[str, Any]:
 
 
 def _load(file: Path, output: Output, *, verify: bool) -> Memory:
-    from uhop_cli.memory import file as memory_file
-    from uhop_cli.memory.settings import Progress
+    from uhop_cli.memory.file import reader as memory_file
+    from uhop_cli.progress import Progress
 
     if not verify:
         return memory_file.load(file)
@@ -93,7 +95,7 @@ def _load(file: Path, output: Output, *, verify: bool) -> Memory:
 
 def _export(memory: Memory, folder: Path, output: Output, *, force: bool) -> Sequence[Path]:
     from uhop_cli.memory.export import export
-    from uhop_cli.memory.settings import Progress
+    from uhop_cli.progress import Progress
 
     with output.progress() as progress:
         return export(

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from uhop_cli.errors import ImageError
-from uhop_cli.images.discover import escape
+from uhop_cli.files.names import escape
 
 DEFAULT_MEMORY = Path("uhop.safetensors")
 

@@ -17,14 +17,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
-from uhop_cli.images.discover import escape
+from uhop_cli.files.names import escape
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bars
     from rich.progress import Task, TaskID
 
-    from uhop_cli.memory.settings import OnProgress, Progress
+    from uhop_cli.progress import OnProgress, Progress
 
 PATIENCE = 0.5  # seconds after which a bar appears
 WIDTH = 80  # where there is no terminal to ask, and COLUMNS says nothing

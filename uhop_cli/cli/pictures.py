@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from uhop_cli.arrays.types import Float64, UInt8
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-UInt8 = NDArray[np.uint8]
 
 LARGEST = 32  # pixels a side
 GAP = 2
@@ -46,7 +46,7 @@ def fit(picture: UInt8, side: int) -> UInt8:
     return np.rint(_means(_means(colour, rows).swapaxes(0, 1), columns).swapaxes(0, 1)).astype(np.uint8)
 
 
-def _means(values: NDArray[np.float64], target: int) -> NDArray[np.float64]:
+def _means(values: Float64, target: int) -> Float64:
     """Cells of the first axis, `target` of them, each the mean of the pixels in it, or its nearest pixel."""
     edges = np.arange(target + 1) * len(values) / target
     first = edges[:-1].astype(int)

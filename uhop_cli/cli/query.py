@@ -15,13 +15,13 @@ import typer
 from uhop_cli.cli import options
 from uhop_cli.cli.help import ORDER, examples
 from uhop_cli.cli.output import Output
-from uhop_cli.cli.session import Session, Sink
+from uhop_cli.cli.query_run import Session, Sink
 from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.images.discover import Found, Skipped, discover
-from uhop_cli.memory.header import read_header
+from uhop_cli.memory.file.header import read_header
 
 if TYPE_CHECKING:
-    from uhop_cli.images.corrupt import Corruption
+    from uhop_cli.corruption.corruption import Corruption
 
 EXAMPLES = examples(
     ("uhop query corrupted.png", "writes corrupted.retrieved.png"),
@@ -41,7 +41,7 @@ _output = partial(typer.Option, rich_help_panel="Output")
 def list_corruptions(wanted: bool) -> None:
     """Prints the kinds of damage, and stops."""
     if wanted:
-        from uhop_cli.images.corrupt import KINDS
+        from uhop_cli.corruption.corruption import KINDS
 
         def word(level: float | str | None) -> str:
             return f"{level:g}" if isinstance(level, int | float) else level or ""
@@ -118,9 +118,8 @@ def query(
     if len(found) > 1 and (states or sink.stdout):
         raise SettingsError(f"one image, not {len(found)}, can go to {'--states' if states else 'standard output'}")
 
-    from uhop_cli.memory.restoration import QuerySettings
-    from uhop_cli.memory.restore import Restorer
-    from uhop_cli.memory.retriever import RetrievalSettings
+    from uhop_cli.querying.restorer import Restorer
+    from uhop_cli.querying.settings import QuerySettings, RetrievalSettings
 
     settings = QuerySettings(
         damage=_damages(context, mask, noise, corrupt),
@@ -173,7 +172,7 @@ def _damages(
     context: typer.Context, mask: list[float] | None, noise: list[float] | None, corrupt: list[str] | None
 ) -> tuple[Corruption, ...]:
     """The damages in the order in which they were given."""
-    from uhop_cli.images.corrupt import Corruption, parse
+    from uhop_cli.corruption.corruption import Corruption, parse
 
     waiting: dict[str, Iterator[Corruption]] = {
         "mask": (Corruption("mask", level) for level in mask or []),

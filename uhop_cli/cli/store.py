@@ -13,11 +13,11 @@ from uhop_cli.cli import options
 from uhop_cli.cli.help import examples
 from uhop_cli.cli.output import Output, bytes_in_words, number
 from uhop_cli.errors import OutputError, SettingsError
-from uhop_cli.images.discover import escape
+from uhop_cli.files.names import escape
 
 if TYPE_CHECKING:
-    from uhop_cli.memory.report import StoreReport
-    from uhop_cli.memory.settings import StoreSettings
+    from uhop_cli.storing.report import StoreReport
+    from uhop_cli.storing.settings import StoreSettings
 
 EXAMPLES = examples(
     ("uhop store ./images", "writes uhop.safetensors"),
@@ -92,7 +92,7 @@ def store(
         raise typer.BadParameter("it names no path", param_hint="--files-from")
     settings = _settings(context, memory if add and memory.exists() else None)
 
-    from uhop_cli.memory import build
+    from uhop_cli.storing import store as build
 
     with output.progress() as progress:
         if remove:
@@ -138,7 +138,7 @@ def _settings(context: typer.Context, memory: Path | None) -> StoreSettings:
     Raises:
         SettingsError: a pattern is asked for that is not the memory's.
     """
-    from uhop_cli.memory.settings import StoreSettings
+    from uhop_cli.storing.settings import StoreSettings
 
     values = context.params
     given = {
@@ -148,7 +148,7 @@ def _settings(context: typer.Context, memory: Path | None) -> StoreSettings:
     }
     base = StoreSettings()
     if memory is not None:
-        from uhop_cli.memory.header import read_header
+        from uhop_cli.memory.file.header import read_header
 
         header = read_header(memory)
         base = _recorded(header.record.get("settings"))
@@ -167,7 +167,7 @@ def _settings(context: typer.Context, memory: Path | None) -> StoreSettings:
 
 def _recorded(record: Any) -> StoreSettings:
     """The settings that a memory file says it was made with; it is somebody's claim, so what does not fit gives the defaults."""
-    from uhop_cli.memory.settings import StoreSettings
+    from uhop_cli.storing.settings import StoreSettings
 
     try:
         return StoreSettings(**record)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
-from uhop_cli import __version__
 from uhop_cli.errors import SettingsError
-from uhop_cli.experiments.datasets import Dataset
-from uhop_cli.experiments.retrieve import ProtocolName
-from uhop_cli.images.corrupt import Corruption
+from uhop_cli.experiments.data.datasets import Dataset
+from uhop_cli.experiments.methods.protocol import ProtocolName
+from uhop_cli.version import __version__
 
 SIZES = (10, 20, 30, 50, 100, 200, 500)  # Table 4 of the paper
 LEVELS = (0.0, 0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 1.0, 1.2, 1.4, 2.0)
@@ -94,62 +92,3 @@ class Config:
             "iterations": self.steps(dataset),
             "version": __version__,
         }
-
-
-@dataclass(frozen=True)
-class Condition:
-    """What a row is about, beside the method and the repeat.
-
-    Attributes:
-        experiment: its name.
-        x: the value on the axis of the experiment.
-        memory_size: M.
-        corruption: of the queries.
-        iterations: N of Stage I.
-        steps: T of Stage II.
-        beta: None leaves it to the protocol.
-        feature_dim: D; None is d.
-        drawn: learning rate and iterations are drawn at random for each repeat.
-        held_out: the queries are images that are not stored.
-    """
-
-    experiment: str
-    x: float | int | str
-    memory_size: int
-    corruption: Corruption
-    iterations: int
-    steps: int = 1
-    beta: float | None = None
-    feature_dim: int | None = None
-    drawn: bool = False
-    held_out: bool = False
-
-    @property
-    def training(self) -> tuple[int, int, bool, int]:
-        """What Stage I depends on; conditions with equal ones share it. In the order in which they run."""
-        return self.memory_size, self.feature_dim or 0, self.drawn, self.iterations
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """One experiment: a grid of conditions.
-
-    Attributes:
-        name: as `--experiment` takes it.
-        figure: what it reproduces.
-        question: what it asks, one line.
-        axis: label of x.
-        conditions: the grid.
-        methods: those that it compares unless others are asked for; empty: those of the protocol.
-        log: whether the axis is drawn logarithmically.
-        measure: of the rows that the figure shows: 'sse', or 'margin' with the bounds of spherical codes.
-    """
-
-    name: str
-    figure: str
-    question: str
-    axis: str
-    conditions: Callable[[Config, Dataset], list[Condition]]
-    methods: tuple[str, ...] = ()
-    log: bool = False
-    measure: Literal["sse", "margin"] = "sse"

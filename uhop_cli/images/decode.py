@@ -16,22 +16,20 @@ from io import BytesIO, FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from uhop_cli.arrays.resources import available_memory
+from uhop_cli.arrays.types import UInt8
 from uhop_cli.errors import ImageError
-from uhop_cli.images.discover import escape
-from uhop_cli.images.guards import MAX_PPM_HEADER, check_structure, check_work, is_raw_thumbnail
+from uhop_cli.files.names import escape
+from uhop_cli.images.formats import ACCEPTED, DEVELOP, HEAD_BYTES, Format, sniff
+from uhop_cli.images.limits import MAX_PPM_HEADER, check_structure, check_work, is_raw_thumbnail
 from uhop_cli.images.modes import gray_mode, to_arrays
 from uhop_cli.images.orientation import orientation, upright, upright_axes
-from uhop_cli.images.quiet import quiet_libtiff, quiet_pillow
 from uhop_cli.images.resample import Axis
-from uhop_cli.images.signatures import ACCEPTED, DEVELOP, HEAD_BYTES, Format, sniff
+from uhop_cli.images.silence import quiet_libtiff, quiet_pillow
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-UInt8 = NDArray[np.uint8]
 
 MAX_FILE_BYTES = 256 << 20
 MAX_PIXELS = 80_000_000
@@ -238,3 +236,11 @@ class _refusing:
         if type(error).__name__ == "DecompressionBombError":
             raise ImageError("too large: it would unpack to hundreds of megapixels", "save a smaller copy") from None
         raise ImageError(f"damaged {self._kind} data ({escape(text)[:120]})") from None
+
+
+DECODING = 400 << 20  # one file of the largest size, and its picture
+
+
+def decoding_threads() -> int:
+    """Threads that decode: one for each core, as far as there is memory for each to meet the largest file."""
+    return max(1, min(os.cpu_count() or 1, available_memory() // DECODING))

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from uhop_cli.errors import ImageError
-from uhop_cli.images.marker import is_own_picture
-from uhop_cli.images.signatures import HEAD_BYTES, NOT_A_PICTURE, SUFFIXES, Signature, foreign_suffix, sniff
+from uhop_cli.files.names import escape
+from uhop_cli.images.formats import HEAD_BYTES, NOT_A_PICTURE, SUFFIXES, Signature, foreign_suffix, sniff
+from uhop_cli.images.own_mark import is_own_picture
 
 _OWN_NAME = re.compile(r"\.retrieved\.[^.]+$", re.IGNORECASE)
 _DIGITS = re.compile(r"([0-9]+)")
-_SHOWN_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-_JOINERS = "\u200c\u200d"  # invisible, harmless, and needed in Persian words and in emoji
 
 
 class Found(NamedTuple):
@@ -97,33 +96,10 @@ def discover(paths: Iterable[str | Path], *, on_skip: Callable[[Skipped], None] 
     return list(found.values())
 
 
-def escape(name: str | bytes | os.PathLike[str]) -> str:
-    r"""A printable form of any file name.
-
-    Control characters, terminal escapes, direction marks and bytes that are not UTF-8 become visible as \n, \x1b, \u202e, \xff;
-    everything printable stays as it is.
-    """
-    text = os.fsdecode(name)
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c in _JOINERS else _visible(c) for c in text)
-
-
 def natural_key(name: str) -> tuple[tuple[tuple[int, str], ...], str]:
     """Sorting key by which img2 comes before img10, letters compare without case, and no two names are equal."""
     parts = _DIGITS.split(name.casefold())  # text and digits in turn, so that numbers are compared with numbers
     return tuple((int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)), name
-
-
-def _visible(char: str) -> str:
-    code = ord(char)
-    if char in _SHOWN_SHORT:
-        return _SHOWN_SHORT[char]
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as os.fsdecode carries it
-        return f"\\x{code - 0xDC00:02x}"
-    if code < 0x80:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _walk(

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.images.marker import KEYWORD, TEXT, is_own_output
+from uhop_cli.arrays.types import UInt8
+from uhop_cli.images.own_mark import KEYWORD, TEXT, is_own_output
 
 __all__ = ["contact_sheet", "is_own_output", "to_png"]
-
-UInt8 = NDArray[np.uint8]
 
 
 def to_png(pixels: UInt8) -> bytes:

@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from uhop_cli.arrays.types import Float64, UInt8
 from uhop_cli.errors import ImageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
-UInt8 = NDArray[np.uint8]
 
 _STRIP_PIXELS = 1 << 20
 _GRAY = frozenset(("1", "L", "LA", "La", "I", "F"))
@@ -80,7 +79,7 @@ def _eight_bit(strip: PILImage, gray: bool) -> PILImage:
     return strip if strip.mode == mode else strip.convert(mode)
 
 
-def _values(strip: PILImage) -> NDArray[np.float64]:
+def _values(strip: PILImage) -> Float64:
     with np.errstate(invalid="ignore"):  # of not-a-number, which is looked for later
         return np.asarray(strip).astype(np.float64)
 

@@ -6,15 +6,14 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from uhop_cli.arrays.types import UInt8
+from uhop_cli.images.formats import Format
 from uhop_cli.images.resample import Axis
-from uhop_cli.images.signatures import Format
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-UInt8 = NDArray[np.uint8]
 
 _ORIENTATION = 0x0112
 _WHERE = frozenset(("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"))  # where Pillow looks for it

@@ -17,14 +17,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from uhop_cli.arrays.types import Bool, Float32, Float64, Floats, UInt8
 from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.images.decode import Header, Image
 from uhop_cli.images.resample import resize
 
-UInt8 = NDArray[np.uint8]
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
-Bool = NDArray[np.bool_]
 Background = tuple[int, int, int]
 
 MAX_PATTERN_SIDE = 1024
@@ -218,7 +215,7 @@ def to_vectors(pixels: UInt8) -> Float32:
     return np.divide(pixels.reshape(len(pixels), math.prod(pixels.shape[1:])), np.float32(255), dtype=np.float32)
 
 
-def to_pixels(vectors: NDArray[np.floating[Any]], spec: PatternSpec) -> UInt8:
+def to_pixels(vectors: Floats, spec: PatternSpec) -> UInt8:
     """Pixels (M, H, W, C) from rows (M, d): clamped to [0, 1], rounded to 8 bits, not-a-number as 0."""
     return _round(np.nan_to_num(np.clip(vectors, 0, 1)) * 255).reshape(len(vectors), *spec.shape)
 

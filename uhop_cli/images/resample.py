@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import chunks
+from uhop_cli.arrays.threads import chunks
+from uhop_cli.arrays.types import Float64, Int64
 
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
 EXACT_IN_FLOAT32 = 1 << 24  # whole numbers up to here
 TOGETHER = 1 << 21  # pixels, which bounds the memory
 
@@ -75,7 +74,7 @@ def _resample(values: NDArray[Any], target: int) -> NDArray[Any]:
     return mixed
 
 
-def _cells(axis: Axis, target: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+def _cells(axis: Axis, target: int) -> tuple[NDArray[np.intp], Int64]:
     """The pixels that each of `target` cells may touch, and `target` times the share of each that lies in the cell: (target, n)."""
     begin = axis.size * np.arange(target + 1)[:, None]
     step, start = axis.step * target, axis.start * target  # like `begin` in units of 1 / target

@@ -20,9 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import chunks, unit_rows
+from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.threads import chunks
+from uhop_cli.arrays.types import Bool, Float32, Float64
 from uhop_cli.errors import SettingsError
-from uhop_cli.kernel.feature_map import Float32, Float64, KernelFamily
+from uhop_cli.kernel.feature_map import KernelFamily
 
 RHO_GRID = (
     1e-5,
@@ -138,10 +140,10 @@ def centred(family: KernelFamily, patterns: NDArray[np.generic]) -> KernelFamily
     return KernelFamily.explicit((weight - np.outer(direction, direction @ weight)).astype(np.float32))
 
 
-def _significant(eigenvalues: Float64, total: int) -> NDArray[np.bool_]:
+def _significant(eigenvalues: Float64, total: int) -> Bool:
     """Which eigenvalues of the Gram matrix are above its rounding error. All-black memories keep one direction of value 0."""
     floor = eigenvalues[-1] * max(total, len(eigenvalues)) * 1e-15
-    keep: NDArray[np.bool_] = eigenvalues > max(floor, 0.0)
+    keep: Bool = eigenvalues > max(floor, 0.0)
     if not keep.any():
         keep[-1] = True
     return keep

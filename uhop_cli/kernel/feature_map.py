@@ -14,10 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from uhop_cli.arrays.types import Float32
 from uhop_cli.errors import SettingsError
 
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
 Initialisation = Literal["gaussian", "orthogonal", "identity"]
 
 

@@ -23,7 +23,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays import Array, chunks, like, namespace, to_numpy
+from uhop_cli.arrays.library import Array, like, namespace, to_numpy
+from uhop_cli.arrays.threads import chunks
+from uhop_cli.arrays.types import Bool, Float64, Int64
 from uhop_cli.errors import SettingsError
 from uhop_cli.kernel.gram_step import Stepper, gradient_of, measure
 from uhop_cli.kernel.losses import AverageLoss, SeparationLoss
@@ -96,13 +98,13 @@ class Descent:
     """
 
     weight: Array
-    losses: NDArray[np.float64]
-    loss_initial: NDArray[np.float64]
-    loss_final: NDArray[np.float64]
+    losses: Float64
+    loss_initial: Float64
+    loss_final: Float64
     bound: float
-    steps: NDArray[np.int64]
-    learning_rate: NDArray[np.float64]
-    stalled: NDArray[np.bool_]
+    steps: Int64
+    learning_rate: Float64
+    stalled: Bool
 
 
 def descend(
@@ -243,7 +245,7 @@ def _mini_batches(
     return _squeezed(one)
 
 
-def _rows(patterns: Array, chosen: NDArray[np.int64]) -> Array:
+def _rows(patterns: Array, chosen: Int64) -> Array:
     """The chosen rows of the patterns."""
     return namespace(patterns).take(patterns, like(patterns, chosen), axis=0)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from uhop_cli.arrays import Array, namespace
+from uhop_cli.arrays.library import Array, namespace
 from uhop_cli.kernel.losses import SeparationLoss
 
 DECREASE = 0.5  # a step is taken if the loss falls by this share of what its slope promises (Armijo's condition)

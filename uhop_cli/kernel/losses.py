@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from uhop_cli.arrays import Array, namespace
+from uhop_cli.arrays.library import Array, namespace
 from uhop_cli.errors import SettingsError
 
 

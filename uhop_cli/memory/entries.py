@@ -12,21 +12,18 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
-Int64 = NDArray[np.int64]
-Mask = NDArray[np.bool_]
+from uhop_cli.arrays.types import Bool, Int64, UInt8
 
 
-def pack(items: Sequence[bytes]) -> tuple[Bytes, Int64]:
+def pack(items: Sequence[bytes]) -> tuple[UInt8, Int64]:
     """Byte strings end to end, and the N+1 offsets at which they begin and end."""
     offsets = np.zeros(len(items) + 1, np.int64)
     np.cumsum([len(item) for item in items], out=offsets[1:])
     return np.frombuffer(b"".join(items), np.uint8), offsets
 
 
-def subset(data: Bytes, offsets: Int64, keep: Mask) -> tuple[Bytes, Int64]:
+def subset(data: UInt8, offsets: Int64, keep: Bool) -> tuple[UInt8, Int64]:
     """Of packed byte strings, those that `keep` (N,) marks, in the same order."""
     lengths = np.diff(offsets)
     kept = np.zeros(int(np.count_nonzero(keep)) + 1, np.int64)
@@ -47,10 +44,10 @@ class Entries:
         sizes: (N,) bytes of each file.
     """
 
-    name_bytes: Bytes
+    name_bytes: UInt8
     name_offsets: Int64
     name_entry: Int64
-    digests: Bytes
+    digests: UInt8
     sizes: Int64
 
     @classmethod
@@ -103,7 +100,7 @@ class Entries:
             candidates = candidates[self.name_bytes[begins[candidates] + place] == value]
         return int(candidates[0]) if candidates.size else None
 
-    def select(self, keep: Mask) -> Entries:
+    def select(self, keep: Bool) -> Entries:
         """The files that `keep` (N,) marks, in the same order, with the rows that they had."""
         data, offsets = subset(self.name_bytes, self.name_offsets, keep)
         return Entries(data, offsets, self.name_entry[keep], self.digests[keep], self.sizes[keep])

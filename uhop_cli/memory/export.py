@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from uhop_cli.errors import OutputError
-from uhop_cli.images.discover import escape
+from uhop_cli.files.atomic import AtomicFile, clean
+from uhop_cli.files.names import escape
+from uhop_cli.files.targets import failure
 from uhop_cli.images.encode import to_png
-from uhop_cli.images.marker import is_own_output
-from uhop_cli.memory.atomic import AtomicFile, clean, failure
+from uhop_cli.images.own_mark import is_own_output
 from uhop_cli.memory.memory import Memory
 
 LONGEST_STEM = 200  # bytes; file systems take names of 255, and a number and the suffix come on top

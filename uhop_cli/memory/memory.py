@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from uhop_cli.arrays.types import Bool, Float32, Int64, UInt8
 from uhop_cli.errors import MemoryFileError
-from uhop_cli.images.discover import escape
+from uhop_cli.evidence.statistics import Statistics
+from uhop_cli.files.names import escape
 from uhop_cli.images.patterns import PatternSpec
-from uhop_cli.kernel.feature_map import Float32, KernelFamily
-from uhop_cli.memory.entries import Bytes, Entries, Int64, Mask, pack, subset
+from uhop_cli.kernel.feature_map import KernelFamily
+from uhop_cli.memory.entries import Entries, pack, subset
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +26,7 @@ class Originals:
         offsets: (N+1,) where each begins and ends.
     """
 
-    data: Bytes
+    data: UInt8
     offsets: Int64
 
     @classmethod
@@ -36,29 +38,6 @@ class Originals:
         """The copy of file `index`, empty if there is none."""
         begin, end = self.offsets[index : index + 2]
         return self.data[begin:end].tobytes()
-
-
-@dataclass(frozen=True, eq=False)
-class Statistics:
-    """What the choice by evidence needs of each memory beside its pixels (`retrieval.evidence.MemoryStatistics`).
-
-    Attributes:
-        sums, squares: (M, B) float32, sums of the values and of their squares in each of the B blocks of a pattern.
-        norms: (M, R') float32, feature norms of the memory less its own mean, for the kernels that take part.
-    """
-
-    sums: Float32
-    squares: Float32
-    norms: Float32
-
-    @property
-    def widths(self) -> tuple[int, int, int]:
-        """(B, B, R')."""
-        return self.sums.shape[1], self.squares.shape[1], self.norms.shape[1]
-
-    def select(self, rows: Mask | Int64) -> Statistics:
-        """The statistics of the memories that `rows` marks, (M,), or names."""
-        return Statistics(self.sums[rows], self.squares[rows], self.norms[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,14 +54,14 @@ class Memory:
         record: how it came about: settings, stage1, separation, calibration, self_test, seed, versions. JSON values, without
             times and absolute paths. Read from a file it is somebody's claim: no more is checked than that it is JSON.
         statistics: of the memories, for the choice by evidence; None: computed when they are needed.
-        compact: (k, M) float32 with k <= 128, the shortlist codes of `retrieval.compact`, one a column; None: all memories are
+        compact: (k, M) float32 with k <= 128, the shortlist codes of `evidence.codes`, one a column; None: all memories are
             examined.
         compact_map: (k - B, d) float32, the directions that the codes are made with, or None.
         originals: embedded copies of the files, or None.
     """
 
     spec: PatternSpec
-    patterns: Bytes
+    patterns: UInt8
     kernel: KernelFamily
     norms: Float32
     entries: Entries
@@ -101,7 +80,7 @@ class Memory:
         """The first of the names of the pattern in `row`."""
         return self.entries.name(int(self.entries.first_files[row]))
 
-    def keep(self, files: Mask) -> Memory:
+    def keep(self, files: Bool) -> Memory:
         """The memory of the files that `files` (N,) marks, in the same order, and of their patterns; the kernel stays.
 
         Raises:
@@ -110,7 +89,7 @@ class Memory:
         if not files.any():
             raise MemoryFileError("no image would be left in the memory", "delete the file instead")
         entries = self.entries.select(files)
-        rows: Mask = np.bincount(entries.name_entry, minlength=len(self)) > 0
+        rows: Bool = np.bincount(entries.name_entry, minlength=len(self)) > 0
         originals = self.originals
         return replace(
             self,

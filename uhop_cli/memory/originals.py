@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from uhop_cli.errors import MemoryFileError
-from uhop_cli.memory.container import open_regular
+from uhop_cli.files.regular import open_regular
 from uhop_cli.memory.memory import Memory
 
 MAX_BYTES = 1 << 30

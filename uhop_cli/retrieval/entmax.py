@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uhop_cli.arrays import Array, namespace
+from uhop_cli.arrays.library import Array, namespace
 from uhop_cli.errors import SettingsError
 
 SOFTMAX_ALPHA = 1.0

@@ -18,9 +18,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from uhop_cli.arrays import WORTH_THREADS, Array, namespace, on_all_cores, product_on_all_cores
-from uhop_cli.energy import conjugate
-from uhop_cli.retrieval.bank import Bank
+from uhop_cli.arrays.library import Array, namespace
+from uhop_cli.arrays.threads import WORTH_THREADS, on_all_cores, product_on_all_cores
+from uhop_cli.retrieval.energy import conjugate
+from uhop_cli.retrieval.pattern_matrix import Bank
 from uhop_cli.retrieval.separation import Separation
 
 ROWS_BYTES = 1 << 20  # of scores that are separated together

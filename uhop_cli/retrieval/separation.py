@@ -27,7 +27,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uhop_cli.arrays import Array, like, namespace, topk
+from uhop_cli.arrays.library import Array, like, namespace
+from uhop_cli.arrays.operations import topk
 from uhop_cli.errors import SettingsError
 from uhop_cli.retrieval.entmax import ARGMAX_ALPHA, entmax, softmax, sparsemax
 

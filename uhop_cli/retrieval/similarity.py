@@ -23,7 +23,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from uhop_cli.arrays import Array, chunks, namespace
+from uhop_cli.arrays.library import Array, namespace
+from uhop_cli.arrays.threads import chunks
 from uhop_cli.errors import SettingsError
 
 BLOCK_VALUES = 1 << 22  # values of one temporary array where a form needs more than a matrix product (16 MB of float32)

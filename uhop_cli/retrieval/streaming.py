@@ -18,9 +18,9 @@ from typing import Protocol
 
 import numpy as np
 
-from uhop_cli.arrays import Array, like, namespace
-from uhop_cli.energy import conjugate
+from uhop_cli.arrays.library import Array, like, namespace
 from uhop_cli.errors import SettingsError
+from uhop_cli.retrieval.energy import conjugate
 from uhop_cli.retrieval.entmax import ARGMAX_ALPHA, SOFTMAX_ALPHA, Threshold, candidates, threshold
 from uhop_cli.retrieval.separation import Separation, largest, polynomial_logits
 

@@ -1,0 +1,110 @@
+"""The two back ends give the same numbers for what the array API standard lacks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays as array_strategy
+
+from uhop_cli.arrays import threads
+from uhop_cli.arrays.device import Device, resolve_device
+from uhop_cli.arrays.library import namespace, to_numpy
+from uhop_cli.arrays.operations import logsumexp, topk, unit_rows
+from uhop_cli.arrays.resources import available_memory
+from uhop_cli.arrays.threads import chunks
+from uhop_cli.errors import DeviceError
+
+
+@given(
+    array_strategy(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 20)), elements=st.floats(-5, 5, width=32)),
+    st.integers(1, 25),
+)
+@settings(max_examples=60, deadline=None)
+def test_topk_is_a_stable_sort(x: np.ndarray, k: int) -> None:
+    values, indices = topk(x, k)
+    order = np.argsort(-x, axis=-1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(values, np.take_along_axis(x, order, -1))
+    np.testing.assert_array_equal(np.take_along_axis(x, indices, -1), values)
+
+
+def test_topk_breaks_ties_by_index_within_the_chosen() -> None:
+    _, indices = topk(np.array([[1.0, 3.0, 3.0, 2.0]]), 3)
+    np.testing.assert_array_equal(indices, [[1, 2, 3]])
+
+
+def test_logsumexp_survives_what_overflows_and_what_is_empty() -> None:
+    x = np.array([[1000.0, 1000.0], [-np.inf, -np.inf], [-1000.0, 0.0]])
+    np.testing.assert_allclose(logsumexp(x), [1000 + np.log(2), -np.inf, 0.0])
+
+
+def test_back_ends_agree() -> None:
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).normal(size=(5, 40)).astype(np.float32)
+    tensor = torch.from_numpy(x)
+    np.testing.assert_allclose(to_numpy(logsumexp(tensor)), logsumexp(x), rtol=1e-6)
+    for ours, theirs in zip(topk(x, 7), topk(tensor, 7), strict=True):
+        np.testing.assert_array_equal(ours, to_numpy(theirs))
+    assert namespace(x) is np
+    assert namespace(tensor) is not np
+
+
+def test_unit_rows_maps_pixels_to_the_unit_interval() -> None:
+    pixels = np.array([[[0], [255]], [[51], [102]]], np.uint8)
+    np.testing.assert_allclose(unit_rows(pixels), [[0, 1], [0.2, 0.4]])
+    np.testing.assert_allclose(unit_rows(pixels, slice(1, 2)), [[0.2, 0.4]])
+    floats = np.array([[0.25, 0.5]])
+    assert unit_rows(floats).dtype == np.float32
+
+
+def test_chunks_cover_everything_once() -> None:
+    assert [(part.start, part.stop) for part in chunks(10, 4)] == [(0, 4), (4, 8), (8, 10)]
+    assert list(chunks(0, 4)) == []
+    assert len(list(chunks(3, 0))) == 3
+
+
+def test_a_small_job_stays_on_numpy_and_a_missing_device_is_an_error() -> None:
+    assert resolve_device("cpu") == Device("cpu")
+    assert resolve_device("auto", flop=1e6) == Device("cpu")
+    with pytest.raises(DeviceError, match="unknown device"):
+        resolve_device("gpu")
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        with pytest.raises(DeviceError, match="not available"):
+            resolve_device("cuda:7")
+
+
+def test_available_memory_respects_the_address_space_limit() -> None:
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30));"
+        "from uhop_cli.arrays.resources import available_memory; print(available_memory())"
+    )
+    limited = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert 0 < limited < 2 << 30
+    assert available_memory() > 0
+
+
+@pytest.mark.parametrize("kind", ["distinct", "ties", "constant"])
+def test_topk_of_a_long_row_is_the_head_of_a_sort(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    x = {"distinct": rng.random((3, 5003)), "ties": rng.integers(0, 40, (3, 5003)), "constant": np.zeros((3, 5003))}[kind]
+    for k in (1, 7, 30):
+        values, indices = topk(x, k)
+        np.testing.assert_array_equal(values, -np.sort(-x, axis=-1)[:, :k])
+        np.testing.assert_array_equal(values, np.take_along_axis(x, indices, axis=-1))
+        assert all(len(set(row)) == k for row in indices.tolist())
+        assert ((np.diff(values) < 0) | (np.diff(indices) > 0)).all()
+
+
+@pytest.mark.parametrize("columns", [1, 5, 64])
+def test_a_product_on_all_cores_is_the_product(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "WORTH_THREADS", 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    rng = np.random.default_rng(0)
+    left, right = rng.random((4, 7), dtype=np.float32), rng.random((7, columns), dtype=np.float32)
+    np.testing.assert_allclose(threads.product_on_all_cores(left, right), left @ right, rtol=1e-6)
+    np.testing.assert_allclose(threads.product_on_all_cores(left, np.asfortranarray(right)), left @ right, rtol=1e-6)

@@ -1,0 +1,57 @@
+"""Agreement against its equation, written out value by value, and what it is for."""
+
+import math
+
+import numpy as np
+
+from uhop_cli.evidence.agreement import STEPS, TAUS, agreement, value_density
+
+
+def _plainly(query: np.ndarray, memory: np.ndarray) -> tuple[float, float]:
+    density = value_density(query[None])[0]
+    ratios = [
+        float(np.mean([math.exp(-((x - xi) ** 2) / (2 * t * t)) / (t * math.sqrt(2 * math.pi)) for t in TAUS])) / float(h)
+        for x, xi, h in zip(query, memory, density, strict=True)
+    ]
+    kept = 0.5
+    for _ in range(STEPS):
+        kept = min(max(sum(kept * r / (kept * r + 1 - kept) for r in ratios) / len(ratios), 1e-4), 1 - 1e-4)
+    return sum(math.log(kept * r + 1 - kept) for r in ratios), kept
+
+
+def test_it_is_the_equation() -> None:
+    rng = np.random.default_rng(0)
+    memories = rng.random((2, 3, 50))
+    queries = memories[:, 0] + np.where(rng.random((2, 50)) < 0.5, 0.01 * rng.standard_normal((2, 50)), rng.random((2, 50)))
+    queries[:, ::7] = 0
+    queries, memories = queries.astype(np.float32), memories.astype(np.float32)
+    scores, kept = agreement(value_density(queries)[:, None], (memories - queries[:, None]) ** 2)
+    for q in range(2):
+        for s in range(3):
+            expected, share = _plainly(queries[q].astype(float), memories[q, s].astype(float))
+            assert abs(scores[q, s] - expected) < 2e-3 * max(1, abs(expected))
+            assert abs(kept[q, s] - share) < 1e-3
+
+
+def test_the_density_is_one() -> None:
+    values = np.linspace(-0.5, 1.5, 20001, dtype=np.float32)
+    rng = np.random.default_rng(1)
+    query = np.clip(rng.normal(0.5, 0.5, 3000), 0, 1).astype(np.float32)
+    density = value_density(query[None])[0]
+    inside = (query > 0) & (query < 1)
+    order = np.argsort(query[inside])
+    mass = np.trapezoid(density[inside][order], query[inside][order])
+    heaps = sum(density[query == heap][0] / 255 for heap in (0, 1))
+    assert abs(mass + heaps - 1) < 0.01
+    assert np.all(value_density(values[None]) > 0)
+
+
+def test_it_knows_which_values_were_kept() -> None:
+    rng = np.random.default_rng(2)
+    memories = rng.random((1, 20, 1000), dtype=np.float32)
+    query = np.where(rng.random(1000) < 0.1, memories[0, 4], 0.0).astype(np.float32)[None]  # 90% zeroed
+    scores, kept = agreement(value_density(query)[:, None], (memories - query[:, None]) ** 2)
+    assert scores[0].argmax() == 4
+    assert scores[0, 4] - np.sort(scores[0])[-2] > 100
+    assert 0.05 < kept[0, 4] < 0.2
+    assert kept[0, 5] < 0.02

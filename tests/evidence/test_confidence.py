@@ -1,0 +1,63 @@
+"""The logistic model of the confidence: its optimum, its calibration, its way through JSON."""
+
+import json
+
+import numpy as np
+import pytest
+
+from uhop_cli.errors import SettingsError
+from uhop_cli.evidence.confidence import RIDGE, Confidence, fit_confidence
+
+
+def _choices(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Facts, whether each choice is right, and the true probability."""
+    rng = np.random.default_rng(seed)
+    facts = rng.standard_normal((count, 3)) * (1, 4, 0.2) + (0, 5, 1)
+    p = 1 / (1 + np.exp(-(2 * facts[:, 0] - 0.5 * (facts[:, 1] - 5) + 0.3 * facts[:, 0] ** 2)))
+    return facts.astype(np.float32), rng.random(count) < p, p
+
+
+def test_it_finds_the_probability() -> None:
+    facts, right, _ = _choices(20_000, 0)
+    model = fit_confidence(facts, right)
+    fresh, _, p = _choices(2_000, 1)
+    assert np.abs(model(fresh) - p).mean() < 0.01
+    assert np.all((model(fresh) >= 0) & (model(fresh) <= 1))
+
+
+def test_it_is_the_optimum() -> None:
+    facts, right, _ = _choices(300, 2)
+    model = fit_confidence(facts, right)
+    terms = np.concatenate([facts, facts.astype(float) ** 2], axis=1)
+    z = (terms - model.center) / model.scale
+    error = 1 / (1 + np.exp(-(z @ model.weights + model.bias))) - right
+    np.testing.assert_allclose(z.T @ error + RIDGE * model.weights, 0, atol=1e-4)
+    assert abs(error.sum()) < 1e-4
+
+
+def test_separable_choices_stay_finite() -> None:
+    facts = np.concatenate([np.full((50, 2), 9.0), np.zeros((50, 2))])
+    model = fit_confidence(facts, np.arange(100) < 50)
+    assert model(facts[:1])[0] > 0.95
+    assert model(facts[-1:])[0] < 0.05
+    assert np.all(np.isfinite(model.weights))
+
+
+def test_json_keeps_the_model() -> None:
+    facts, right, _ = _choices(200, 3)
+    model = fit_confidence(facts, right)
+    again = Confidence.from_json(json.loads(json.dumps(model.to_json())))
+    np.testing.assert_array_equal(again(facts), model(facts))
+
+
+@pytest.mark.parametrize("damage", [{"bias": None}, {"weights": [1.0]}, {"scale": [0.0] * 6}, {"center": [float("nan")] * 6}])
+def test_damaged_json_is_refused(damage: dict[str, object]) -> None:
+    facts, right, _ = _choices(200, 3)
+    with pytest.raises(SettingsError, match="calibration"):
+        Confidence.from_json({**fit_confidence(facts, right).to_json(), **damage})
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_nothing_to_fit(right: bool) -> None:
+    with pytest.raises(SettingsError, match="right and wrong"):
+        fit_confidence(np.zeros((5, 2)), np.full(5, right))

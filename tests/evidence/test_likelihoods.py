@@ -1,0 +1,201 @@
+"""The models against their equations, and the choice among them on the damage that each is for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from uhop_cli.evidence.blocks import BlockGrid
+from uhop_cli.evidence.choice import Choice, choose, shortlist
+from uhop_cli.evidence.likelihoods import ROUNDING, MemoryStatistics, Query, centred, log_likelihoods, prepare
+
+SHAPE = (16, 16, 3)
+SIZE = 16 * 16 * 3
+
+
+@dataclass(frozen=True)
+class Store:
+    patterns: np.ndarray
+    weights: np.ndarray  # (R, D, d)
+    grid: BlockGrid
+    statistics: MemoryStatistics
+
+    @classmethod
+    def of(cls, patterns: np.ndarray, kernels: int = 2) -> "Store":
+        """A memory with whitening kernels."""
+        _, singular, basis = np.linalg.svd(patterns.astype(float), full_matrices=False)
+        mean = (singular**2).mean()
+        weights = np.stack([(singular / (singular**2 + 10 * mean * rho))[:, None] * basis for rho in (1e-3, 1.0)[:kernels]])
+        weights = weights.astype(np.float32)
+        grid = BlockGrid.of(SHAPE)
+        norms = np.stack([np.linalg.norm(centred(patterns) @ weight.T, axis=1) for weight in weights], axis=1)
+        return cls(patterns, weights, grid, MemoryStatistics.of(grid, *grid.sums(patterns), norms.astype(np.float32)))
+
+    def query(self, pictures: np.ndarray) -> Query:
+        features = np.stack([centred(pictures) @ weight.T for weight in self.weights])
+        probes = np.stack([z @ weight for z, weight in zip(features, self.weights, strict=True)])
+        dims = (float(SIZE),) * len(self.weights)
+        return prepare(self.grid, pictures, probes, np.linalg.norm(features, axis=2).astype(np.float32), dims)
+
+    def ask(self, pictures: np.ndarray, exclude: int | None = None) -> tuple[Query, Choice]:
+        query = self.query(pictures.astype(np.float32))
+        scores, cosine = log_likelihoods(query, self.patterns, self.statistics)
+        if exclude is not None:
+            scores[:, :, exclude] = -np.inf
+            cosine[:, exclude] = -np.inf
+        return query, choose(query, scores, cosine, shortlist(query, scores, cosine, lambda rows: self.patterns[rows]))
+
+
+def _pictures(count: int, seed: int = 0) -> np.ndarray:
+    """Smooth random pictures with some texture, in [0, 1]."""
+    rng = np.random.default_rng(seed)
+    spectrum = rng.standard_normal((count, 16, 16, 3)) + 1j * rng.standard_normal((count, 16, 16, 3))
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(16), np.fft.fftfreq(16)))[None, :, :, None]
+    pictures = np.fft.ifft2(spectrum / (0.04 + frequency), axes=(1, 2)).real
+    pictures -= pictures.min(axis=(1, 2, 3), keepdims=True)
+    pictures /= pictures.max(axis=(1, 2, 3), keepdims=True)
+    return (np.round(pictures * 255) / 255).reshape(count, -1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def store() -> Store:
+    return Store.of(_pictures(150))
+
+
+def test_log_likelihoods_are_the_equations(store: Store) -> None:
+    rng = np.random.default_rng(3)
+    pictures = (0.6 * store.patterns[:3] + 0.2 + 0.1 * rng.standard_normal((3, SIZE))).astype(np.float32)
+    query = store.query(pictures)
+    scores, cosine = log_likelihoods(query, store.patterns, store.statistics)
+    assert scores.shape == (len(query.models) - 1, 3, 150)
+    for q, x in enumerate(pictures.astype(float)):
+        for mu, xi in list(enumerate(store.patterns.astype(float)))[:20]:
+            expected = [-(SIZE / 2) * np.log(np.mean((x - xi) ** 2) + ROUNDING)]
+            for side in (1, 2, 4):
+                total = 0.0
+                for block, other in zip(*(_cut(v, side) for v in (x, xi)), strict=True):
+                    block, other = block - block.mean(), other - other.mean()
+                    gain = max(block @ other, 0) / (other @ other + block.size * ROUNDING)
+                    residual = block @ block - gain * (block @ other)
+                    total -= block.size / 2 * np.log(residual / block.size + ROUNDING)
+                expected.append(total)
+            floor = ROUNDING / (x.var() + ROUNDING)
+            for weight in store.weights.astype(float):
+                a, b = weight @ (x - x.mean()), weight @ (xi - xi.mean())
+                c = max(a @ b / np.linalg.norm(a) / np.linalg.norm(b), 0)
+                expected.append(-(SIZE / 2) * np.log(1 - c * c + floor))
+            np.testing.assert_allclose(scores[:, q, mu], expected, rtol=2e-3, atol=2)
+            assert abs(cosine[q, mu] - x @ xi / np.linalg.norm(x) / np.linalg.norm(xi)) < 1e-4
+
+
+def _cut(values: np.ndarray, side: int) -> list[np.ndarray]:
+    picture, step = values.reshape(SHAPE), 16 // side
+    return [picture[i : i + step, j : j + step].ravel() for i in range(0, 16, step) for j in range(0, 16, step)]
+
+
+def test_chunks_are_the_whole(store: Store) -> None:
+    query = store.query(store.patterns[:2])
+    whole = log_likelihoods(query, store.patterns, store.statistics)
+    parts = [log_likelihoods(query, store.patterns[i : i + 40], store.statistics.rows(slice(i, i + 40))) for i in range(0, 150, 40)]
+    np.testing.assert_allclose(np.concatenate([part[0] for part in parts], axis=2), whole[0], rtol=1e-5, atol=0.5)
+    np.testing.assert_allclose(np.concatenate([part[1] for part in parts], axis=1), whole[1], rtol=1e-5)
+
+
+def _covered(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    result = pictures.reshape(-1, *SHAPE).copy()
+    result[:, 8:] = (1, 0, 1)
+    return result.reshape(len(pictures), -1)
+
+
+def _blurred(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    cube = np.pad(pictures.reshape(-1, *SHAPE), ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
+    return np.mean([cube[:, i : i + 16, j : j + 16] for i in range(5) for j in range(5)], axis=0).reshape(len(pictures), -1)
+
+
+DAMAGE = {
+    "noise": (lambda x, rng: x + 0.3 * rng.standard_normal(x.shape), {"identity"}),
+    "faded": (lambda x, rng: 0.3 * x + 0.5 + 0.05 * rng.standard_normal(x.shape), {"affine 1x1"}),
+    "covered": (_covered, {"affine 2x2", "affine 4x4", "agreement"}),
+    "zeroed": (lambda x, rng: x * (rng.random(x.shape) < 0.2), {"agreement"}),
+    "salted": (lambda x, rng: np.where(rng.random(x.shape) < 0.5, rng.integers(0, 2, x.shape), x), {"agreement"}),
+    "blurred": (_blurred, {"kernel 0", "kernel 1", "agreement", "affine 4x4", "affine 2x2", "affine 1x1"}),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_the_right_memory_answers_by_a_fitting_model(store: Store, name: str) -> None:
+    damage, fitting = DAMAGE[name]
+    truth = np.arange(0, 150, 7)
+    query, choice = store.ask(damage(store.patterns[truth], np.random.default_rng(4)))
+    assert np.mean(choice.scores.argmax(axis=1) == truth) > 0.95
+    models = [query.models[model] for model in choice.model]
+    assert np.mean([model in fitting for model in models]) > 0.8, models
+    np.testing.assert_allclose(choice.weights.sum(axis=1), 1, rtol=1e-4)
+    assert choice.features.shape == (len(truth), len(query.features))
+    assert np.all(np.isfinite(choice.features))
+    assert np.all(choice.log_odds >= 0)
+
+
+def test_a_clean_query_is_certain_and_a_stranger_is_not(store: Store) -> None:
+    _, clean = store.ask(store.patterns[:10])
+    _, stranger = store.ask(_pictures(10, seed=9))
+    assert np.array_equal(clean.scores.argmax(axis=1), np.arange(10))
+    assert clean.weights.max(axis=1).min() > 0.999
+    assert clean.log_odds.min() > 10 * stranger.log_odds.max()
+
+
+def test_a_memory_left_out_never_answers(store: Store) -> None:
+    _, choice = store.ask(store.patterns[4:5] * 0.5, exclude=4)
+    assert choice.scores[0, 4] == -np.inf
+    assert choice.weights[0, 4] == 0
+    assert choice.scores[0].argmax() != 4
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_memories(count: int) -> None:
+    store = Store.of(_pictures(count))
+    rng = np.random.default_rng(5)
+    _, choice = store.ask(store.patterns + 0.2 * rng.standard_normal(store.patterns.shape))
+    assert np.array_equal(choice.scores.argmax(axis=1), np.arange(count))
+    assert choice.log_odds.min() > 50
+
+
+def test_pictures_without_contrast(store: Store) -> None:
+    flat = np.stack([np.zeros(SIZE), np.full(SIZE, 0.5), np.ones(SIZE)]).astype(np.float32)
+    mixed = Store.of(np.concatenate([flat, store.patterns[:20]]))
+    query, choice = mixed.ask(flat)
+    assert np.array_equal(choice.scores.argmax(axis=1), [0, 1, 2])
+    assert [query.models[model] for model in choice.model] == ["identity"] * 3
+    assert np.all(np.isfinite(choice.scores))
+    assert np.all(np.isfinite(choice.features))
+
+
+def test_without_kernels(store: Store) -> None:
+    bare = Store(
+        store.patterns,
+        store.weights[:0],
+        store.grid,
+        MemoryStatistics.of(store.grid, *store.grid.sums(store.patterns), np.empty((150, 0), np.float32)),
+    )
+    query = prepare(bare.grid, store.patterns[:3], np.empty((0, 3, SIZE), np.float32), np.empty((0, 3), np.float32), ())
+    scores, cosine = log_likelihoods(query, bare.patterns, bare.statistics)
+    choice = choose(query, scores, cosine, shortlist(query, scores, cosine, lambda rows: bare.patterns[rows]))
+    assert np.array_equal(choice.scores.argmax(axis=1), [0, 1, 2])
+
+
+def test_torch_agrees(store: Store) -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(6)
+    pictures = (store.patterns[:9] * (rng.random((9, SIZE)) < 0.3)).astype(np.float32)
+    query, expected = store.ask(pictures)
+    patterns = torch.from_numpy(store.patterns)
+    statistics = MemoryStatistics.of(
+        store.grid, *store.grid.sums(patterns), 1 / torch.from_numpy(np.stack(store.statistics.inverses, 1))
+    )
+    norms = torch.ones(query.probes.shape[:2])
+    tensors = prepare(store.grid, torch.from_numpy(pictures), torch.from_numpy(query.probes), norms, query.dims)
+    scores, cosine = log_likelihoods(tensors, patterns, statistics)
+    choice = choose(tensors, scores, cosine, shortlist(tensors, scores, cosine, lambda rows: patterns[rows]))
+    assert choice.model.tolist() == expected.model.tolist()
+    np.testing.assert_allclose(choice.scores.numpy(), expected.scores, rtol=1e-2, atol=1)
+    np.testing.assert_allclose(choice.features.numpy(), expected.features, rtol=1e-2, atol=1e-2)

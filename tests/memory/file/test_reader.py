@@ -1,0 +1,304 @@
+"""Memory files: round trips, sameness of bytes, the safetensors library, verification, and files that someone spoiled."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import load_file
+
+from uhop_cli.errors import MemoryFileError
+from uhop_cli.images.patterns import PatternSpec
+from uhop_cli.memory.entries import Entries
+from uhop_cli.memory.file import reader as file_module
+from uhop_cli.memory.file.consistency import fault
+from uhop_cli.memory.file.container import ITEM_SIZE
+from uhop_cli.memory.file.header import read_header
+from uhop_cli.memory.file.reader import load, save, verify
+from uhop_cli.memory.file.writer import BLOCK, Writer
+from uhop_cli.memory.memory import Memory
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.integers(1, 6),
+    st.integers(0, 4),
+    st.integers(1, 5),
+    st.integers(1, 4),
+    st.builds(PatternSpec, st.integers(1, 7), st.integers(1, 7), st.sampled_from([1, 3])),
+    st.dictionaries(st.text(max_size=4), JSON, max_size=3),
+    st.booleans(),
+    st.sampled_from([0, 2, 3]),
+    st.booleans(),
+    st.integers(0, 99),
+)
+def test_what_is_loaded_is_what_was_saved(
+    tmp_path: Path,
+    make_memory: Any,
+    assert_same: Any,
+    patterns: int,
+    duplicates: int,
+    features: int,
+    members: int,
+    spec: PatternSpec,
+    record: dict[str, Any],
+    explicit: bool,
+    compact: int,
+    embed: bool,
+    seed: int,
+) -> None:
+    memory = make_memory(patterns, patterns + duplicates, features, members, spec, record, explicit, compact, embed, seed)
+    path = tmp_path / "m.safetensors"
+    size = save(memory, path)
+    assert size == path.stat().st_size
+    assert_same(load(path), memory)
+    assert_same(verify(path), memory)
+
+
+def test_a_mapped_file_is_the_same_memory(
+    tmp_path: Path, make_memory: Any, assert_same: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = make_memory(embed=True)
+    save(memory, tmp_path / "m")
+    monkeypatch.setattr(file_module, "MAPPED", 0)
+    loaded = verify(tmp_path / "m")
+    assert_same(loaded, memory)
+    assert not loaded.patterns.flags.writeable
+
+
+def test_equal_memories_are_equal_bytes(tmp_path: Path, make_memory: Any) -> None:
+    save(make_memory(embed=True), tmp_path / "a")
+    save(make_memory(embed=True), tmp_path / "b")
+    save(load(tmp_path / "a"), tmp_path / "c")
+    with Writer(tmp_path / "d") as writer:  # in other pieces
+        memory = make_memory(embed=True)
+        writer.begin(memory.spec)
+        for row in range(len(memory)):
+            writer.append(memory.patterns[row : row + 1])
+        writer.finish(replace(memory, patterns=writer.patterns()))
+    assert len({(tmp_path / name).read_bytes() for name in "abcd"}) == 1
+
+
+def test_adding_files_and_taking_them_out_again_changes_no_byte(tmp_path: Path, make_memory: Any) -> None:
+    memory = make_memory(patterns=3, files=4)
+    more = make_memory(patterns=2, files=2, seed=9)
+    names = more.entries.name_bytes.tobytes().replace(b"folder", b"fooled")
+    entries = replace(more.entries, name_bytes=np.frombuffer(names, np.uint8))
+    both = replace(
+        memory,
+        patterns=np.concatenate([memory.patterns, more.patterns]),
+        norms=np.concatenate([memory.norms, more.norms]),
+        entries=Entries.joined([memory.entries, entries.with_rows(more.entries.name_entry + len(memory))]),
+    )
+    save(memory, tmp_path / "never")
+    save(both, tmp_path / "both")
+    assert len(load(tmp_path / "both")) == 5
+    save(load(tmp_path / "both").without(entries.names()), tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "never").read_bytes()
+
+
+def test_the_safetensors_library_reads_it(tmp_path: Path, make_memory: Any) -> None:
+    memory = make_memory(compact=2, embed=True)
+    save(memory, tmp_path / "m")
+    tensors = load_file(tmp_path / "m")
+    np.testing.assert_array_equal(tensors["memories"], memory.patterns)
+    np.testing.assert_array_equal(tensors["W"], memory.kernel.weight)
+    np.testing.assert_array_equal(tensors["original_offsets"], memory.originals.offsets)
+    with safe_open(tmp_path / "m", "numpy") as opened:
+        assert list(opened.metadata()) == ["uhop"]
+    header = read_header(tmp_path / "m")
+    assert header.tensors["memories"].begin == 0
+    assert header.data_start % BLOCK == 0
+    assert all(info.begin % ITEM_SIZE[info.dtype] == 0 for info in header.tensors.values())
+
+
+def test_torch_reads_it(tmp_path: Path, make_memory: Any) -> None:
+    torch_loader = pytest.importorskip("safetensors.torch", reason="torch is not installed")
+    memory = make_memory()
+    save(memory, tmp_path / "m")
+    np.testing.assert_array_equal(torch_loader.load_file(tmp_path / "m")["norms"].numpy(), memory.norms)
+
+
+def test_a_long_record_moves_the_patterns_and_nothing_else(tmp_path: Path, make_memory: Any, assert_same: Any) -> None:
+    memory = make_memory(record={"long": "x" * (2 * BLOCK)}, embed=True)
+    with Writer(tmp_path / "m") as writer:
+        writer.begin(memory.spec)
+        writer.append(memory.patterns)
+        view = writer.patterns()
+        writer.finish(replace(memory, patterns=view))
+    assert_same(verify(tmp_path / "m"), memory)
+    np.testing.assert_array_equal(view, memory.patterns)
+    assert os.listdir(tmp_path) == ["m"]
+
+
+def test_a_loaded_memory_stays_when_its_file_is_replaced(
+    tmp_path: Path, make_memory: Any, assert_same: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(file_module, "MAPPED", 0)
+    old, new = make_memory(seed=1), make_memory(seed=2)
+    save(old, tmp_path / "m")
+    loaded = load(tmp_path / "m")
+    save(new, tmp_path / "m")
+    assert_same(loaded, old)
+    save(loaded, tmp_path / "m")  # and may be written over the file that it was loaded from
+    assert_same(load(tmp_path / "m"), old)
+
+
+def test_an_inconsistent_memory_is_not_saved(tmp_path: Path, make_memory: Any) -> None:
+    memory = make_memory()
+    with pytest.raises(MemoryFileError, match="cannot be saved: norms"):
+        save(replace(memory, norms=memory.norms[1:]), tmp_path / "m")
+    assert os.listdir(tmp_path) == []
+
+
+def flip(path: Path, place: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["memories", "W", "norms", "digests", "originals", "checksum"])
+def test_verify_finds_one_flipped_bit_anywhere(tmp_path: Path, make_memory: Any, name: str) -> None:
+    path = tmp_path / "m"
+    save(make_memory(embed=True), path)
+    header = read_header(path)
+    flip(path, header.data_start + header.tensors[name].begin)
+    load(path)
+    with pytest.raises(MemoryFileError, match="damaged: checksum"):
+        verify(path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda m: replace(m, norms=m.norms * np.float32(1.1)), "norms are not those"),
+        (lambda m: replace(m, compact=m.compact * np.float32("nan")), "compact"),
+        (lambda m: replace(m, originals=replace(m.originals, data=m.originals.data[::-1].copy())), "originals"),
+        (
+            lambda m: replace(m, entries=Entries.joined([m.entries.select(np.arange(7) < 6), m.entries.select(np.arange(7) == 0)])),
+            "twice",
+        ),
+    ],
+)
+def test_verify_checks_what_was_written_too(tmp_path: Path, make_memory: Any, spoil: Any, message: str) -> None:
+    memory = spoil(make_memory(files=7, compact=2, embed=True))
+    save(memory, tmp_path / "m")
+    with pytest.raises(MemoryFileError, match=message):
+        verify(tmp_path / "m")
+
+
+def test_verify_tells_how_far_it_is(tmp_path: Path, make_memory: Any) -> None:
+    save(make_memory(patterns=5, files=7, embed=True), tmp_path / "m")
+    steps: list[tuple[int, int]] = []
+    verify(tmp_path / "m", lambda done, total: steps.append((done, total)))
+    assert steps[-1] == (12, 12)
+    assert steps == sorted(steps)
+
+
+def test_a_file_cut_anywhere_is_truncated(tmp_path: Path, make_memory: Any) -> None:
+    path = tmp_path / "m"
+    save(make_memory(compact=2, embed=True), path)
+    whole, header = path.read_bytes(), read_header(path)
+    places = [header.data_start + place for info in header.tensors.values() for place in (info.begin, info.end - 1)]
+    for place in [9, 100, header.data_start - 1, *places]:
+        path.write_bytes(whole[:place])
+        with pytest.raises(MemoryFileError, match="truncated"):
+            load(path)
+    path.write_bytes(whole + b"\0")
+    with pytest.raises(MemoryFileError, match="1 bytes follow"):
+        load(path)
+
+
+def mutate(data: bytes, rng: random.Random, text_size: int, data_start: int) -> bytes:
+    """A few edits in the header's text or in the tensors; half of them keep every byte in its place and the JSON mostly valid."""
+    changed = bytearray(data)
+    in_header = rng.random() < 0.6
+    low, high = (8, text_size) if in_header else (data_start, len(data))
+    for _ in range(rng.choice([1, 1, 2, 8])):
+        place = min(rng.randrange(low, high), len(changed) - 1)
+        if rng.random() < 0.5:
+            digits = [index for index in range(place, min(place + 200, len(changed))) if chr(changed[index]).isdigit()]
+            if in_header and digits:
+                changed[digits[0]] = rng.choice(b"0123456789")
+            elif not in_header:
+                changed[place] = rng.choice([0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)])
+            continue
+        other, size = rng.randrange(low, high), rng.randrange(1, 64)
+        match rng.randrange(5):
+            case 0:
+                changed[rng.choice([place, rng.randrange(9)])] ^= 1 << rng.randrange(8)
+            case 1:
+                changed[place] = rng.choice(b'-+.eE"\\{}[],:nN\x00\xff ')
+            case 2:
+                changed[place : place + size] = changed[other : other + size]
+            case 3:
+                del changed[place : place + size]
+            case 4:
+                del changed[place + 1 :]
+    return bytes(changed)
+
+
+def loaded_or_refused(path: Path) -> Memory | str:
+    """The memory, or the line that says why there is none."""
+    try:
+        return load(path)
+    except MemoryFileError as error:
+        return error.message
+
+
+def test_mutated_files_are_refused_in_one_line_or_load_consistent(tmp_path: Path, make_memory: Any) -> None:
+    path = tmp_path / "m"
+    save(make_memory(compact=2, embed=True), path)
+    whole, header = path.read_bytes(), read_header(path)
+    rng, refused = random.Random(5), 0
+    for _ in range(600):
+        path.write_bytes(mutate(whole, rng, 8 + len(header.text), header.data_start))
+        outcome = loaded_or_refused(path)
+        if isinstance(outcome, str):
+            refused += 1
+            assert outcome.startswith(str(path))
+            assert outcome.isprintable()
+            assert len(outcome) < 400
+        else:
+            assert fault(outcome) is None
+            assert all(outcome.entries.name(index) for index in range(len(outcome.entries)))
+    assert 100 < refused < 600
+
+
+def test_no_memory_is_taken_for_what_is_not_in_the_file(tmp_path: Path, make_memory: Any) -> None:
+    """A header that claims an exabyte in a file of 70 kB is refused under a tight limit of address space."""
+    pytest.importorskip("resource")
+    path = tmp_path / "m"
+    save(make_memory(), path)
+    whole = path.read_bytes()
+    info = read_header(path).tensors["checksum"]
+    path.write_bytes(whole.replace(b"[%d,%d]" % (info.begin, info.end), b"[%d,%d]" % (info.begin, info.end + (1 << 60))))
+    code = (
+        "import sys, resource; import uhop_cli.memory.file.reader as f; from uhop_cli.errors import MemoryFileError\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))\n"
+        "try: f.load(sys.argv[1])\nexcept MemoryFileError as e: sys.exit(e.message)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "inconsistent" in done.stderr or "truncated" in done.stderr

@@ -1,0 +1,75 @@
+"""Retrieval of a large memory in two stages: the shortlist's answer, or that of all memories where it does not convince."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uhop_cli.api import learn
+from uhop_cli.evidence import codes as compact
+from uhop_cli.evidence import statistics
+from uhop_cli.memory.file.reader import load, save, verify
+from uhop_cli.memory.memory import Memory
+from uhop_cli.querying import retriever as retriever_module
+from uhop_cli.querying.restorer import Restorer
+from uhop_cli.querying.retriever import Retriever
+from uhop_cli.querying.settings import RetrievalSettings
+
+
+def smooth(seed: int) -> np.ndarray:
+    small = np.random.default_rng(seed).integers(0, 256, (5, 5, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(small).resize((16, 16), Image.Resampling.BICUBIC))
+
+
+@pytest.fixture(scope="module")
+def memory() -> Memory:
+    """120 pictures with codes, as if they were many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statistics, "WORTH", 1)
+        return learn(np.stack([smooth(seed) for seed in range(120)]))
+
+
+def test_codes_are_kept_in_the_file(memory: Memory, tmp_path: Path) -> None:
+    assert memory.compact is not None
+    save(memory, tmp_path / "m.safetensors")
+    verify(tmp_path / "m.safetensors")
+    again = load(tmp_path / "m.safetensors")
+    assert again.compact is not None
+    np.testing.assert_array_equal(again.compact, memory.compact)
+
+
+@pytest.mark.parametrize("convincing", [0.0, 2.0])  # never doubtful; always, so that all memories are examined
+def test_both_stages_name_the_same_memory_as_the_whole_pass(
+    memory: Memory, convincing: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(3)
+    rows = memory.patterns[:12].reshape(12, -1) / np.float32(255)
+    queries = (rows + rng.normal(0, 0.2, rows.shape)).astype(np.float32)
+    queries[6:, : rows.shape[1] // 2] = 0.5
+    monkeypatch.setattr(retriever_module, "CONVINCING", convincing)
+    monkeypatch.setattr(compact.Shortlist.__call__, "__defaults__", (30,))
+    short = Retriever(memory)
+    answer = short.retrieve(queries)
+    assert answer.rows is not None
+    assert answer.rows.shape == (12, 30)
+    assert [answer.ranking(place, 1)[0] for place in range(12)] == list(range(12))
+    np.testing.assert_allclose(answer.pictures[-1], rows, atol=1e-3)
+    assert answer.weights.shape == answer.rows.shape
+    np.testing.assert_allclose(answer.weights.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_plain_kernel_and_the_restorer_work_on_such_a_memory(memory: Memory, tmp_path: Path) -> None:
+    rows = memory.patterns[:4].reshape(4, -1) / np.float32(255)
+    answer = Retriever(memory, RetrievalSettings(similarity="kernel")).retrieve(rows)
+    assert answer.rows is None
+    assert [answer.ranking(place, 1)[0] for place in range(4)] == list(range(4))
+    save(memory, tmp_path / "m.safetensors")
+    damaged = memory.patterns[7].copy()
+    damaged[8:] = 255
+    Image.fromarray(damaged).save(tmp_path / "damaged.png")
+    result = Restorer(tmp_path / "m.safetensors").restore(tmp_path / "damaged.png")
+    assert result.match is not None
+    assert result.matches[0].row == 7

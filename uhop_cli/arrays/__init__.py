@@ -1,0 +1,1 @@
+"""Arrays: which library and device, threads, memory, products."""

@@ -1,0 +1,71 @@
+"""Work cut into parts, on all cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from uhop_cli.arrays.types import Float32
+
+WORTH_THREADS = 1 << 20  # values from which a second core is worth its start
+
+
+def chunks(total: int, size: int) -> Iterator[slice]:
+    """Slices of at most `size` that cover range(total)."""
+    size = max(1, size)
+    for start in range(0, total, size):
+        yield slice(start, min(start + size, total))
+
+
+def cores() -> int:
+    """How many threads share the work: one a core, 16 at most, as memory does not feed more."""
+    return min(os.cpu_count() or 1, 16)
+
+
+def product_on_all_cores(left: Float32, right: Float32) -> Float32:
+    """left @ right for few rows and many columns, at full speed within `one_blas_thread`."""
+    if right.size < WORTH_THREADS:
+        return np.asarray(left @ right)
+    out = np.empty((len(left), right.shape[1]), np.float32)
+
+    def work(columns: slice) -> None:
+        np.matmul(left, right[:, columns], out=out[:, columns])
+
+    on_all_cores(work, right.shape[1], -(-right.shape[1] // cores()))
+    return out
+
+
+def on_all_cores(work: Callable[[slice], object], total: int, step: int) -> None:
+    """Run `work` on slices of at most `step` that cover range(total): on all cores, one BLAS thread in each."""
+    threads = cores()
+
+    def strip(part: slice) -> None:
+        for rows in chunks(part.stop - part.start, step):
+            work(slice(part.start + rows.start, part.start + rows.stop))
+
+    if threads == 1 or total <= step:
+        strip(slice(0, total))
+        return
+    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
+        list(pool.map(strip, chunks(total, -(-total // threads))))
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """BLAS without threads of its own. After a product they go on turning for some hundredths of a second, in the way of others: so
+    work of that length that has threads itself lets BLAS have none from its beginning to its end."""
+    context: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
+    return context
+
+
+@cache
+def _blas() -> Any:
+    """The BLAS libraries of this process; finding them takes longer than limiting their threads."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

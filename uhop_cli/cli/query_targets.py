@@ -1,0 +1,79 @@
+"""Where results are written: names beside the query, and what may be replaced."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from uhop_cli.errors import OutputError
+from uhop_cli.files.names import escape
+from uhop_cli.images.own_mark import is_own_output
+
+if TYPE_CHECKING:
+    from uhop_cli.memory.memory import Memory
+
+STATES = "uhop.states"  # the first member of a --states archive, by which it is known again
+
+
+def target(query: Path | None, suffix: str, output: str | None, *, several: bool) -> Path:
+    """The file that a restored picture goes to: `<stem>.retrieved<suffix>` beside the query or in the folder `output`, or `output`.
+
+    Args:
+        query: its path; None for standard input.
+        suffix: of the picture, with its dot.
+        output: a file or a folder. With a slash at its end or `several` queries it is a folder, which is made where it is missing.
+
+    Raises:
+        OutputError: the folder cannot be made.
+    """
+    name = f"{'stdin' if query is None else query.stem}.retrieved{suffix}"
+    if output is None:
+        return (query or Path()).parent / name
+    path = Path(output)
+    if not (several or path.is_dir() or output.endswith(("/", os.sep))):
+        return path
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{escape(path)}: {error.strerror}", "-o names a folder where there are several images") from None
+    return path / name
+
+
+def write(path: Path, data: bytes, *, force: bool, memory: Memory | None = None) -> None:
+    """Writes a result, whole or not at all.
+
+    What uhop wrote before is replaced: a marked PNG, an archive of `--states`, or a copy of an original that is in `memory`.
+
+    Raises:
+        OutputError: something else is in the way, or the file cannot be written.
+    """
+    from uhop_cli.files.atomic import AtomicFile
+
+    if not force and os.path.lexists(path) and not _replaceable(path, data, memory):
+        raise OutputError(
+            f"{escape(path)}: exists, and uhop did not write it", "--force replaces it; or name another place with -o"
+        )
+    with AtomicFile(path) as file:
+        file.write(data, 0)
+        file.commit(durable=False)  # it can be made again
+
+
+def _replaceable(path: Path, data: bytes, memory: Memory | None) -> bool:
+    if is_own_output(path):
+        return True
+    if not path.is_file():
+        return False
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if file.read(64).find(STATES.encode()) > 0:
+            return True
+        file.seek(0)
+        if size == len(data) and file.read() == data:
+            return True
+        if memory is None or ".retrieved." not in path.name or not (memory.entries.sizes == size).any():
+            return False
+        file.seek(0)
+        digest = hashlib.sha256(file.read()).digest()
+    return any(memory.entries.digest(index) == digest for index in (memory.entries.sizes == size).nonzero()[0])

@@ -1,0 +1,1 @@
+"""Every damage that a picture can suffer, on patterns."""

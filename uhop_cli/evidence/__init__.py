@@ -1,0 +1,1 @@
+"""The choice by evidence: likelihoods, statistics, codes, confidence."""

@@ -1,0 +1,75 @@
+"""Agreement: every value of the query is either kept or replaced.
+
+The noise model of covered, zeroed and salted pictures, whose mask nobody knows. With pi the fraction of values that are kept,
+
+    Lambda(x, xi) = sum_j ln(pi p_j / h_j + 1 - pi),       p_j = mean over tau of N(x_j; xi_j, tau),
+
+h the query's own histogram of values, so that a replaced value says nothing about the memory. It is a likelihood of mixtures, and
+pi is found by expectation-maximisation. It is no function of inner products, and is evaluated on a shortlist.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from uhop_cli.arrays.library import Array, namespace
+from uhop_cli.arrays.types import Float32
+
+# Each tau is a third of the one before, so that its densities are ninth powers and one exponential serves all.
+TAUS = (0.054, 0.018, 0.006)  # of a kept value: 14, 5 and 1.5 grey levels of 255, for compression, resampling and rounding
+STEPS = 3  # of expectation-maximisation
+BINS = 64  # of the histogram
+LEVEL = 1 / 255  # one grey level: the width over which a heap of equal values counts as spread
+
+
+def value_density(queries: Float32) -> Float32:
+    """h: the density of the query's own values at each of its values, shape (Q, d).
+
+    Values at exactly 0 and 1 are heaps, spread over one grey level; the others are counted in bins, each with one count to begin
+    with.
+    """
+    density = np.empty_like(queries, dtype=np.float32)
+    for values, out in zip(queries, density, strict=True):
+        total = values.size
+        inside = (values != 0) & (values != 1)
+        low, high = min(0.0, float(values.min())), max(1.0, float(values.max()))
+        width = (high - low) / BINS
+        place = np.clip(((values - low) / width).astype(np.int64), 0, BINS - 1)
+        counts = np.bincount(place[inside], minlength=BINS) + 1.0
+        share = max(float(inside.mean()), 1 / total)
+        out[...] = (counts / (counts.sum() * width) * share)[place]
+        for heap in (0, 1):
+            at = values == heap
+            out[at] = max(float(at.mean()), 1 / total) / LEVEL
+    return density
+
+
+def agreement(density: Array, squares: Array, sharpness: float = 1.0) -> tuple[Array, Array]:
+    """Lambda of memories and the fraction of values that agree.
+
+    Args:
+        density: h at each value of the query, shape (..., d).
+        squares: (x - xi)^2, shape (..., d); it is overwritten.
+        sharpness: every tau is divided by it; above 1 where kept values are known to be exact.
+
+    Returns:
+        Lambda and pi, both of the shape (...). Lambda is 0 for a memory with which nothing agrees.
+    """
+    xp = namespace(density, squares)
+    first, *finer = (tau / sharpness for tau in TAUS)
+    squares *= -0.5 / first**2
+    power = xp.exp(squares)
+    ratio = power / first
+    for tau in finer:
+        eighth = power * power
+        eighth = eighth * eighth
+        power = eighth * eighth * power  # the ninth power: tau falls to a third
+        ratio += power / tau
+    ratio *= 1 / (len(TAUS) * math.sqrt(2 * math.pi)) / density  # p / h
+    kept = xp.full_like(ratio[..., :1], 0.5)
+    for _ in range(STEPS):
+        # E: the chance that a value was kept, pi r / (pi r + 1 - pi); M: their mean.
+        kept = xp.clip(xp.mean(ratio / (ratio + (1 / kept - 1)), axis=-1, keepdims=True), 1e-4, 1 - 1e-4)
+    return xp.sum(xp.log(kept * ratio + (1 - kept)), axis=-1), kept[..., 0]

@@ -1,0 +1,98 @@
+"""The statistics that the choice by evidence keeps of every memory, and the kernels of the family that take part in it."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+
+import numpy as np
+
+from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.threads import chunks
+from uhop_cli.arrays.types import Bool, Float32, Int64, UInt8
+from uhop_cli.evidence.blocks import BlockGrid
+from uhop_cli.evidence.codes import WORTH, Coder
+from uhop_cli.evidence.likelihoods import RHOS
+from uhop_cli.images.patterns import PatternSpec
+from uhop_cli.kernel.feature_map import KernelFamily
+from uhop_cli.progress import OnProgress, Progress
+
+CHUNK_BYTES = 32 << 20
+
+
+def evidence_members(kernel: KernelFamily) -> list[int]:
+    """The members of the family that take part: those at `evidence.RHOS`; all of a family that has not these."""
+    members = [kernel.rhos.index(rho) for rho in RHOS if rho in kernel.rhos]
+    return members or list(range(kernel.members))
+
+
+def encode(
+    kernel: KernelFamily, spec: PatternSpec, patterns: UInt8, progress: OnProgress | None = None
+) -> tuple[Float32, Statistics]:
+    """Norms (M, R) and statistics of the memories, in one pass over the features.
+
+    The features of a memory less its mean m are z - m W 1, so that both norms come from the same z.
+    """
+    count, members = len(patterns), evidence_members(kernel)
+    grid = BlockGrid.of(spec.shape)
+    blocks = grid.side**2
+    norms = np.empty((count, kernel.members), np.float32)
+    kept = Statistics(*(np.empty((count, width), np.float32) for width in (blocks, blocks, len(members))))
+    squares = np.square(kernel.gains).T  # (D, R)
+    ones = kernel.weight.sum(axis=1)  # W 1
+    for rows in chunks(count, max(1, CHUNK_BYTES // (4 * spec.dim))):
+        part = unit_rows(patterns, rows)
+        features = part @ kernel.weight.T
+        norms[rows] = np.sqrt(np.square(features) @ squares)
+        kept.norms[rows] = np.sqrt(np.square(features - part.mean(axis=1, keepdims=True) * ones) @ squares[:, members])
+        kept.sums[rows], kept.squares[rows] = grid.sums(part)
+        if progress:
+            progress(Progress("encode", rows.stop, count))
+    return norms, kept
+
+
+def compact_codes(
+    spec: PatternSpec, patterns: UInt8, seed: int, progress: OnProgress | None = None
+) -> tuple[Float32, Float32] | None:
+    """Codes (k, M) for the shortlist and the directions that they are made with; None where all memories may as well be examined.
+
+    The codes of millions of memories are hundreds of megabytes: they lie in a temporary file.
+    """
+    count = len(patterns)
+    if count * spec.dim < WORTH:
+        return None
+    coder = Coder.learn(patterns, spec.shape, seed)
+    codes: Float32 | None = None
+    for rows in chunks(count, max(1, CHUNK_BYTES // (4 * spec.dim))):
+        part = coder.encode(unit_rows(patterns, rows))
+        if codes is None:
+            with tempfile.TemporaryFile() as file:
+                codes = np.memmap(file, np.float32, "w+", shape=(len(part), count))
+        codes[:, rows] = part
+        if progress:
+            progress(Progress("codes", rows.stop, count))
+    assert codes is not None, "there are memories"
+    return codes, coder.weight
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """What the choice by evidence needs of each memory beside its pixels (`evidence.likelihoods.MemoryStatistics`).
+
+    Attributes:
+        sums, squares: (M, B) float32, sums of the values and of their squares in each of the B blocks of a pattern.
+        norms: (M, R') float32, feature norms of the memory less its own mean, for the kernels that take part.
+    """
+
+    sums: Float32
+    squares: Float32
+    norms: Float32
+
+    @property
+    def widths(self) -> tuple[int, int, int]:
+        """(B, B, R')."""
+        return self.sums.shape[1], self.squares.shape[1], self.norms.shape[1]
+
+    def select(self, rows: Bool | Int64) -> Statistics:
+        """The statistics of the memories that `rows` marks, (M,), or names."""
+        return Statistics(self.sums[rows], self.squares[rows], self.norms[rows])

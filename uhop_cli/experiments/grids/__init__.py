@@ -1,0 +1,1 @@
+"""The experiments: grids of conditions."""

@@ -1,0 +1,1 @@
+"""Files: names, regular files, atomic writes, locks."""

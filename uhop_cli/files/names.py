@@ -1,0 +1,33 @@
+"""Names of files as they are shown: nothing in them can move the cursor, colour the terminal or fake a line."""
+
+from __future__ import annotations
+
+import os
+
+_SHOWN_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+_JOINERS = "\u200c\u200d"  # invisible, harmless, and needed in Persian words and in emoji
+
+
+def escape(name: str | bytes | os.PathLike[str]) -> str:
+    r"""A printable form of any file name.
+
+    Control characters, terminal escapes, direction marks and bytes that are not UTF-8 become visible as \n, \x1b, \u202e, \xff;
+    everything printable stays as it is.
+    """
+    text = os.fsdecode(name)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in _JOINERS else _visible(c) for c in text)
+
+
+def _visible(char: str) -> str:
+    code = ord(char)
+    if char in _SHOWN_SHORT:
+        return _SHOWN_SHORT[char]
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as os.fsdecode carries it
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,0 +1,1 @@
+"""What can be promised about a set of memories before any query is seen."""

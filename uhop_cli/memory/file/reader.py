@@ -1,0 +1,160 @@
+"""Memory files: save, load, verify. The format stands in `header` (what is in it) and docs/memory-file.md."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from uhop_cli.arrays.types import UInt8
+from uhop_cli.errors import MemoryFileError, UhopError
+from uhop_cli.evidence.statistics import Statistics
+from uhop_cli.files.lock import lock
+from uhop_cli.files.names import escape
+from uhop_cli.files.regular import open_regular
+from uhop_cli.images.patterns import PatternSpec, to_vectors
+from uhop_cli.kernel.feature_map import KernelFamily
+from uhop_cli.memory.entries import Entries
+from uhop_cli.memory.file.consistency import fault
+from uhop_cli.memory.file.header import Header, parse
+from uhop_cli.memory.file.writer import CHUNK, Writer
+from uhop_cli.memory.memory import Memory, Originals
+
+# Up to here a file is read, beyond it mapped: reading is as quick, and no other program can then change what was loaded.
+MAPPED = 32 << 20
+LONGEST = 300  # characters of what is wrong, in which the file may have a say
+STATISTICS = ("block_sums", "block_squares", "centred_norms")
+_DTYPES = {"U8": "|u1", "I64": "<i8", "F32": "<f4"}
+
+Progress = Callable[[int, int], None]
+
+
+def save(memory: Memory, path: str | Path) -> int:
+    """Writes `memory` to `path`, whole or not at all; returns the size of the file in bytes. What is there is replaced.
+
+    Raises:
+        OutputError: `path` cannot be written, there is no space, or another writer is at it.
+        MemoryFileError: the parts of the memory don't fit each other.
+    """
+    rows = max(1, CHUNK // memory.spec.dim)
+    with lock(path), Writer(path) as writer:
+        writer.begin(memory.spec)
+        for begin in range(0, len(memory), rows):
+            writer.append(memory.patterns[begin : begin + rows])
+        return writer.finish(memory)
+
+
+def load(path: str | Path) -> Memory:
+    """The memory in the file at `path`, consistent; its arrays are read-only and, in a large file, read when they are used.
+
+    It stays one whole version when the file is replaced meanwhile. Contents are not checked against the checksum (`verify`).
+
+    Raises:
+        MemoryFileError: missing, not a memory file, of a newer version, truncated or inconsistent.
+    """
+    return _load(path)[0]
+
+
+def verify(path: str | Path, progress: Progress | None = None) -> Memory:
+    """Reads all of the memory file at `path` and returns the memory.
+
+    Checked beyond what `load` does: the checksum over every tensor and the header; that norms are those of the kernel on the
+    patterns, to a relative 1e-3; finite codes; distinct names; sha256 of the embedded originals.
+
+    Args:
+        progress: called with (steps done, steps in all).
+
+    Raises:
+        MemoryFileError: what is wrong, by tensor.
+    """
+    memory, header, data = _load(path)
+    wrong = _checksum_fault(header, data) or _content_fault(memory, progress or (lambda done, total: None))
+    if wrong:
+        raise MemoryFileError(f"{escape(path)}: damaged: {wrong}", "store the images again, or take a backup")
+    return memory
+
+
+def _load(path: str | Path) -> tuple[Memory, Header, UInt8]:
+    """The memory, its header, and all tensors as bytes."""
+    descriptor = open_regular(path)
+    try:
+        header = parse(descriptor, path)
+        data = _read(descriptor, header.file_size)[header.data_start :]
+    except (OSError, ValueError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or "it became shorter while it was read, or memory is short"
+        raise MemoryFileError(f"{escape(path)}: cannot be read: {reason}") from None
+    finally:
+        os.close(descriptor)
+    try:
+        memory = _assemble(header, data)
+        wrong = fault(memory)
+    except UhopError as error:
+        wrong = error.message
+    if wrong:
+        raise MemoryFileError(f"{escape(path)}: inconsistent: {escape(wrong)[:LONGEST]}")
+    return memory, header, data
+
+
+def _read(descriptor: int, size: int) -> UInt8:
+    """All bytes of the file."""
+    if size > MAPPED:
+        return np.frombuffer(mmap.mmap(descriptor, size, access=mmap.ACCESS_READ), np.uint8)
+    content = os.pread(descriptor, size, 0)
+    if len(content) < size:
+        raise ValueError("short")
+    return np.frombuffer(content, np.uint8)
+
+
+def _assemble(header: Header, data: UInt8) -> Memory:
+    arrays = {
+        name: np.frombuffer(data[info.begin : info.end], _DTYPES[info.dtype]).reshape(info.shape)
+        for name, info in header.tensors.items()
+    }
+    return Memory(
+        spec=PatternSpec.from_json(dict(header.pattern)),
+        patterns=arrays["memories"],
+        kernel=KernelFamily(arrays["W"], arrays["gains"], header.rhos, header.chosen, arrays.get("spectrum")),
+        norms=arrays["norms"],
+        entries=Entries(**{name: arrays[name] for name in ("name_bytes", "name_offsets", "name_entry", "digests", "sizes")}),
+        beta=header.beta,
+        record=header.record,
+        statistics=Statistics(*(arrays[name] for name in STATISTICS)) if all(name in arrays for name in STATISTICS) else None,
+        compact=arrays.get("compact"),
+        compact_map=arrays.get("compact_map"),
+        originals=Originals(arrays["originals"], arrays["original_offsets"]) if header.embedded else None,
+    )
+
+
+def _checksum_fault(header: Header, data: UInt8) -> str | None:
+    info = header.tensors["checksum"]
+    digest = hashlib.sha256(data[: info.begin].data)
+    digest.update(header.text)
+    return None if digest.digest() == data[info.begin : info.end].tobytes() else "checksum is not that of its bytes"
+
+
+def _content_fault(memory: Memory, progress: Progress) -> str | None:
+    entries, originals = memory.entries, memory.originals
+    if memory.compact is not None and not np.isfinite(memory.compact).all():
+        return "compact has values that are not finite"
+    if len(set(entries.names())) < len(entries):
+        return "name_bytes has a name twice"
+    rows = max(1, CHUNK // (4 * memory.spec.dim))
+    embedded = 0 if originals is None else len(entries)
+    total = len(memory) + embedded
+    tolerance = 1e-3 * memory.norms.max(axis=0)
+    for begin in range(0, len(memory), rows):
+        with np.errstate(over="ignore", invalid="ignore"):  # of a hostile W; what isn't finite is no norm
+            norms = memory.kernel.norms(to_vectors(memory.patterns[begin : begin + rows]))
+        if not np.allclose(norms, memory.norms[begin : begin + rows], rtol=1e-3, atol=tolerance):
+            return "norms are not those of the kernel on the memories"
+        progress(min(begin + rows, len(memory)), total)
+    for index in range(embedded):
+        content = originals.content(index) if originals is not None else b""
+        if content and hashlib.sha256(content).digest() != entries.digest(index):
+            return f"originals: the copy of {escape(entries.name(index))} is not the file that was stored"
+        progress(len(memory) + index + 1, total)
+    return None

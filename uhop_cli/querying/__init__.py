@@ -1,0 +1,1 @@
+"""What `uhop query` runs: query -> answer, original, certificate."""

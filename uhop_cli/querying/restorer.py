@@ -1,0 +1,207 @@
+"""A damaged picture -> its pattern -> retrieval -> match, confidence, original or state: what `uhop query` runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from uhop_cli.arrays.device import resolve_device
+from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.threads import chunks
+from uhop_cli.arrays.types import Float32
+from uhop_cli.errors import ImageError
+from uhop_cli.files.names import escape
+from uhop_cli.images.decode import Image, decode, read_bytes
+from uhop_cli.images.formats import HEAD_BYTES, SUFFIXES, sniff
+from uhop_cli.images.patterns import holes_only, to_pixels, to_query, with_mask
+from uhop_cli.memory.file.reader import load
+from uhop_cli.memory.memory import Memory
+from uhop_cli.memory.originals import open_original
+from uhop_cli.querying.answer import Answer
+from uhop_cli.querying.certificate import certified_radius
+from uhop_cli.querying.restoration import Match, Query, Restoration
+from uhop_cli.querying.retriever import Retriever
+from uhop_cli.querying.settings import QuerySettings
+from uhop_cli.retrieval.states import settled, size_threshold
+
+ORIGINAL_WEIGHT = 0.99  # of the weight on one memory: from there on the answer is that memory, not a mixture
+
+
+class Restorer:
+    """Answers queries from one memory.
+
+    Args:
+        memory: a memory, or the path of a memory file.
+        settings: what to do with every query.
+    """
+
+    def __init__(self, memory: Memory | str | Path, settings: QuerySettings | None = None) -> None:
+        self.settings = settings or QuerySettings()
+        self.path = None if isinstance(memory, Memory) else Path(memory)
+        self.memory = memory if isinstance(memory, Memory) else load(memory)
+        flop = 2.0 * len(self.memory) * self.memory.spec.dim * 10
+        self.device = resolve_device(self.settings.device, flop)
+        self.retriever = Retriever(self.memory, self.settings.retrieval, self.device)
+        self._radii: dict[int, float | None] = {}
+
+    def prepare(self, source: str | Path | bytes | Image, name: str | None = None) -> Query:
+        """The query that a picture is: decoded, brought to the pattern's size, and damaged if that was asked for.
+
+        Raises:
+            ImageError: it cannot be read, or nothing of it is visible.
+        """
+        shown = name if name is not None else escape(source) if isinstance(source, str | Path) else "<image>"
+        settings, spec = self.settings, self.memory.spec
+        try:
+            image = self._open(source)
+            if settings.mask_file is not None:
+                image = with_mask(image, self._open(settings.mask_file))
+            alpha: Literal["missing", "blend"] = "missing" if settings.mask_file is not None else self._alpha()
+            if alpha == "missing" and self._transparent:
+                image = holes_only(image, spec)
+            pattern, visible = to_query(image, spec, alpha)
+        except ImageError as error:
+            raise ImageError(
+                error.message if error.message.startswith(shown) else f"{shown}: {error.message}", error.hint
+            ) from None
+        truth = self._truth() if settings.truth is not None else pattern if settings.damage and visible is None else None
+        row = pattern[None]
+        for corruption in settings.damage:
+            row, seen = corruption(row, spec, settings.seed)
+            if settings.known_mask and seen is not None:
+                visible = seen[0] if visible is None else visible & seen[0]
+        if visible is not None and not visible.any():
+            raise ImageError(f"{shown}: nothing of it is visible", "mask less of it")
+        return Query(shown, row[0], visible, truth)
+
+    def restore(self, source: str | Path | bytes | Image, name: str | None = None) -> Restoration:
+        """Prepare and answer one picture."""
+        return self.answer([self.prepare(source, name)])[0]
+
+    def answer(self, queries: Sequence[Query]) -> list[Restoration]:
+        """Answer prepared queries together: those with and those without a mask each in batches."""
+        results: list[Restoration | None] = [None] * len(queries)
+        for masked in (False, True):
+            chosen = [index for index, query in enumerate(queries) if (query.visible is not None) == masked]
+            for rows in chunks(len(chosen), self.retriever.batch):  # asked once: what fits changes from one moment to the next
+                part = chosen[rows]
+                patterns = np.stack([queries[index].pattern for index in part])
+                visible = np.stack([queries[index].visible for index in part]) if masked else None  # type: ignore[misc]
+                answer = self.retriever.retrieve(patterns, visible, trace=self.settings.trace)
+                for place, index in enumerate(part):
+                    results[index] = self._restoration(queries[index], answer, place)
+        return [result for result in results if result is not None]
+
+    def _restoration(self, query: Query, answer: Answer, place: int) -> Restoration:
+        spec, settings = self.memory.spec, self.settings
+        weights = answer.weights[place]
+        matches = tuple(self._match(rank, *found) for rank, found in enumerate(answer.best(place, settings.top), 1))
+        kinds, sizes = settled(weights[None], size_threshold(self.retriever.separation.alpha))
+        state = answer.pictures[-1][place]
+        confidence = None if answer.confidence is None else float(answer.confidence[place])
+        original, suffix = None, ".png"
+        if matches[0].weight >= ORIGINAL_WEIGHT and self.path is not None:
+            for index in self.memory.entries.files_of(matches[0].row):
+                content = open_original(self.memory, int(index), self.path, settings.originals)
+                kind = None if content is None else sniff(content[:HEAD_BYTES]).format
+                if kind is not None:  # what is no picture, such as the row of an array, is not handed out as one
+                    original = content
+                    suffix = Path(escape(self.memory.entries.name(int(index)))).suffix
+                    suffix = suffix if suffix.lower() in SUFFIXES else f".{kind.lower()}"
+                    break
+        energy = (
+            ()
+            if answer.energies is None
+            else tuple(float(value) for value in answer.energies[: int(answer.steps[place]) + 1, place])
+        )
+        pictures = tuple(to_pixels(picture[place][None], spec)[0] for picture in answer.pictures) if settings.trace else ()
+        return Restoration(
+            query.name,
+            matches,
+            confidence is None or confidence >= settings.min_confidence,
+            confidence,
+            answer.kernels[place],
+            answer.map,
+            int(answer.steps[place]),
+            bool(answer.converged[place]),
+            energy,
+            str(kinds[0]),
+            int(sizes[0]),
+            self._inside_radius(query, matches[0]),
+            None if query.truth is None else squared_error(state, query.truth),
+            None if query.truth is None else squared_error(query.pattern, query.truth),
+            "state" if original is None else "original",
+            original,
+            suffix,
+            to_pixels(state[None], spec)[0],
+            to_pixels(query.pattern[None], spec)[0],
+            pictures,
+            {
+                "x": np.stack([query.pattern, *(picture[place] for picture in answer.pictures)]),
+                "weights": weights,
+                "energy": np.array(energy),
+                **({} if answer.rows is None else {"rows": answer.rows[place]}),
+            },
+        )
+
+    def _inside_radius(self, query: Query, match: Match) -> bool | None:
+        """Whether the query is so close to its match that the plain kernel is certain to retrieve it; None for another model."""
+        settings = self.settings.retrieval
+        plain = settings.similarity == "kernel" or (
+            settings.similarity == "auto" and self.memory.record.get("retrieval") == "paper"
+        )
+        if not plain or query.visible is not None:
+            return None
+        if match.row not in self._radii:
+            beta = self.memory.beta if settings.beta == "auto" else settings.beta
+            self._radii[match.row] = certified_radius(self.memory, match.row, self.retriever.separation.alpha, beta)
+        radius = self._radii[match.row]
+        if radius is None:
+            return None
+        return bool(np.linalg.norm(query.pattern - unit_rows(self.memory.patterns[match.row : match.row + 1])[0]) < radius)
+
+    def _match(self, rank: int, row: int, weight: float, similarity: float) -> Match:
+        names = [escape(name) for name in self.memory.entries.names_of(row)]
+        base = Path() if self.path is None else self.path.parent
+        return Match(rank, names[0], escape(base / names[0]), weight, similarity, tuple(names), row)
+
+    def _open(self, source: str | Path | bytes | Image) -> Image:
+        if isinstance(source, Image):
+            return source
+        data = source if isinstance(source, bytes) else read_bytes(source)
+        return decode(data, draft=(self.memory.spec.width, self.memory.spec.height))
+
+    def _alpha(self) -> Literal["missing", "blend"]:
+        if self.settings.alpha != "auto":
+            return self.settings.alpha
+        return "blend" if self._transparent else "missing"
+
+    @property
+    def _transparent(self) -> bool:
+        """Whether stored pictures have transparent parts, which lie on the background in their patterns."""
+        return self.memory.record.get("transparent") is True
+
+    def _truth(self) -> Float32:
+        assert self.settings.truth is not None
+        return to_query(self._open(self.settings.truth), self.memory.spec, "blend")[0]
+
+
+def squared_error(picture: Float32, truth: Float32) -> float:
+    """sum (x - xi)^2 over the pixels, both clamped to [0, 1]: the error of the papers' tables."""
+    return float(np.square(np.clip(picture, 0, 1).astype(np.float64) - np.clip(truth, 0, 1)).sum())
+
+
+def query_document(restorer: Restorer, results: Sequence[dict[str, Any]], started: float) -> dict[str, Any]:
+    """The document `uhop.query/1` around the results of `Restoration.to_json`."""
+    return {
+        "schema": "uhop.query/1",
+        "config": restorer.settings.to_json(),
+        "memory": None if restorer.path is None else str(restorer.path),
+        "device": restorer.device.kind,
+        "results": list(results),
+        "seconds": time.perf_counter() - started,
+    }

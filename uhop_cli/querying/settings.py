@@ -1,0 +1,98 @@
+"""What `uhop query` can be told."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from uhop_cli.corruption.corruption import Corruption
+from uhop_cli.errors import SettingsError
+from uhop_cli.retrieval.separation import Separation
+
+SIMILARITY_NAMES = ("auto", "kernel", "dot", "cosine", "l2", "l1")
+
+
+PLAIN = {"dot": "dot", "cosine": "cosine", "l2": "l2-squared", "l1": "l1"}  # our name -> that of the registry
+
+
+@dataclass(frozen=True)
+class RetrievalSettings:
+    """How to retrieve.
+
+    Attributes:
+        steps: T, or 'auto': to a fixed point.
+        beta: inverse temperature, or 'auto': the stored one for the kernel, found from the memories' margins for the others.
+        separation: as `Separation.parse` reads it.
+        similarity: 'auto', 'kernel', 'dot', 'cosine', 'l2' (squared) or 'l1'.
+    """
+
+    steps: int | Literal["auto"] = "auto"
+    beta: float | Literal["auto"] = "auto"
+    separation: str = "softmax"
+    similarity: str = "auto"
+
+    def __post_init__(self) -> None:
+        Separation.parse(self.separation)
+        if self.similarity not in SIMILARITY_NAMES:
+            raise SettingsError(f"unknown similarity '{self.similarity}'", "one of " + ", ".join(SIMILARITY_NAMES))
+        if self.steps != "auto" and self.steps < 1:
+            raise SettingsError("a retrieval takes at least one step")
+        if self.beta != "auto" and not 0 < self.beta < float("inf"):
+            raise SettingsError("beta must be positive")
+        if self.similarity == "auto" and (self.beta != "auto" or self.separation != "softmax"):
+            raise SettingsError(
+                "beta and separation belong to a plain kernel, not to the choice by evidence", "add --similarity kernel"
+            )
+
+
+ENTRIES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class QuerySettings:
+    """Settings of `uhop query`; cli.md's names.
+
+    Attributes:
+        damage: corruptions applied to the pattern first, in their order.
+        known_mask: tell the retrieval which pixels `damage` removed.
+        mask_file: a picture whose white parts are missing in the query.
+        alpha: 'missing', 'blend', or 'auto': missing where the stored images are all opaque.
+        truth: the undamaged picture, for the error.
+        top: matches listed.
+        min_confidence: below it nothing stored fits.
+        originals: folder to look for the original files in.
+        trace: keep the picture of every step.
+        seed: of the damage.
+        device: where retrieval runs.
+        retrieval: steps, beta, separation, similarity.
+    """
+
+    damage: tuple[Corruption, ...] = ()
+    known_mask: bool = False
+    mask_file: str | Path | None = None
+    alpha: Literal["auto", "missing", "blend"] = "auto"
+    truth: str | Path | None = None
+    top: int = ENTRIES_SHOWN
+    min_confidence: float = 0.5
+    originals: str | Path | None = None
+    trace: bool = False
+    seed: int = 0
+    device: str = "auto"
+    retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
+
+    def __post_init__(self) -> None:
+        if self.alpha not in ("auto", "missing", "blend"):
+            raise SettingsError(f"unknown treatment of transparency '{self.alpha}'", "use auto, missing or blend")
+        if self.top < 1:
+            raise SettingsError("at least one match has to be listed")
+        if not 0 <= self.min_confidence <= 1:
+            raise SettingsError("the least confidence is a probability, from 0 to 1")
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON values."""
+        paths = {
+            name: None if getattr(self, name) is None else str(getattr(self, name)) for name in ("mask_file", "truth", "originals")
+        }
+        own = {key: value for key, value in vars(self).items() if key not in ("damage", "retrieval", *paths)}
+        return {**own, **paths, "damage": [item.label for item in self.damage], **asdict(self.retrieval)}

@@ -1,0 +1,1 @@
+"""What `uhop store` runs: files -> plan, patterns, kernel, self-test, memory file."""

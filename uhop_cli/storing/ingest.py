@@ -1,0 +1,219 @@
+"""Images -> distinct patterns on disk and the list of files behind them. The first half of `uhop store`.
+
+Files are read, hashed and decoded by a few threads, in order; patterns go straight into the new memory file and are used in place,
+so that the memory taken does not grow with the number of images. Equal patterns are stored once and keep all their names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+
+from uhop_cli.arrays.types import UInt8
+from uhop_cli.errors import ImageError, MemoryFileError
+from uhop_cli.files.names import escape
+from uhop_cli.images.decode import decoding_threads
+from uhop_cli.images.patterns import PatternSpec
+from uhop_cli.memory.entries import Entries
+from uhop_cli.memory.file.writer import Writer
+from uhop_cli.memory.memory import Memory
+from uhop_cli.progress import OnProgress, Progress
+from uhop_cli.storing.resume import Records, pattern_key
+from uhop_cli.storing.sources import Source, Sources
+
+WRITE_TOGETHER = 256  # patterns
+FILES_TOGETHER = 4096  # that become columns at a time
+AHEAD = 4  # groups in flight for each thread: enough to keep all busy
+IN_FLIGHT = 64 << 20  # bytes of patterns; of a file that is done nothing else is kept
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that is not stored, its name in printable form, and why."""
+
+    path: str
+    reason: str
+
+
+class Ingested:
+    """What was taken in: the files, those that were skipped, and whether any was transparent.
+
+    Files become columns (`Entries`) some thousands at a time, so that millions of them leave no objects behind.
+    """
+
+    def __init__(self, before: Entries | None = None, *, transparent: bool = False) -> None:
+        self.skipped: list[Skipped] = []
+        self.transparent = transparent
+        self._blocks: list[Entries] = [] if before is None else [before]
+        self._open: list[tuple[bytes, int, bytes, int]] = []
+
+    def add(self, name: bytes, row: int, digest: bytes, size: int) -> None:
+        """Adds a file: its name, the row of its pattern, its sha256 and its size in bytes."""
+        self._open.append((name, row, digest, size))
+        if len(self._open) >= FILES_TOGETHER:
+            self._close()
+
+    def entries(self) -> Entries:
+        """All files, in order."""
+        self._close()
+        self._blocks = [Entries.joined(self._blocks)]
+        return self._blocks[0]
+
+    def _close(self) -> None:
+        if self._open:
+            self._blocks.append(Entries.build(*zip(*self._open, strict=True)))
+            self._open = []
+
+
+class Distinct:
+    """The distinct patterns of a memory file in the making, in the order in which they first come.
+
+    Args:
+        writer: takes the patterns.
+        spec: their size.
+        records: what is noted of them in case the run is killed.
+    """
+
+    def __init__(self, writer: Writer, spec: PatternSpec, records: Records | None = None) -> None:
+        self.writer, self.spec, self.records, self.count = writer, spec, records, 0
+        self._rows: dict[bytes, int] = {}
+        self._pending: list[UInt8] = []
+        writer.begin(spec)
+
+    def add(self, pattern: UInt8, key: bytes | None = None) -> int:
+        """The row of a pattern; `key`: its `pattern_key`, where it is known."""
+        key = key or pattern_key(pattern)
+        row = self._rows.setdefault(key, self.count)
+        if row == self.count:
+            self.count += 1
+            self._pending.append(pattern)
+            if len(self._pending) >= WRITE_TOGETHER:
+                self._flush()
+        return row
+
+    def close(self) -> UInt8:
+        """All patterns, in place in the file: shape (M, H, W, C). Nothing can be added afterwards."""
+        self._flush()
+        self._rows = {}  # by far the largest thing in memory when there are millions
+        return self.writer.patterns()
+
+    def _flush(self) -> None:
+        if self._pending:
+            self.writer.append(np.stack(self._pending))
+            self._pending = []
+            if self.records is not None:
+                self.records.flush()
+
+
+def ingest(
+    sources: Sources,
+    distinct: Distinct,
+    found: Ingested,
+    *,
+    originals: IO[bytes] | None = None,
+    known: Callable[[bytes], int | None] = lambda digest: None,
+    decoded: Callable[[bytes], tuple[UInt8, bool] | None] = lambda digest: None,
+    progress: OnProgress | None = None,
+    threads: int | None = None,
+) -> None:
+    """Read, hash, decode and store all sources, in their order.
+
+    Args:
+        sources: what to store.
+        distinct: takes the patterns.
+        found: takes the files.
+        originals: takes the stored files' bytes, one after the other (`--embed`).
+        known: the row of a file whose sha256 is already stored, or None; such a file is not decoded.
+        decoded: the pattern of a file with that sha256 and whether the picture is transparent, where a killed run has left it.
+        progress: told after every file, or every group of rows.
+        threads: that decode; by default one for each core.
+    """
+
+    def work(source: Source) -> tuple[bytes, int, bytes, tuple[UInt8, bool, bytes] | int] | ImageError:
+        try:
+            data = source.read()
+            digest = hashlib.sha256(data).digest()
+            encoded: tuple[UInt8, bool, bytes] | int | None = known(digest)
+            if encoded is None:
+                pattern, transparent = (decoded(digest) if source.costly else None) or source.encode(data, distinct.spec)
+                encoded = pattern, transparent, pattern_key(pattern)
+        except ImageError as error:
+            return error
+        return b"" if originals is None else data, len(data), digest, encoded
+
+    done = 0
+    # With `--embed` the files' bytes, up to 256 MiB each, wait for their turn to be written: then few may be in flight.
+    threads = threads or decoding_threads()
+    ahead, most = (AHEAD, IN_FLIGHT // (threads * AHEAD * distinct.spec.dim)) if originals is None else (1, 1)
+    for group in _in_order(work, sources.groups(max(1, most)), threads, ahead):
+        for source, result in group:
+            if isinstance(result, ImageError):
+                found.skipped.append(Skipped(escape(source.name), result.message))
+                continue
+            data, size, digest, encoded = result
+            if isinstance(encoded, int):
+                row = encoded
+            else:
+                pattern, transparent, key = encoded
+                row = distinct.add(pattern, key)
+                found.transparent |= transparent
+                if distinct.records is not None and source.costly:
+                    distinct.records.add(digest, key, row, transparent)
+            found.add(source.name, row, digest, size)
+            if originals is not None:
+                originals.write(data)
+        done += len(group)
+        if progress:
+            progress(Progress("read", done, len(sources)))
+
+
+def _in_order(
+    work: Callable[[Source], Any], groups: Iterable[list[Source]], threads: int, ahead: int
+) -> Iterator[list[tuple[Source, Any]]]:
+    """Each group with its results, in order, `ahead` groups for each thread in flight."""
+    pending: list[Future[list[tuple[Source, Any]]]] = []
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for group in groups:
+                pending.append(pool.submit(lambda group: [(source, work(source)) for source in group], group))
+                if len(pending) >= threads * ahead:
+                    yield pending.pop(0).result()
+            while pending:
+                yield pending.pop(0).result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def take(
+    kept: Memory | None,
+    sources: Sources,
+    distinct: Distinct,
+    originals: IO[bytes] | None,
+    progress: OnProgress | None,
+    decoded: Callable[[bytes], tuple[UInt8, bool] | None] = lambda digest: None,
+) -> Ingested:
+    """What was kept, then the new sources, in that order. A file whose content is stored already is not decoded again, nor is one
+    that a killed run had `decoded`."""
+    found = Ingested()
+    rows_of: dict[bytes, int] = {}
+    if kept is not None:
+        rows = np.array([distinct.add(pattern) for pattern in kept.patterns])
+        entries = kept.entries.with_rows(rows[kept.entries.name_entry])
+        found = Ingested(entries, transparent=bool(kept.record.get("transparent")))
+        digests = (entries.digest(index) for index in range(len(entries)))
+        rows_of = dict(zip(digests, entries.name_entry.tolist(), strict=True))
+        if originals is not None:
+            if kept.originals is None:
+                raise MemoryFileError(
+                    "the memory holds no copies of its files, so --embed cannot be added to it",
+                    "store all files again with --force --embed",
+                )
+            originals.write(kept.originals.data.tobytes())
+    ingest(sources, distinct, found, originals=originals, known=rows_of.get, decoded=decoded, progress=progress)
+    return found

@@ -1,0 +1,240 @@
+"""The self-test of a memory: damage a sample of its pictures in every way of the suite, retrieve, and count.
+
+It forecasts the accuracy that a user will meet, chooses rho for the plain kernel (the member of the family with the most right
+answers over the suite), finds beta from the margins that damaged pictures have, and gathers what the confidence is fitted on: the
+evidence for right answers, and for the best wrong answer when the right memory is left out, which is how a picture that was never
+stored looks.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.types import Bool, Float32, Int64
+from uhop_cli.corruption.corruption import SUITE, Corruption
+from uhop_cli.evidence.choice import choose
+from uhop_cli.evidence.codes import Shortlist
+from uhop_cli.evidence.confidence import fit_confidence
+from uhop_cli.evidence.visible import visible_features, visible_log_likelihood
+from uhop_cli.memory.memory import Memory
+from uhop_cli.progress import OnProgress, Progress
+from uhop_cli.querying.retriever import Retriever
+from uhop_cli.retrieval.inverse_temperature import auto_beta
+from uhop_cli.storing.settings import StoreSettings
+
+WORK = 4e9  # values of memories that may be looked at for each corruption; it sets how many queries there are
+QUERIES = (8, 12)  # fewest and most for each corruption
+SHORTLISTED = 64  # queries for each corruption that are asked for their shortlist alone, which costs little
+NORMAL_95 = 1.959964
+MASKS = tuple(corruption for corruption in SUITE if corruption.kind in ("mask", "half", "corner"))
+MASK_NOISE = (0.0, 0.1)
+
+
+@dataclass(frozen=True)
+class Row:
+    """The outcome for one corruption.
+
+    Attributes:
+        corruption, level: its kind and level, as `--corrupt` reads them.
+        queries: how many were asked.
+        accuracy: share answered with the right memory, by evidence; `low` and `high` bound it at 95% (Wilson).
+        accuracy_kernel: by the plain kernel at the chosen rho.
+        accuracy_unlearned: by the cosine of the pixels.
+        sse: mean squared error of the retrieved picture.
+        shortlisted: share whose memory is on the shortlist, of `SHORTLISTED` other queries; None where all memories are examined.
+    """
+
+    corruption: str
+    level: str
+    queries: int
+    accuracy: float
+    low: float
+    high: float
+    accuracy_kernel: float
+    accuracy_unlearned: float
+    sse: float
+    shortlisted: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as JSON values."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """All rows, the chosen member of the family, beta, and the calibrations of the confidence (None where there is none)."""
+
+    rows: tuple[Row, ...]
+    chosen: int
+    beta: float
+    calibration: dict[str, dict[str, Any] | None]
+
+
+def queries_for(count: int, dim: int) -> int:
+    """How many queries for each corruption M memories of d values allow."""
+    return int(min(count, np.clip(WORK / (count * dim), *QUERIES)))
+
+
+def wilson(right: int, queries: int) -> tuple[float, float]:
+    """The 95% interval of a share (Wilson 1927)."""
+    z2 = NORMAL_95**2
+    share = right / queries
+    middle = (share + z2 / (2 * queries)) / (1 + z2 / queries)
+    half = NORMAL_95 / (1 + z2 / queries) * math.sqrt(share * (1 - share) / queries + z2 / (4 * queries**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | None = None) -> SelfTest:
+    """Run the suite on a memory whose kernel is learned and whose rho, beta and calibration are still open."""
+    retriever = Retriever(memory)
+    rng = np.random.default_rng([settings.seed, 1])
+    count = queries_for(len(memory), memory.spec.dim)
+    outcomes, known = [], []
+    for index, corruption in enumerate((None, *SUITE)):
+        rows = np.sort(rng.choice(len(memory), count, replace=False))
+        outcomes.append(_try(retriever, corruption, rows, settings.seed))
+        if retriever.shortlist is not None and corruption is not None:
+            sample = np.sort(rng.choice(len(memory), min(SHORTLISTED, len(memory)), replace=False))
+            outcomes[-1] = replace(
+                outcomes[-1], shortlisted=_shortlisted(retriever, retriever.shortlist, corruption, sample, settings.seed)
+            )
+        if corruption in MASKS:
+            known += [_try_known(retriever, corruption, noise, rows, settings.seed) for noise in MASK_NOISE]
+        if progress:
+            progress(Progress("self-test", index + 1, len(SUITE) + 1))
+    damaged = outcomes[1:]
+    right_by_member = np.mean([outcome.right_members.mean(axis=1) for outcome in damaged], axis=0)  # (R,)
+    chosen = int(np.argmax(right_by_member)) if settings.protocol is None else memory.kernel.chosen
+    margins = np.concatenate([outcome.margins[chosen] for outcome in damaged])
+    beta = 1.0 if settings.protocol == "paper" else auto_beta(margins, len(memory))
+    calibration = {"evidence": _calibrate([outcome.sample for outcome in outcomes]), "visible": _calibrate(known)}
+    return SelfTest(tuple(outcome.row(chosen) for outcome in damaged), chosen, beta, calibration)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Choices of known answer: features (Q, F) with the right memory stored and left out; whether the former were right."""
+
+    stored: Float32
+    right: Bool
+    left_out: Float32
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What the queries of one corruption gave; right_* are bool, margins (R, Q) those of right answers and 0 elsewhere."""
+
+    corruption: Corruption | None
+    right_members: Bool  # (R, Q)
+    right_unlearned: Bool
+    margins: Float32
+    sse: float
+    sample: _Sample
+    shortlisted: float | None = None
+
+    def row(self, chosen: int) -> Row:
+        right = self.sample.right
+        kind, _, level = ("none" if self.corruption is None else self.corruption.label).partition(":")
+        low, high = wilson(int(right.sum()), right.size)
+        return Row(
+            kind,
+            level,
+            int(right.size),
+            float(right.mean()),
+            low,
+            high,
+            float(self.right_members[chosen].mean()),
+            float(self.right_unlearned.mean()),
+            self.sse,
+            self.shortlisted,
+        )
+
+
+def _try(retriever: Retriever, corruption: Corruption | None, rows: Int64, seed: int) -> _Outcome:
+    """Damage the memories in `rows` (None: not at all), choose by evidence, compare; then again with each left out."""
+    memory, examiner = retriever.memory, retriever.examiner
+    truth = unit_rows(memory.patterns[rows])
+    damaged = truth if corruption is None else corruption(truth, memory.spec, seed).patterns
+    places = np.arange(len(rows))
+    query = examiner.prepare(damaged)
+    scores, cosines = examiner.scan(query)
+    listed = examiner.shortlist(query, scores, cosines)
+    choice = choose(query, scores, cosines, listed)
+    error = np.square(np.clip(retriever.bank.read_out(choice.weights), 0, 1) - truth).sum(axis=1)
+    scores[:, places, rows] = -np.inf
+    cosines[places, rows] = -np.inf
+    without = choose(query, scores, cosines, listed)
+    lead = _leads(retriever, damaged, rows)
+    return _Outcome(
+        corruption,
+        lead[:-1] > 0,
+        lead[-1] > 0,
+        np.maximum(lead[:-1], 0),
+        float(error.mean()),
+        _Sample(choice.features, choice.scores.argmax(axis=1) == rows, without.features),
+    )
+
+
+def _shortlisted(retriever: Retriever, shortlist: Shortlist, corruption: Corruption, rows: Int64, seed: int) -> float:
+    """The share of the memories in `rows` that the shortlists of their damaged copies hold."""
+    memory = retriever.memory
+    damaged = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed).patterns
+    return float((shortlist(damaged) == rows[:, None]).any(axis=1).mean())
+
+
+def _try_known(retriever: Retriever, corruption: Corruption, noise: float, rows: Int64, seed: int) -> _Sample:
+    """The same with the missing pixels known, and noise on the visible ones."""
+    memory = retriever.memory
+    damaged, visible = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed)
+    assert visible is not None, "MASKS are the corruptions that have a mask"
+    damaged = Corruption("noise", noise)(damaged, memory.spec, seed).patterns if noise else damaged
+    scores = visible_log_likelihood(retriever.bank, damaged, visible)
+    features, right = visible_features(scores, damaged, visible), scores.argmax(axis=1) == rows
+    scores[np.arange(len(rows)), rows] = -np.inf
+    return _Sample(features, right, visible_features(scores, damaged, visible))
+
+
+def _calibrate(samples: list[_Sample]) -> dict[str, Any] | None:
+    """The confidence that tells right choices from wrong ones and from those without the right memory; None if all are alike."""
+    features = np.concatenate([part for sample in samples for part in (sample.stored, sample.left_out)])
+    right = np.concatenate([part for sample in samples for part in (sample.right, np.zeros(len(sample.left_out), np.bool_))])
+    finite = np.isfinite(features).all(axis=1)
+    if not right[finite].any() or right[finite].all():
+        return None
+    return fit_confidence(features[finite], right[finite]).to_json()
+
+
+def _leads(retriever: Retriever, queries: Float32, rows: Int64) -> Float32:
+    """Lead in cosine of the right memories, in `rows`, over the best other one: for every member of the family, then for the bare
+    pixels: (R + 1, Q). One pass over the memories, of which nothing is kept."""
+    memory, bank = retriever.memory, retriever.bank
+    probes, norms = memory.kernel.probes(queries)  # (R, Q, d), (R, Q)
+    probes = np.concatenate([probes, queries[None]])
+    norms = np.concatenate([norms, np.linalg.norm(queries, axis=1)[None]])
+    columns = (_inverse(norms)[:, :, None] * probes * np.float32(bank.scale)).reshape(-1, bank.dim).T  # (d, (R + 1) Q)
+    own, rivals = np.zeros_like(norms), np.full_like(norms, -1)
+    bare, guard = retriever.lengths, Lock()
+
+    def work(span: slice, pixels: Float32) -> None:
+        lengths = np.concatenate([memory.norms[span], bare[span, None]], axis=1)
+        cosines = (pixels @ columns).reshape(-1, *norms.shape) * _inverse(lengths)[:, :, None]
+        inside = np.flatnonzero((rows >= span.start) & (rows < span.stop))
+        places = rows[inside] - span.start
+        own[:, inside] = cosines[places, :, inside].T
+        cosines[places, :, inside] = -1
+        with guard:
+            np.maximum(rivals, cosines.max(axis=0), out=rivals)
+
+    bank.each_chunk(work)
+    return own - rivals
+
+
+def _inverse(lengths: Float32) -> Float32:
+    """1 / lengths, 0 where they are 0."""
+    return np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)

@@ -1,0 +1,140 @@
+"""What `uhop store` can be told, and how it reports progress."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from uhop_cli.errors import SettingsError
+
+Initialisation = Literal["gaussian", "orthogonal", "identity"]
+
+Solver = Literal["auto", "closed-form", "gradient"]
+
+_KINDS: dict[str, Any] = {
+    "size": str | int,
+    "color": str,
+    "background": str,
+    "embed": bool,
+    "strict": bool,
+    "solver": str,
+    "loss": str,
+    "init": str,
+    "protocol": str | None,
+    "iterations": int | None,
+    "learning_rate": str | int | float,
+    "t": int | float,
+    "feature_dim": str | int,
+    "regularization": str | int | float,
+    "batch_size": int | None,
+    "seed": int,
+    "device": str,
+}
+_WORDS = {
+    "color": ("auto", "rgb", "gray"),
+    "learning_rate": ("auto",),
+    "loss": ("average", "max", "temperature"),
+    "feature_dim": ("auto",),
+    "init": ("gaussian", "orthogonal", "identity"),
+    "regularization": ("auto",),
+}
+MAX_ITERATIONS = 10_000_000
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """Settings of `uhop store`; cli.md's names. `auto` and None mean: chosen from the data, and written into the memory file.
+
+    Attributes:
+        size: 'auto', N, or 'WxH': the pattern's size in pixels.
+        color: 'auto', 'rgb' or 'gray'.
+        background: what transparency is laid on.
+        embed: keep the original files' bytes inside the memory file.
+        strict: an unreadable file is an error.
+        solver: of Stage I.
+        iterations: N of Algorithm 1 (gradient solver).
+        learning_rate: 'auto' (backtracking, the loss falls at every step) or a fixed rate.
+        loss: separation loss of the gradient solver.
+        t: temperature of the separation loss.
+        feature_dim: D; 'auto' is the smallest that keeps the accuracy.
+        init: initial W of the gradient solver.
+        regularization: rho, relative to ten times the mean eigenvalue; 'auto' lets the self-test choose.
+        batch_size: memories in a mini-batch of the gradient solver; None is full batch where it fits.
+        protocol: 'paper' sets the values of the U-Hop paper.
+        seed: of everything random.
+        device: where Stage I runs.
+    """
+
+    size: str | int = "auto"
+    color: Literal["auto", "rgb", "gray"] = "auto"
+    background: str = "grey"
+    embed: bool = False
+    strict: bool = False
+    solver: Solver = "auto"
+    iterations: int | None = None
+    learning_rate: str | float = "auto"
+    loss: str = "average"
+    t: float = 2.0
+    feature_dim: str | int = "auto"
+    init: Initialisation = "gaussian"
+    regularization: str | float = "auto"
+    batch_size: int | None = None
+    protocol: Literal["paper"] | None = None
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        self._check_types()
+        if self.solver not in ("auto", "closed-form", "gradient"):
+            raise SettingsError(f"unknown solver {_shown(self.solver)}", "use auto, closed-form or gradient")
+        if self.iterations is not None and not 0 <= self.iterations <= MAX_ITERATIONS:
+            raise SettingsError(f"the number of iterations must not be negative, nor above {MAX_ITERATIONS}")
+        if self.seed < 0:
+            raise SettingsError("the seed must not be negative")
+        if isinstance(self.learning_rate, int | float) and not self.learning_rate > 0:
+            raise SettingsError("the learning rate must be positive", "give 'auto' or a positive number")
+        if not self.t > 0:
+            raise SettingsError("t must be positive")
+        if isinstance(self.feature_dim, int) and self.feature_dim < 1:
+            raise SettingsError("the feature dimension must be at least 1")
+        if isinstance(self.regularization, int | float) and self.regularization < 0:
+            raise SettingsError("the regularization must not be negative")
+        if self.batch_size is not None and self.batch_size < 2:
+            raise SettingsError("a mini-batch needs at least 2 memories")
+        if self.protocol not in (None, "paper"):
+            raise SettingsError(f"unknown protocol {_shown(self.protocol)}", "use --protocol paper, or leave it out")
+
+    def _check_types(self) -> None:
+        """Settings may come from a memory file, where they are somebody's claim."""
+        for name, kinds in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
+                raise SettingsError(f"the setting {name} cannot be {_shown(value)}")
+            if isinstance(value, int | float) and not abs(value) < 1e30:
+                raise SettingsError(f"the setting {name} is out of range")
+        for name, words in _WORDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, int | float) and value not in words:
+                raise SettingsError(f"the setting {name} cannot be {_shown(value)}", "use " + ", ".join(words))
+
+    def resolved(self) -> StoreSettings:
+        """These settings with the protocol's values in place: average loss, rate 1, N = 200, D = d, Gaussian W (U-Hop)."""
+        if self.protocol is None:
+            return self
+        return replace(
+            self,
+            solver="gradient",
+            iterations=200 if self.iterations is None else self.iterations,
+            learning_rate=1.0 if self.learning_rate == "auto" else self.learning_rate,
+            loss="average",
+            init="gaussian",
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON values."""
+        return asdict(self)
+
+
+def _shown(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= 40 else text[:37] + "..."
