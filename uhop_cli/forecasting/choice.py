@@ -21,7 +21,7 @@ from uhop_cli.forecasting.memory import ForecastMemory, ReadOut
 from uhop_cli.forecasting.naive import Forecaster
 from uhop_cli.forecasting.windows import Windows
 
-BETAS = (5.0, 10.0, 20.0, 30.0)
+BETAS = (0.0, 10.0, 30.0)
 WEIGHTS = tuple(round(0.1 * step, 1) for step in range(11))
 
 

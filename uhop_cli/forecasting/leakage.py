@@ -11,15 +11,14 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from uhop_cli.arrays.types import Bool, Int64
 from uhop_cli.errors import SettingsError
-from uhop_cli.forecasting.windows import Int64
 
 Rule = Literal["past", "apart"]
 
 
-def admissible(stored: Int64, queries: Int64, look_back: int, horizon: int, rule: Rule = "past") -> NDArray[np.bool_]:
+def admissible(stored: Int64, queries: Int64, look_back: int, horizon: int, rule: Rule = "past") -> Bool:
     """Whether query i may see stored window j: bool (Q, M).
 
     Args:

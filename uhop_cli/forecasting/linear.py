@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uhop_cli.forecasting.series import Float64
+from uhop_cli.arrays.types import Float64
 from uhop_cli.forecasting.windows import Windows
 
 CUT = 1e-10  # singular values of the normal equations below this share of the largest count as 0: centred windows have rank L - 1

@@ -25,17 +25,15 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
 from uhop_cli.errors import SettingsError
 from uhop_cli.forecasting.leakage import Rule, admissible
 from uhop_cli.forecasting.naive import Forecaster
-from uhop_cli.forecasting.series import Float64
-from uhop_cli.forecasting.windows import Int64, Windows
+from uhop_cli.forecasting.windows import Windows
 from uhop_cli.retrieval.separation import Separation
 from uhop_cli.retrieval.similarity import similarity
 
-Float32 = NDArray[np.float32]
 ReadOut = Literal["future", "residual"]
 
 BLOCK_VALUES = 1 << 22  # scores that are held at a time, 16 MB
@@ -72,7 +70,9 @@ class MemorySettings:
         if similarity(self.similarity).uses_weight:
             raise SettingsError(f"a forecast memory has no W for similarity '{self.similarity}'", "cosine, l2 or l1")
         if Separation.parse(self.separation).by_place:
-            raise SettingsError(f"separation '{self.separation}' depends on the order of the queries", "softmax, entmax:1.5, top-k:10")
+            raise SettingsError(
+                f"separation '{self.separation}' depends on the order of the queries", "softmax, entmax:1.5, top-k:10"
+            )
         if not (math.isfinite(self.beta) and self.beta >= 0):
             raise SettingsError(f"beta is a number from 0 on, not {self.beta}")
         if not 0 <= self.weight <= 1:
@@ -96,7 +96,7 @@ class Block:
 
     rows: slice
     channel: int
-    stored: NDArray[np.bool_] | slice
+    stored: Bool | slice
     scores: Float32
 
 
@@ -116,7 +116,7 @@ class Recall:
     entry: Int64
     weight: Float64
     similarity: Float64
-    known: NDArray[np.bool_]
+    known: Bool
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ class ForecastMemory:
         step = max(1, BLOCK_VALUES // len(self))
         for begin in range(0, len(past), step):
             rows = slice(begin, min(begin + step, len(past)))
-            stored: NDArray[np.bool_] | slice = slice(None)
+            stored: Bool | slice = slice(None)
             allowed = None
             if starts is not None:
                 allowed = admissible(self.starts, starts[rows], settings.look_back, settings.horizon, rule)

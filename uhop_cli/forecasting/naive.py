@@ -1,8 +1,8 @@
 """Forecasts without learning: the controls that a forecaster has to beat. Windows (N, L, C) in, futures (N, H, C) out.
 
-    last value          y_h = x_L
-    seasonal naive      y_h = the value one season before, the last season of the window repeated
-    mean of seasons     y_h = the mean of the values at the same place of each whole season in the window
+last value          y_h = x_L
+seasonal naive      y_h = the value one season before, the last season of the window repeated
+mean of seasons     y_h = the mean of the values at the same place of each whole season in the window
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
+from uhop_cli.arrays.types import Float64
 from uhop_cli.errors import SettingsError
-from uhop_cli.forecasting.series import Float64
 
 
 class Forecaster(Protocol):

@@ -14,11 +14,11 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from uhop_cli.arrays.types import Float64
 from uhop_cli.errors import DatasetError
-from uhop_cli.forecasting.series import Float64, Series
-from uhop_cli.images.discover import escape
+from uhop_cli.files.names import escape
+from uhop_cli.forecasting.series import Series
 
 LARGEST = 1 << 30  # bytes of a file that are read
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat", "?", "-"})
@@ -42,7 +42,7 @@ def read_csv(path: str | Path, name: str | None = None, season: int | None = Non
     shown = escape(path)
     head, rows = _table(Path(path))
     columns = [list(column) for column in zip(*rows, strict=True)]
-    times: NDArray[np.float64] | None = None
+    times: Float64 | None = None
     dated = next((place for place, column in enumerate(columns) if _begins_with_a_date(column)), None)
     if dated is not None:
         blank = next((row for row, field in enumerate(columns[dated]) if field.strip().lower() in MISSING), None)
@@ -50,7 +50,9 @@ def read_csv(path: str | Path, name: str | None = None, season: int | None = Non
             raise DatasetError(f"{shown}: line {blank + 2} has no date", CURE)
         times = _dates(columns[dated])
         if times is None:
-            raise DatasetError(f"{shown}: not every value of column '{escape(head[dated])}' is a date", "write dates as 2016-07-01 13:00")
+            raise DatasetError(
+                f"{shown}: not every value of column '{escape(head[dated])}' is a date", "write dates as 2016-07-01 13:00"
+            )
     numeric = [place for place in range(len(head)) if place != dated]
     if not numeric:
         raise DatasetError(f"{shown}: no column of numbers", "give at least one beside the dates")
@@ -122,7 +124,9 @@ def _dates(column: Sequence[str]) -> Float64 | None:
     """Seconds of each date since an arbitrary moment, or None where no format reads them all."""
     for form in ("", *FORMATS):
         try:
-            read = [datetime.fromisoformat(field.strip()) if not form else datetime.strptime(field.strip(), form) for field in column]
+            read = [
+                datetime.fromisoformat(field.strip()) if not form else datetime.strptime(field.strip(), form) for field in column
+            ]
             return np.array([(moment - read[0]).total_seconds() for moment in read])
         except (ValueError, TypeError):  # TypeError: some with a time zone and some without
             continue

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from uhop_cli.arrays.types import Float64
 from uhop_cli.errors import SettingsError
-from uhop_cli.forecasting.series import Float64
 
 DRAWS = 2000
 CONFIDENCE = 0.95

@@ -12,11 +12,9 @@ import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from uhop_cli.arrays.types import Float64
 from uhop_cli.errors import SettingsError
-
-Float64 = NDArray[np.float64]
 
 MONTH = 30 * 24  # hours
 SHARES = (0.7, 0.1)  # of training and validation rows where nothing is published

@@ -10,12 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
+from uhop_cli.arrays.types import Float64, Int64
 from uhop_cli.errors import SettingsError
-from uhop_cli.forecasting.series import Float64
-
-Int64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
