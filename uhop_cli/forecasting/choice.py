@@ -68,7 +68,7 @@ def trials(
         if not block.scores.shape[1]:
             continue
         wrong = error[block.rows, :, block.channel]
-        known = np.isfinite(block.scores).any(axis=1)[:, None]
+        known = np.any(np.isfinite(block.scores), axis=1, keepdims=True)
         for beta in betas:
             found = memory.settings.weigh(block.scores, beta)
             for read_out in read_outs:

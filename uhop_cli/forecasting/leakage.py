@@ -32,7 +32,9 @@ def admissible(stored: Int64, queries: Int64, look_back: int, horizon: int, rule
     """
     ahead = queries[:, None] - stored[None, :]
     if rule == "past":
-        return ahead >= horizon
+        ended: Bool = ahead >= horizon
+        return ended
     if rule == "apart":
-        return np.abs(ahead) >= look_back + horizon
+        distant: Bool = np.abs(ahead) >= look_back + horizon
+        return distant
     raise SettingsError(f"there is no rule '{rule}'", "past or apart")

@@ -2,8 +2,8 @@
 
     y = W^T (x - m 1) + b + m 1,     m = mean(x) where centred, else 0
 
-with one W (L, H) and b (H,) for all series, the least-squares solution over all training windows of all series (Toner and Darlow 2024,
-arXiv 2403.14587). It has no seed, no learning rate and no epochs.
+with one W (L, H) and b (H,) for all series, the least-squares solution over all training windows of all series (Toner and Darlow
+2024, arXiv 2403.14587). It has no seed, no learning rate and no epochs.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ and what is read out with them is either of
     future       y_mem = mean x + sum_mu p_mu (y_mu - mean xi_mu),       y = (1 - g) y_model + g y_mem
     residual     r_mem = sum_mu p_mu (y_mu - model(xi_mu)),              y = y_model + g r_mem
 
-Nothing is trained and windows can be added at any time. g = 0 is the model itself, bit for bit. Values are read out as they are, not
-in units of each window's own deviation: one window that is nearly flat would otherwise blow up every forecast that sees it.
+Nothing is trained and windows can be added at any time. g = 0 is the model itself, bit for bit. Values are read out as they are,
+not in units of each window's own deviation: one window that is nearly flat would otherwise blow up every forecast that sees it.
 
 The idea of a memory that is plugged in without training is that of STanHop-Net (Wu et al. 2024, arXiv 2312.17346), which published
 neither code nor a definition; this definition is this project's.
@@ -129,6 +129,9 @@ class ForecastMemory:
         future: (C, M, H) float32.
         starts: (M,) first rows.
         residual: (C, M, H) float32, what the model got wrong; None where no model was given.
+
+    Raises:
+        SettingsError: arrays that do not fit each other.
     """
 
     settings: MemorySettings
@@ -137,13 +140,23 @@ class ForecastMemory:
     starts: Int64 = field(default_factory=lambda: np.zeros(0, np.int64))
     residual: Float32 | None = None
 
+    def __post_init__(self) -> None:
+        channels, count = self.past.shape[:2]
+        if count and (
+            self.past.shape != (channels, count, self.settings.look_back)
+            or self.future.shape != (channels, count, self.settings.horizon)
+            or self.starts.shape != (count,)
+            or (self.residual is not None and self.residual.shape != self.future.shape)
+        ):
+            raise SettingsError("windows, futures, residuals and starts of this memory do not fit each other")
+
     def __len__(self) -> int:
         return len(self.starts)
 
     @property
     def channels(self) -> int:
         """C."""
-        return self.past.shape[0]
+        return int(self.past.shape[0])
 
     def store(self, windows: Windows, model: Forecaster | None = None) -> ForecastMemory:
         """A memory that holds these windows too; nothing is fitted, and what was stored stays as it is.
@@ -196,7 +209,8 @@ class ForecastMemory:
 
     @cached_property
     def _changes(self) -> Float32:
-        return self.future - self.past.mean(axis=2, keepdims=True)
+        changes: Float32 = self.future - self.past.mean(axis=2, keepdims=True)
+        return changes
 
     @cached_property
     def _keys(self) -> Float32:
@@ -222,9 +236,9 @@ class ForecastMemory:
             allowed = None
             if starts is not None:
                 allowed = admissible(self.starts, starts[rows], settings.look_back, settings.horizon, rule)
-                if not allowed.any(axis=0).all():
-                    stored = allowed.any(axis=0)
-                    allowed = allowed[:, stored]
+                some: Bool = np.any(allowed, axis=0)
+                if not some.all():
+                    stored, allowed = some, allowed[:, some]
             keys = _unit(_by_channel(past[rows]))
             for channel in range(self.channels):
                 if allowed is not None and not allowed.shape[1]:
@@ -278,7 +292,8 @@ class ForecastMemory:
         return recall.values, recall
 
     def correct(self, past: Float64, prediction: Float64, starts: Int64 | None = None, rule: Rule = "past") -> Float64:
-        """A model's forecasts (N, H, C) of windows (N, L, C), corrected; unchanged, bit for bit, where g is 0 or nothing may be seen.
+        """A model's forecasts (N, H, C) of windows (N, L, C), corrected; unchanged, bit for bit, where g is 0 or nothing may be
+        seen.
 
         Raises:
             SettingsError: shapes that do not fit, an empty memory.

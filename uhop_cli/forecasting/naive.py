@@ -34,7 +34,8 @@ class LastValue:
 
 @dataclass(frozen=True)
 class MeanOfSeasons:
-    """y_h = (1/n) sum_{i=1}^{n} x_{L - i*season + 1 + (h-1) mod season}, over the last n seasons of the window; n = 1: seasonal naive.
+    """y_h = (1/n) sum_{i=1}^{n} x_{L - i*season + 1 + (h-1) mod season}, over the last n seasons of the window; n = 1: seasonal
+    naive.
 
     Raises:
         SettingsError: fewer than one season, and, when asked, a window shorter than the seasons.
@@ -52,5 +53,6 @@ class MeanOfSeasons:
         length = self.season * self.seasons
         if past.shape[1] < length:
             raise SettingsError(f"{self.seasons} seasons of {self.season} rows need a look-back of {length}, not {past.shape[1]}")
-        last = past[:, -length:].reshape(len(past), self.seasons, self.season, -1).mean(axis=1)
-        return last[:, np.arange(self.horizon) % self.season]
+        last: Float64 = past[:, -length:].reshape(len(past), self.seasons, self.season, -1).mean(axis=1)
+        future: Float64 = last[:, np.arange(self.horizon) % self.season]
+        return future

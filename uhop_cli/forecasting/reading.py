@@ -1,8 +1,8 @@
 """A series from a CSV file: the column of dates is found, and what cannot be forecast from is refused with its cure.
 
-A file is read as UTF-8, with a head line and comma, semicolon or tabulator between the fields. The first column that holds dates all
-the way down gives the time of each row; all others must be numbers. Rows must go forward in time. Where the step is constant but for
-gaps, the gaps are counted and said: windows then span them.
+A file is read as UTF-8, with a head line and comma, semicolon or tabulator between the fields. The first column that holds dates
+all the way down gives the time of each row; all others must be numbers. Rows must go forward in time. Where the step is constant
+but for gaps, the gaps are counted and said: windows then span them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def read_csv(path: str | Path, name: str | None = None, season: int | None = Non
         season: rows of one season; by default a day where the step divides one, 7 where it is a day, else 1.
 
     Raises:
-        DatasetError: missing, too large, not a table; a field that is missing or not a number; no two numeric rows; rows that do not
+        DatasetError: missing, too large, not a table; a field that is missing or not a number; no two numeric rows; rows that do
+        not
             go forward in time.
     """
     shown = escape(path)

@@ -1,8 +1,8 @@
 """How wrong forecasts are, window by window, and how sure a difference between two forecasters is.
 
 Errors are those of the field: the mean over horizon and series of the squared or absolute error, in units of the training rows'
-standard deviation. Neighbouring windows share almost all their values, so a difference is given with the interval of a paired moving
-block bootstrap (Künsch 1989): blocks of look-back + horizon windows are drawn, whole, with replacement.
+standard deviation. Neighbouring windows share almost all their values, so a difference is given with the interval of a paired
+moving block bootstrap (Künsch 1989): blocks of look-back + horizon windows are drawn, whole, with replacement.
 """
 
 from __future__ import annotations

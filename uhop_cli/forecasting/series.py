@@ -1,9 +1,9 @@
 """A multivariate time series, the parts it is split into, and its scale.
 
 Rows are moments, columns are series: values (T, C). A split takes training, validation and test rows from the beginning, in this
-order, so that nothing later than a row is ever used to forecast it; the scale is the mean and the standard deviation of the training
-rows alone. Splits of the published sets: 12/4/4 months of ETT, 28/10/10 months of WTH, with months of 30 days (Zhou et al. 2021,
-arXiv 2012.07436); every other series .7/.1/.2.
+order, so that nothing later than a row is ever used to forecast it; the scale is the mean and the standard deviation of the
+training rows alone. Splits of the published sets: 12/4/4 months of ETT, 28/10/10 months of WTH, with months of 30 days (Zhou et
+al. 2021, arXiv 2012.07436); every other series .7/.1/.2.
 """
 
 from __future__ import annotations

@@ -1,20 +1,21 @@
 """A memory for sudden events: what a model missed the last time it was surprised in the same way.
 
-At a moment t the key is the frozen model's own error over the last S rows, that of the forecast issued S rows ago, and the value what
-the forecast issued at t then missed. An event is taken to have one shape f in all C series and an amplitude of its own, of either
-sign, in each. With E (S, C) the error, whitened by the calm errors,
+At a moment t the key is the frozen model's own error over the last S rows, that of the forecast issued S rows ago, and the value
+what the forecast issued at t then missed. An event is taken to have one shape f in all C series and an amplitude of its own, of
+either sign, in each. With E (S, C) the error, whitened by the calm errors,
 
     E = Sigma^{-1/2} e D^{-1},        Sigma = covariance over time of the calm errors e D^{-1},  D = their deviation in each series
 
 an entry is the shape u_i, the first left singular vector of its E, and the continuation v_i that fits what was missed best in all
-series: v_i = sum_c a_c m_c / sum_c a_c^2 with a = u_i^T E and m = missed D^{-1}. A new error is explained by entry i with the evidence
-of science's K.8 (profiled over the amplitude and the noise level of each series), and there is a null slot, "nothing like it is stored":
+series: v_i = sum_c a_c m_c / sum_c a_c^2 with a = u_i^T E and m = missed D^{-1}. A new error is explained by entry i with the
+evidence of science's K.8 (profiled over the amplitude and the noise level of each series), and there is a null slot, "nothing like
+it is stored":
 
     Lambda_i = -(S/2) sum_c ln(1 - cos^2(u_i, E_c)),      p = softmax(beta * (Lambda_1, .., Lambda_K, Lambda_0))
     y = y_model + (sum_i p_i v_i u_i^T E) D
 
-The null's share adds nothing. The gate leaves the forecast as it is where ||E|| is below a quantile of the calm ones. Without entries,
-and below the gate, the model's forecast comes back bit for bit.
+The null's share adds nothing. The gate leaves the forecast as it is where ||E|| is below a quantile of the calm ones. Without
+entries, and below the gate, the model's forecast comes back bit for bit.
 """
 
 from __future__ import annotations
@@ -106,7 +107,8 @@ class Calm:
 
     def whitened(self, errors: Float64) -> Float64:
         """E = Sigma^{-1/2} e D^{-1} of errors (N, S, C)."""
-        return np.matmul(self.whitening, errors / self.deviation)
+        whitened: Float64 = np.matmul(self.whitening, errors / self.deviation)
+        return whitened
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,8 @@ class SurpriseMemory:
         null = np.full((len(evidence.log_odds), 1), settings.null)
         weights = Separation.parse(settings.separation)(settings.beta * np.concatenate([evidence.log_odds, null], axis=1))
         explained = (weights[:, :-1, None] * evidence.projections).transpose(0, 2, 1) @ self.values
-        return explained.transpose(0, 2, 1) * self.calm.deviation
+        correction: Float64 = explained.transpose(0, 2, 1) * self.calm.deviation
+        return correction
 
     def surprised(self, size: Float64) -> Bool:
         """Which sizes ||E|| (n,) pass the gate."""
@@ -220,4 +223,5 @@ class SurpriseMemory:
 
 
 def _size(whitened: Float64) -> Float64:
-    return np.linalg.norm(whitened, axis=(1, 2))
+    size: Float64 = np.linalg.norm(whitened, axis=(1, 2))
+    return size

@@ -58,7 +58,9 @@ def prices(
     after = [_ratios(store, moments, betas, nulls, gates) for store, moments in zip(stores, events, strict=True)]
     still = [_ratios(store, calm, betas, nulls, gates) for store in stores]
     return [
-        Price(*setting, float(np.mean([ratios[setting] for ratios in after])), float(np.mean([ratios[setting] for ratios in still])))
+        Price(
+            *setting, float(np.mean([ratios[setting] for ratios in after])), float(np.mean([ratios[setting] for ratios in still]))
+        )
         for setting in product(betas, nulls, gates)
     ]
 

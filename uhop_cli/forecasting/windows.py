@@ -45,12 +45,12 @@ class Windows:
     @property
     def look_back(self) -> int:
         """L."""
-        return self.past.shape[1]
+        return int(self.past.shape[1])
 
     @property
     def horizon(self) -> int:
         """H."""
-        return self.future.shape[1]
+        return int(self.future.shape[1])
 
     def sample(self, count: int, seed: int = 0) -> Windows:
         """At most `count` of the windows, drawn without replacement, in their order.

@@ -1,8 +1,8 @@
 """Sudden events put into a calm series: shapes, draws, and the rows around an event.
 
 An event begins at its onset and adds a * f(u) to the series, u rows after it, with an amplitude a for each series: a common sign, a
-size of 1.5 to 3 training standard deviations, and a share of it from .5 to 1 for each series. The shapes recur, which is what a memory
-of events needs; settings are chosen on shapes that the test does not have.
+size of 1.5 to 3 training standard deviations, and a share of it from .5 to 1 for each series. The shapes recur, which is what a
+memory of events needs; settings are chosen on shapes that the test does not have.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Sudden events put into a series: what a frozen model, a memory of earlier events and a refit with them make of new ones.
 
-Stored events lie in the training rows, validation events in the validation rows, test events in the test rows, each alone in its own
-copy of the rows around it. The model is fitted on the calm training rows and stays as it is; the refit control has the same stored
-events as further windows of its regression. Settings of the memory are chosen on validation events whose shapes the test does not
-have, with a store of such shapes.
+Stored events lie in the training rows, validation events in the validation rows, test events in the test rows, each alone in its
+own copy of the rows around it. The model is fitted on the calm training rows and stays as it is; the refit control has the same
+stored events as further windows of its regression. Settings of the memory are chosen on validation events whose shapes the test
+does not have, with a store of such shapes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from uhop_cli.arrays.types import Float64
 from uhop_cli.errors import SettingsError
-from uhop_cli.forecasting.events import Event, Shape, draw
+from uhop_cli.experiments.forecasts.events import Event, Shape, draw
 from uhop_cli.forecasting.linear import Linear, NormalEquations
 from uhop_cli.forecasting.moments import Moments, moments
 from uhop_cli.forecasting.naive import Forecaster
