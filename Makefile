@@ -8,12 +8,11 @@ DEMO := build/demo
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: setup test lint types check acceptance benchmark demo docs
+.PHONY: help setup demo test lint types check docs acceptance benchmark stress
 .DEFAULT_GOAL := help
 
-.PHONY: help
 help:
-	@echo 'make setup | demo | test | lint | types | check | docs | acceptance | benchmark'
+	@echo 'make setup | demo | test | lint | types | check | docs | acceptance | benchmark | stress'
 
 setup:
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -30,6 +29,7 @@ test: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 types: $(INSTALLED)
 	$(BIN)/mypy
@@ -60,7 +60,6 @@ benchmark: $(INSTALLED)
 	$(BIN)/python -m pytest tests/benchmarks -s
 
 # Hostile input, kills, faults and concurrent commands (SECURITY.md). Takes an hour; DATA names the folder of the data sets.
-.PHONY: stress
 DATA ?= $(UHOP_DATA_DIR)
 stress: $(INSTALLED)
 	status=0; \

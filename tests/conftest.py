@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shapes import check_shapes
 from uhop_cli.images.patterns import PatternSpec, to_vectors
 from uhop_cli.kernel.feature_map import KernelFamily
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.memory import Memory, Originals
+
+check_shapes()
 
 MakeMemory = Callable[..., Memory]
 

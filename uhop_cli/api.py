@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uhop_cli.arrays.device import resolve_device
-from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, UInt8
 from uhop_cli.errors import SettingsError
 from uhop_cli.images.patterns import PatternSpec
@@ -20,7 +19,7 @@ from uhop_cli.progress import OnProgress
 from uhop_cli.querying.answer import Answer, joined
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import RetrievalSettings
-from uhop_cli.storing.assemble import learn_memory
+from uhop_cli.storing.assemble import Draft, learn_memory
 from uhop_cli.storing.settings import StoreSettings
 
 
@@ -43,7 +42,6 @@ def learn(
         SettingsError: the array is of another form, or there is no image in it.
     """
     pixels = _pixels(images)
-    settings = settings or StoreSettings()
     labels = [str(index) for index in range(len(pixels))] if names is None else list(names)
     if len(labels) != len(pixels):
         raise SettingsError(f"{len(labels)} names for {len(pixels)} images")
@@ -53,8 +51,8 @@ def learn(
     first = np.unique(rows, return_index=True)[1]
     entries = Entries.build([label.encode() for label in labels], rows, digests, [image.nbytes for image in pixels])
     height, width, channels = pixels.shape[1:]
-    memory, _, _ = learn_memory(pixels[first], PatternSpec(width, height, channels), entries, settings, progress=progress)
-    return memory
+    draft = Draft(PatternSpec(width, height, channels), pixels[first], entries)
+    return learn_memory(draft, settings or StoreSettings(), progress=progress).memory
 
 
 def retrieve(
@@ -88,11 +86,8 @@ def retrieve(
     rows = np.asarray(rows / np.float32(255) if rows.dtype == np.uint8 else rows, np.float32)
     mask = None if visible is None else visible.reshape(len(queries), -1)
     flop = 2.0 * len(rows) * len(memory) * memory.spec.dim * 10
-    retriever = Retriever(memory, settings or RetrievalSettings(), resolve_device(device, flop))
-    retriever.expected = len(rows)
-    together = len(rows) if retriever.separation.by_place else retriever.batch
-    parts = list(chunks(len(rows), together))
-    answers = [retriever.retrieve(rows[part], None if mask is None else mask[part], trace=trace) for part in parts]
+    retriever = Retriever(memory, settings, resolve_device(device, flop), features_expected=len(rows))
+    answers = [answer for _, answer in retriever.batches(rows, mask, trace=trace)]
     return answers[0] if len(answers) == 1 else joined(answers)
 
 

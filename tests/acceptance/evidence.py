@@ -26,6 +26,7 @@ from uhop_cli.errors import DatasetError
 from uhop_cli.experiments.data.datasets import load
 from uhop_cli.images.patterns import to_vectors
 from uhop_cli.memory.memory import Memory
+from uhop_cli.querying.by_similarity import pattern_lengths
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.storing.settings import StoreSettings
 
@@ -96,7 +97,7 @@ def measure(
     """Top-1 by evidence and by un-learned cosine, and which models answered."""
     memory = retriever.memory
     right, plain, models = [], [], Counter[str]()
-    lengths = np.asarray(retriever.lengths)
+    lengths = np.asarray(pattern_lengths(retriever.bank))
     damaged = corruption(to_vectors(memory.patterns[rows]), memory.spec, seed).patterns
     damaged = clipped(damaged) if clip8 else damaged
     step = min(retriever.batch, 32)

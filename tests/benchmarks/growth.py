@@ -27,7 +27,8 @@ from uhop_cli.arrays.threads import chunks, one_blas_thread
 from uhop_cli.corruption.corruption import parse
 from uhop_cli.memory.file.reader import load
 from uhop_cli.progress import Progress
-from uhop_cli.querying.retriever import CONVINCING, Retriever
+from uhop_cli.querying.by_evidence import CONVINCING, ByEvidence
+from uhop_cli.querying.retriever import Retriever
 from uhop_cli.storing.store import store
 
 FIGURES = Path(__file__).resolve().parents[2] / "docs" / "figures"
@@ -110,20 +111,22 @@ def ask(path: Path, queries: int, rounds: int) -> None:
     """Times of one query, and the share of damaged copies that are found."""
     memory = load(path)
     retriever = Retriever(memory)
+    evidence = retriever.strategy
+    assert isinstance(evidence, ByEvidence)
     rng = np.random.default_rng(1)
     rows = np.sort(rng.choice(len(memory), min(queries, len(memory)), replace=False))
     truth = unit_rows(memory.patterns[rows])
     one = parse("mask:0.5")(truth[:1], memory.spec, 0).patterns
     _, _, peak = watched(lambda: retriever.retrieve(one))
     times: dict[str, Callable[[], Any]] = {"query": lambda: retriever.retrieve(one).ranking(0, 1)}
-    if retriever.shortlist is not None:
+    if evidence.shortlist is not None:
         codes, width = memory.compact, len(memory.compact)
-        column, shortlist = np.ones(width, np.float32), retriever.shortlist
+        column, shortlist = np.ones(width, np.float32), evidence.shortlist
         listed = shortlist(one)
         times |= {
             "bare product over the codes": lambda: column @ codes,
             "shortlist": lambda: _alone(lambda: shortlist(one)),
-            "shortlist examined": lambda: _alone(lambda: retriever._among(one, listed[0], False)),
+            "shortlist examined": lambda: _alone(lambda: evidence.among(one, listed[0])),
         }
     best = dict.fromkeys(times, float("inf"))
     for _ in range(rounds):
@@ -134,9 +137,9 @@ def ask(path: Path, queries: int, rounds: int) -> None:
             best[name] = min(best[name], time.perf_counter() - started)
     figures: dict[str, Any] = {f"ms, {name}": round(1e3 * seconds, 2) for name, seconds in best.items()}
     record(len(memory), **figures, query_gigabytes=round(peak, 3))
-    for label in (*PROMISED, *OTHERS) if retriever.shortlist is not None else ():
+    for label in (*PROMISED, *OTHERS) if evidence.shortlist is not None else ():
         damaged = parse(label)(truth, memory.spec, 0).patterns
-        record(len(memory), **{label: accuracy(retriever, damaged, rows, to_the_end=label in PROMISED)})
+        record(len(memory), **{label: accuracy(evidence, damaged, rows, to_the_end=label in PROMISED)})
 
 
 def _alone(work: Callable[[], Any]) -> None:
@@ -145,23 +148,23 @@ def _alone(work: Callable[[], Any]) -> None:
         work()
 
 
-def accuracy(retriever: Retriever, damaged: np.ndarray, rows: np.ndarray, *, to_the_end: bool) -> dict[str, float]:
+def accuracy(evidence: ByEvidence, damaged: np.ndarray, rows: np.ndarray, *, to_the_end: bool) -> dict[str, float]:
     """Shares on the shortlist, convincing there, right there, wrong though convincing; and right in the end.
 
     `to_the_end` also makes the pass over all memories, for every query whose answer is not convincing and, as a bound of what that
     pass alone could reach, for those that are wrong.
     """
-    assert retriever.shortlist is not None
-    lists = retriever.shortlist(damaged)
-    first = [retriever._among(query[None], listed, False) for query, listed in zip(damaged, lists, strict=True)]
+    assert evidence.shortlist is not None
+    lists = evidence.shortlist(damaged)
+    first = [evidence.among(query[None], listed) for query, listed in zip(damaged, lists, strict=True)]
     right = np.array([answer.ranking(0, 1)[0] == row for answer, row in zip(first, rows, strict=True)])
     sure = np.array([answer.confidence is not None and answer.confidence[0] >= CONVINCING for answer in first])
     shares: dict[str, float] = {}
     if to_the_end:
         doubtful = np.flatnonzero(~(sure & right))
         exhaustive = right.copy()
-        for part in chunks(len(doubtful), min(retriever.batch, TOGETHER)):
-            answer = retriever._answer(damaged[doubtful[part]], None, False)
+        for part in chunks(len(doubtful), min(evidence.budget.batch, TOGETHER)):
+            answer = evidence.among_all(damaged[doubtful[part]])
             exhaustive[doubtful[part]] = [answer.ranking(i, 1)[0] == rows[place] for i, place in enumerate(doubtful[part])]
         shares = {
             "right in the end": float(np.where(sure, right, exhaustive).mean()),

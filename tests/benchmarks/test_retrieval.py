@@ -23,8 +23,7 @@ FIRST, LATER = "uhop: fixed kernel, first batch", "uhop: fixed kernel, later bat
 
 def answering(memory: Memory, queries: np.ndarray, **settings: Any) -> Callable[[], list[int]]:
     """Everything from the query to the names and the pictures of the best memories."""
-    retriever = Retriever(memory, RetrievalSettings(steps=1, **settings))
-    retriever.expected = len(queries)
+    retriever = Retriever(memory, RetrievalSettings(steps=1, **settings), features_expected=len(queries))
 
     def work() -> list[int]:
         best: list[int] = []

@@ -13,6 +13,8 @@ from uhop_cli.errors import MemoryFileError
 from uhop_cli.evidence.statistics import Statistics
 from uhop_cli.images.patterns import PatternSpec, to_vectors
 from uhop_cli.memory.memory import Memory
+from uhop_cli.querying.by_evidence import ByEvidence
+from uhop_cli.querying.by_similarity import BySimilarity
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import RetrievalSettings
 
@@ -62,9 +64,11 @@ def test_features_at_hand_give_the_same_answers(similarity: str, beta: Any) -> N
     asked = to_vectors(memory.patterns) + rng.normal(0, 0.05, (40, 192)).astype(np.float32)
     retriever = Retriever(memory, RetrievalSettings(similarity=similarity, beta=beta, steps=3))
     first = retriever.retrieve(asked[:5])
-    assert "_features" not in vars(retriever)
+    assert isinstance(retriever.strategy, BySimilarity)
+    assert retriever.strategy.features is None
     later = retriever.retrieve(asked)
-    assert retriever._features.shape == (20, 40)
+    assert retriever.strategy.features is not None
+    assert retriever.strategy.features.shape == (20, 40)
     np.testing.assert_allclose(later.weights[:5], first.weights, atol=1e-4)
     np.testing.assert_allclose(later.pictures[:, :5], first.pictures, atol=1e-4)
     assert first.energies is not None
@@ -79,11 +83,13 @@ def test_evidence_with_features_at_hand_is_the_same() -> None:
     memory = replace(memory, kernel=small, statistics=None)
     asked = to_vectors(memory.patterns) + rng.normal(0, 0.05, (40, 192)).astype(np.float32)
     asked[::2] = np.clip(asked[::2] + 0.3, 0, 1)
-    plain, expecting = Retriever(memory), Retriever(memory)
-    expecting.expected = 40
+    plain, expecting = Retriever(memory), Retriever(memory, features_expected=40)
+    assert isinstance(plain.strategy, ByEvidence)
+    assert isinstance(expecting.strategy, ByEvidence)
     first, second = plain.retrieve(asked[:10]), expecting.retrieve(asked[:10])
-    assert "_examiner_with_features" not in vars(plain)
-    features = expecting._examiner_with_features.features
+    assert plain.strategy._with_features is None
+    assert expecting.strategy._with_features is not None
+    features = expecting.strategy._with_features.features
     assert features is not None
     assert features.shape == (20, 40)
     np.testing.assert_allclose(second.scores, first.scores, rtol=1e-3, atol=0.05)
@@ -91,26 +97,44 @@ def test_evidence_with_features_at_hand_is_the_same() -> None:
     alone = expecting.retrieve(asked[:1])  # few queries read the pixels
     np.testing.assert_allclose(alone.scores[0], first.scores[0], rtol=1e-3, atol=0.05)
     later = plain.retrieve(asked)
-    assert "_examiner_with_features" in vars(plain)
+    assert plain.strategy._with_features is not None
     np.testing.assert_allclose(later.scores[:10], first.scores, rtol=1e-3, atol=0.05)
     assert later.weights.argmax(axis=1).tolist() == list(range(40))
 
 
-def test_features_that_do_not_fit_or_do_not_pay_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_memory_with_codes_is_examined_without_features() -> None:
     memory = learn(np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8))
-    full = Retriever(memory)
-    full.expected = 10**6
-    assert full._features_pay(2) is (2 * memory.kernel.feature_dim <= 192)
     small = replace(memory.kernel, weight=memory.kernel.weight[:20], gains=memory.kernel.gains[:, :20])
-    retriever = Retriever(replace(memory, kernel=small))
-    retriever.expected = 10**6
-    assert retriever._features_pay(2)
-    coded = Retriever(replace(memory, kernel=small, statistics=None, compact=np.zeros((2, 40), np.float32)))
-    coded.expected = 10**6
-    coded._by_evidence(to_vectors(memory.patterns))
-    assert "_examiner_with_features" not in vars(coded)
-    monkeypatch.setattr("uhop_cli.querying.retriever.available_memory", lambda: 4 * 20 * 40 * 4 - 1)
-    assert not retriever._features_pay(2)
+    coded = Retriever(
+        replace(memory, kernel=small, statistics=None, compact=np.zeros((2, 40), np.float32)), features_expected=10**6
+    )
+    assert isinstance(coded.strategy, ByEvidence)
+    coded.strategy.among_all(to_vectors(memory.patterns))
+    assert coded.strategy._with_features is None
+
+
+def test_batches_are_those_answers_in_order(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = to_vectors(memory.patterns)
+    visible = np.ones(asked.shape, np.bool_)
+    visible[:, ::3] = False
+    monkeypatch.setattr(Retriever, "batch", 2)
+    for seen in (None, visible):
+        retriever = Retriever(memory)
+        parts = list(retriever.batches(asked, seen))
+        assert [part for part, _ in parts] == [slice(0, 2), slice(2, 4), slice(4, 5)]
+        whole = retriever.retrieve(asked, seen)
+        found = np.concatenate([answer.weights for _, answer in parts])
+        np.testing.assert_allclose(found, whole.weights, atol=1e-5)
+    by_place = Retriever(memory, RetrievalSettings(similarity="kernel", separation="window:2"))
+    assert [part for part, _ in by_place.batches(asked)] == [slice(0, 5)]
+
+
+def test_the_papers_memories_are_asked_by_their_raw_kernel(memory: Memory) -> None:
+    paper = replace(memory, record={"retrieval": "paper"})
+    assert paper.raw_features
+    assert not memory.raw_features
+    assert Retriever(paper).retrieve(queries(paper)).kernels == ("raw kernel", "raw kernel")
+    assert Retriever(paper, RetrievalSettings(similarity="kernel")).retrieve(queries(paper)).kernels == ("kernel", "kernel")
 
 
 @pytest.mark.parametrize("side", [8, 32])

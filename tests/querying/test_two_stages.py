@@ -13,7 +13,7 @@ from uhop_cli.evidence import codes as compact
 from uhop_cli.evidence import statistics
 from uhop_cli.memory.file.reader import load, save, verify
 from uhop_cli.memory.memory import Memory
-from uhop_cli.querying import retriever as retriever_module
+from uhop_cli.querying import by_evidence
 from uhop_cli.querying.restorer import Restorer
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import RetrievalSettings
@@ -49,7 +49,7 @@ def test_both_stages_name_the_same_memory_as_the_whole_pass(
     rows = memory.patterns[:12].reshape(12, -1) / np.float32(255)
     queries = (rows + rng.normal(0, 0.2, rows.shape)).astype(np.float32)
     queries[6:, : rows.shape[1] // 2] = 0.5
-    monkeypatch.setattr(retriever_module, "CONVINCING", convincing)
+    monkeypatch.setattr(by_evidence, "CONVINCING", convincing)
     monkeypatch.setattr(compact.Shortlist.__call__, "__defaults__", (30,))
     short = Retriever(memory)
     answer = short.retrieve(queries)

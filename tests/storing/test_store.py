@@ -75,7 +75,7 @@ def test_duplicates_are_stored_once_with_all_their_names(images: Path, tmp_path:
 def test_unreadable_files_are_named_with_a_reason_and_the_rest_is_stored(images: Path, tmp_path: Path) -> None:
     (images / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnot really")
     report = store([images], tmp_path / "m.safetensors")
-    assert [item.path for item in report.skipped] == ["images/broken.png"]
+    assert [item.shown for item in report.skipped] == ["images/broken.png"]
     assert report.skipped[0].reason
     assert "\n" not in report.skipped[0].reason
     assert report.stored == 9

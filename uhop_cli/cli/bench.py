@@ -173,16 +173,19 @@ def _table(title: str, table: Summary, output: Output) -> None:
 
 
 def _write(out: Path, bench: Bench, record: dict[str, object], output: Output) -> None:
+    from uhop_cli.experiments.bench import pictures
     from uhop_cli.experiments.grids.catalogue import methods_of, select
-    from uhop_cli.experiments.results import contact_sheets as sheet
-    from uhop_cli.experiments.results import plots, report
+    from uhop_cli.experiments.results import contact_sheets, plots, report
     from uhop_cli.files.names import escape
 
     figures: list[str] = []
     for experiment in select(bench.config.experiments):
         if plots.available():
             figures += plots.draw(out, bench.journal.rows, experiment, bench.dataset.name)
-        figures += sheet.draw(out, bench, experiment, methods_of(experiment, bench.config))
+        condition = contact_sheets.shown(experiment.conditions(bench.config, bench.dataset))
+        if condition is not None:
+            answers = pictures(bench, condition, methods_of(experiment, bench.config), contact_sheets.PICTURES)
+            figures += contact_sheets.draw(out, bench.dataset.spec, experiment, condition, answers)
     if not plots.available():
         output.note("no figures without matplotlib: pip install 'uhop-cli[plot]'")
     report.write(out, bench.journal, record, [name for name in figures if name.endswith(".png")])

@@ -127,7 +127,7 @@ def query(
         originals=originals, trace=compare is not None, seed=seed, device=device,
         retrieval=RetrievalSettings(steps, beta, separation, similarity),  # type: ignore[arg-type]  # their checks convert
     )  # fmt: skip
-    restorer = Restorer(memory, settings)
+    restorer = Restorer(memory, settings, expected=len(found))
     if device == "auto" and restorer.device.kind != "cpu":
         screen.note(f"running on {restorer.device.kind}")
     if show and os.environ.get("NO_COLOR"):

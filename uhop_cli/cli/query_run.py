@@ -73,7 +73,6 @@ class Session:
         from uhop_cli.progress import Progress
 
         self.several = len(found) > 1
-        self.restorer.retriever.expected = len(found)
         with self.screen.progress() as progress, ThreadPoolExecutor(decoding_threads()) as pool:
             for start in range(0, len(found), TOGETHER):
                 self._batch(found[start : start + TOGETHER], pool)

@@ -40,8 +40,13 @@ class Skipped(NamedTuple):
     path: Path
     shown: str
     reason: str
-    hint: str | None
-    ignored: bool
+    hint: str | None = None
+    ignored: bool = False
+
+    @property
+    def why(self) -> str:
+        """Reason and cure in one line."""
+        return self.reason if self.hint is None else f"{self.reason}: {self.hint}"
 
 
 class _Leave(Exception):

@@ -76,6 +76,11 @@ class Memory:
         """M, the number of patterns."""
         return int(self.patterns.shape[0])
 
+    @property
+    def raw_features(self) -> bool:
+        """Whether retrieval is that of the paper's protocol: <W x, W xi>, features not divided by their lengths (U-Hop eq. 2.1)."""
+        return self.record.get("retrieval") == "paper"
+
     def name(self, row: int) -> bytes:
         """The first of the names of the pattern in `row`."""
         return self.entries.name(int(self.entries.first_files[row]))

@@ -8,22 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from uhop_cli.arrays.library import to_numpy
+from uhop_cli.arrays.library import Array, to_numpy
 from uhop_cli.arrays.operations import topk
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
-from uhop_cli.retrieval.dynamics import Trajectory
+from uhop_cli.retrieval.dynamics import run
+from uhop_cli.retrieval.models import Model
+from uhop_cli.retrieval.pattern_matrix import Bank
 
 RANKED = 64  # best scores among which the weights decide the order
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """Answers to Q queries.
 
     Attributes:
         weights: (Q, M) of the last step; with `rows`, (Q, S).
         scores: what the weights were made of, larger = closer; of the same shape.
-        pictures: (T, Q, d), as in `Trajectory`.
+        pictures: (T, Q, d), as in `retrieval.dynamics.Trajectory`.
         energies: (T, Q) or None.
         steps, converged: (Q,).
         kernels: which kernel answered each query.
@@ -65,17 +67,17 @@ class Answer:
         places = topk(self.scores[query], size)[1]
         one = slice(query, query + 1)
         return Answer(
-            self.weights[one, places],
-            self.scores[one, places],
-            self.pictures[:, one],
-            None if self.energies is None else self.energies[:, one],
-            self.steps[one],
-            self.converged[one],
-            self.kernels[one],
-            self.map,
-            self.monotone,
-            None if self.confidence is None else self.confidence[one],
-            places[None] if self.rows is None else self.rows[one, places],
+            weights=self.weights[one, places],
+            scores=self.scores[one, places],
+            pictures=self.pictures[:, one],
+            energies=None if self.energies is None else self.energies[:, one],
+            steps=self.steps[one],
+            converged=self.converged[one],
+            kernels=self.kernels[one],
+            map=self.map,
+            monotone=self.monotone,
+            confidence=None if self.confidence is None else self.confidence[one],
+            rows=places[None] if self.rows is None else self.rows[one, places],
         )
 
 
@@ -92,32 +94,51 @@ def joined(parts: Sequence[Answer]) -> Answer:
         return np.concatenate(arrays, axis)
 
     return Answer(
-        whole("weights"),
-        whole("scores"),
-        whole("pictures", 1),
-        whole("energies", 1),
-        whole("steps"),
-        whole("converged"),
-        tuple(name for part in parts for name in part.kernels),
-        parts[0].map,
-        parts[0].monotone,
-        whole("confidence"),
-        whole("rows"),
+        weights=whole("weights"),
+        scores=whole("scores"),
+        pictures=whole("pictures", 1),
+        energies=whole("energies", 1),
+        steps=whole("steps"),
+        converged=whole("converged"),
+        kernels=tuple(name for part in parts for name in part.kernels),
+        map=parts[0].map,
+        monotone=parts[0].monotone,
+        confidence=whole("confidence"),
+        rows=whole("rows"),
     )
 
 
-def answer_of(trajectory: Trajectory, kernels: tuple[str, ...], confidence: Float32 | None, rows: Int64 | None = None) -> Answer:
-    """The answer that a trajectory is."""
+def answer_from(
+    model: Model,
+    bank: Bank,
+    queries: Array,
+    *,
+    kernels: tuple[str, ...] | None = None,
+    confidence: Float32 | None = None,
+    steps: int | None = None,
+    clamp: tuple[Array, Array] | None = None,
+    trace: bool = False,
+    rows: Int64 | None = None,
+) -> Answer:
+    """What a model makes of queries (Q, d), which lie where the bank does.
+
+    Args:
+        kernels: which kernel answers each query; by default the model for all.
+        confidence: (Q,) in the answers.
+        steps, clamp, trace: as in `retrieval.dynamics.run`.
+        rows: (1, S) the memories that the bank holds; None: all.
+    """
+    trajectory = run(model, bank, queries, steps=steps, clamp=clamp, trace=trace)
     return Answer(
-        to_numpy(trajectory.weights),
-        to_numpy(trajectory.scores),
-        trajectory.pictures,
-        trajectory.energies,
-        trajectory.steps,
-        trajectory.converged,
-        kernels,
-        trajectory.map,
-        trajectory.monotone,
-        confidence,
-        rows,
+        weights=to_numpy(trajectory.weights),
+        scores=to_numpy(trajectory.scores),
+        pictures=trajectory.pictures,
+        energies=trajectory.energies,
+        steps=trajectory.steps,
+        converged=trajectory.converged,
+        kernels=kernels or (trajectory.map,) * int(queries.shape[0]),
+        map=trajectory.map,
+        monotone=trajectory.monotone,
+        confidence=confidence,
+        rows=rows,
     )

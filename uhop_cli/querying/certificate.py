@@ -25,7 +25,7 @@ def promises(memory: Memory) -> dict[str, Any]:
     over a sample, against all others.
     """
     count, kernel = len(memory), memory.kernel
-    raw = memory.record.get("retrieval") == "paper"  # the paper's kernel does not normalise its features
+    raw = memory.raw_features  # the paper's kernel does not normalise its features
     rows = None if count <= ALL else np.sort(np.random.default_rng(0).choice(count, SAMPLE, replace=False))
     found = guarantees(
         to_vectors(memory.patterns), kernel.weight, similarity="kernel" if raw else "kernel-cosine", beta=memory.beta, memories=rows
@@ -64,7 +64,7 @@ def certified_radius(memory: Memory, row: int, alpha: float | None, beta: float,
     kernel = memory.kernel
     if 4.0 * len(memory) * kernel.pattern_dim * kernel.feature_dim > flop:
         return None
-    raw = memory.record.get("retrieval") == "paper"
+    raw = memory.raw_features
     sparse = alpha is not None and alpha > 1
     found = guarantees(
         unit_rows(memory.patterns),

@@ -11,7 +11,6 @@ import numpy as np
 
 from uhop_cli.arrays.device import resolve_device
 from uhop_cli.arrays.operations import unit_rows
-from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Float32
 from uhop_cli.errors import ImageError
 from uhop_cli.files.names import escape
@@ -37,15 +36,16 @@ class Restorer:
     Args:
         memory: a memory, or the path of a memory file.
         settings: what to do with every query.
+        expected: how many queries will come, where that is known.
     """
 
-    def __init__(self, memory: Memory | str | Path, settings: QuerySettings | None = None) -> None:
+    def __init__(self, memory: Memory | str | Path, settings: QuerySettings | None = None, *, expected: int = 0) -> None:
         self.settings = settings or QuerySettings()
         self.path = None if isinstance(memory, Memory) else Path(memory)
         self.memory = memory if isinstance(memory, Memory) else load(memory)
         flop = 2.0 * len(self.memory) * self.memory.spec.dim * 10
         self.device = resolve_device(self.settings.device, flop)
-        self.retriever = Retriever(self.memory, self.settings.retrieval, self.device)
+        self.retriever = Retriever(self.memory, self.settings.retrieval, self.device, features_expected=expected)
         self._radii: dict[int, float | None] = {}
 
     def prepare(self, source: str | Path | bytes | Image, name: str | None = None) -> Query:
@@ -87,12 +87,12 @@ class Restorer:
         results: list[Restoration | None] = [None] * len(queries)
         for masked in (False, True):
             chosen = [index for index, query in enumerate(queries) if (query.visible is not None) == masked]
-            for rows in chunks(len(chosen), self.retriever.batch):  # asked once: what fits changes from one moment to the next
-                part = chosen[rows]
-                patterns = np.stack([queries[index].pattern for index in part])
-                visible = np.stack([queries[index].visible for index in part]) if masked else None  # type: ignore[misc]
-                answer = self.retriever.retrieve(patterns, visible, trace=self.settings.trace)
-                for place, index in enumerate(part):
+            if not chosen:
+                continue
+            patterns = np.stack([queries[index].pattern for index in chosen])
+            visible = np.stack([queries[index].visible for index in chosen]) if masked else None  # type: ignore[misc]
+            for part, answer in self.retriever.batches(patterns, visible, trace=self.settings.trace):
+                for place, index in enumerate(chosen[part]):
                     results[index] = self._restoration(queries[index], answer, place)
         return [result for result in results if result is not None]
 
@@ -151,9 +151,7 @@ class Restorer:
     def _inside_radius(self, query: Query, match: Match) -> bool | None:
         """Whether the query is so close to its match that the plain kernel is certain to retrieve it; None for another model."""
         settings = self.settings.retrieval
-        plain = settings.similarity == "kernel" or (
-            settings.similarity == "auto" and self.memory.record.get("retrieval") == "paper"
-        )
+        plain = settings.similarity == "kernel" or (settings.similarity == "auto" and self.memory.raw_features)
         if not plain or query.visible is not None:
             return None
         if match.row not in self._radii:

@@ -32,6 +32,11 @@ class RetrievalSettings:
     separation: str = "softmax"
     similarity: str = "auto"
 
+    @property
+    def limit(self) -> int | None:
+        """T; None: as many steps as it takes to a fixed point."""
+        return None if self.steps == "auto" else self.steps
+
     def __post_init__(self) -> None:
         Separation.parse(self.separation)
         if self.similarity not in SIMILARITY_NAMES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 import numpy as np
@@ -14,65 +14,65 @@ from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.memory import Memory, Originals
 from uhop_cli.progress import OnProgress
-from uhop_cli.storing.learn import Learned, learn, loss_of, margins, separation_loss
+from uhop_cli.retrieval.inverse_temperature import auto_beta
+from uhop_cli.storing.learn import Learned, learn, loss_of, margins, separation, separation_loss
 from uhop_cli.storing.record import stage1_of
 from uhop_cli.storing.self_test import SelfTest, self_test
 from uhop_cli.storing.settings import StoreSettings
 from uhop_cli.version import __version__
 
 
-def learn_memory(
-    patterns: UInt8,
-    spec: PatternSpec,
-    entries: Entries,
-    settings: StoreSettings,
-    *,
-    originals: Originals | None = None,
-    transparent: bool = False,
-    progress: OnProgress | None = None,
-) -> tuple[Memory, Learned, SelfTest]:
-    """Stage I and the self-test on distinct patterns (M, H, W, C): the memory that `store` writes.
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """What is to become a memory.
 
-    `transparent` says whether any stored image has transparent parts, which were laid on the background.
+    Attributes:
+        spec: of the patterns.
+        patterns: (M, H, W, C) uint8, all different.
+        entries: the files.
+        transparent: whether any of their pictures has transparent parts, which were laid on the background.
+        originals: copies of the files, or None.
     """
-    learned = learn(patterns, settings, progress)
-    return _tested(patterns, spec, entries, originals, learned, settings, transparent, progress)
+
+    spec: PatternSpec
+    patterns: UInt8
+    entries: Entries
+    transparent: bool = False
+    originals: Originals | None = None
 
 
-def finish(
-    patterns: UInt8,
-    spec: PatternSpec,
-    entries: Entries,
-    transparent: bool,
-    originals: IO[bytes] | None,
-    settings: StoreSettings,
-    keep: Memory | None,
-    progress: OnProgress | None,
-) -> tuple[Memory, Learned, SelfTest]:
-    """The memory of what was found; with `keep`, its kernel instead of a new one."""
-    embedded = None if originals is None else _embedded(originals, entries.sizes)
-    if keep is None:
-        return learn_memory(patterns, spec, entries, settings, originals=embedded, transparent=transparent, progress=progress)
-    learned = Learned(keep.kernel, stage1_of(keep))
-    return _tested(patterns, spec, entries, embedded, learned, settings, transparent, progress)
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """A memory, what Stage I did for it, and its self-test, None where none was asked for."""
+
+    memory: Memory
+    learned: Learned
+    test: SelfTest | None
 
 
-def _tested(
-    patterns: UInt8,
-    spec: PatternSpec,
-    entries: Entries,
-    originals: Originals | None,
-    learned: Learned,
-    settings: StoreSettings,
-    transparent: bool,
-    progress: OnProgress | None,
-) -> tuple[Memory, Learned, SelfTest]:
-    resolved = settings.resolved()
-    norms, statistics = encode(learned.kernel, spec, patterns, progress)
-    codes, directions = compact_codes(spec, patterns, settings.seed, progress) or (None, None)
-    draft = Memory(spec, patterns, learned.kernel, norms, entries, 1.0, {}, statistics, codes, directions)
-    test = self_test(draft, resolved, progress)
-    kernel = learned.kernel.with_chosen(test.chosen)
+def learn_memory(
+    draft: Draft, settings: StoreSettings, *, keep: Memory | None = None, test: bool = True, progress: OnProgress | None = None
+) -> Stored:
+    """Stage I and the self-test: the memory that `store` writes.
+
+    Args:
+        draft: what it is to hold.
+        settings: of Stage I.
+        keep: a memory whose kernel is taken over instead of learning a new one.
+        test: False leaves the self-test out: no calibration of the confidence; rho is the middle one of the grid, and beta comes
+            from the margins between the memories as they are. Answers by evidence depend on neither of the two.
+        progress: told how far the work is.
+
+    Raises:
+        ResourceError: learning would take more memory than there is.
+    """
+    resolved, patterns = settings.resolved(), draft.patterns
+    learned = learn(patterns, settings, progress) if keep is None else Learned(keep.kernel, stage1_of(keep))
+    norms, statistics = encode(learned.kernel, draft.spec, patterns, progress)
+    codes, directions = compact_codes(draft.spec, patterns, settings.seed, progress) or (None, None)
+    memory = Memory(draft.spec, patterns, learned.kernel, norms, draft.entries, 1.0, {}, statistics, codes, directions)
+    found = self_test(memory, resolved, progress) if test else None
+    kernel = learned.kernel if found is None else learned.kernel.with_chosen(found.chosen)
     loss = loss_of(resolved)
     detail = dict(learned.stage1)
     if detail.get("solver") == "closed-form":
@@ -80,24 +80,28 @@ def _tested(
         detail["loss_final"] = separation_loss(kernel, patterns, loss, settings.seed)
         detail["loss_bound"] = loss.bound(len(patterns), kernel.feature_dim) if len(patterns) > 1 else None
         detail["rho"] = kernel.rhos[kernel.chosen]
-    separation = margins(kernel, norms, patterns, settings.seed)
+    leads = margins(kernel, norms, patterns, settings.seed)
+    if found is not None:
+        beta = found.beta
+    else:
+        beta = 1.0 if settings.protocol == "paper" else auto_beta(leads, len(patterns))
     record: dict[str, Any] = {
         "settings": {key: value for key, value in settings.to_json().items() if key != "device"},
         "stage1": {key: value for key, value in detail.items() if key != "seconds"},
-        "separation": separation,
-        "self_test": [row.to_json() for row in test.rows],
-        "calibration": test.calibration,
-        "transparent": transparent,
+        "separation": separation(leads),
+        "self_test": [] if found is None else [row.to_json() for row in found.rows],
+        "calibration": {} if found is None else found.calibration,
+        "transparent": draft.transparent,
         "retrieval": "paper" if settings.protocol == "paper" else "evidence",
         "seed": settings.seed,
         "versions": {"uhop": __version__, "numpy": np.__version__, "python": platform.python_version()},
     }
-    memory = replace(draft, kernel=kernel, beta=test.beta, record=record, originals=originals)
-    return memory, replace(learned, kernel=kernel, stage1=detail), test
+    memory = replace(memory, kernel=kernel, beta=beta, record=record, originals=draft.originals)
+    return Stored(memory, replace(learned, kernel=kernel, stage1=detail), found)
 
 
-def _embedded(originals: IO[bytes], sizes: Int64) -> Originals:
-    """The files' bytes, mapped from the temporary file."""
+def embedded(originals: IO[bytes], sizes: Int64) -> Originals:
+    """The bytes of files (N,) of these sizes, which stand one after the other in a temporary file, mapped from it."""
     originals.flush()
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     data = np.memmap(originals, np.uint8, "r") if offsets[-1] else np.zeros(0, np.uint8)

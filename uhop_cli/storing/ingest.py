@@ -7,9 +7,10 @@ so that the memory taken does not grow with the number of images. Equal patterns
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from uhop_cli.arrays.types import UInt8
 from uhop_cli.errors import ImageError, MemoryFileError
 from uhop_cli.files.names import escape
 from uhop_cli.images.decode import decoding_threads
+from uhop_cli.images.discover import Skipped
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.file.writer import Writer
@@ -30,14 +32,6 @@ WRITE_TOGETHER = 256  # patterns
 FILES_TOGETHER = 4096  # that become columns at a time
 AHEAD = 4  # groups in flight for each thread: enough to keep all busy
 IN_FLIGHT = 64 << 20  # bytes of patterns; of a file that is done nothing else is kept
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A file that is not stored, its name in printable form, and why."""
-
-    path: str
-    reason: str
 
 
 class Ingested:
@@ -153,7 +147,7 @@ def ingest(
     for group in _in_order(work, sources.groups(max(1, most)), threads, ahead):
         for source, result in group:
             if isinstance(result, ImageError):
-                found.skipped.append(Skipped(escape(source.name), result.message))
+                found.skipped.append(Skipped(Path(os.fsdecode(source.name)), escape(source.name), result.message))
                 continue
             data, size, digest, encoded = result
             if isinstance(encoded, int):

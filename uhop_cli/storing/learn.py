@@ -73,12 +73,20 @@ def separation_loss(kernel: KernelFamily | None, patterns: UInt8, loss: Separati
     return float(loss.measure((unit @ unit.T).astype(np.float64))[0])
 
 
-def margins(kernel: KernelFamily, norms: Float32, patterns: UInt8, seed: int) -> dict[str, Any]:
-    """R_Phi and the smallest margin 1 - max cos of the chosen kernel with unit features, over a sample for large M."""
+def margins(kernel: KernelFamily, norms: Float32, patterns: UInt8, seed: int) -> Float32:
+    """1 - max cos of every memory with all others (of large M: a sample of them), unit features of the chosen kernel: (M,).
+
+    Args:
+        norms: (M, R) of the features.
+        patterns: (M, H, W, C).
+
+    Returns:
+        infinity for a single memory.
+    """
     count = len(patterns)
     if count < 2:
-        return {"r_phi": None, "margin_min": None, "sample": count}
-    sample = _sample(count, LOSS_SAMPLE if count <= LOSS_SAMPLE else MARGIN_SAMPLE, seed)
+        return np.full(count, np.inf, np.float32)
+    sample = _sample(count, _rivals(count), seed)
     unit = _unit_features(kernel, unit_rows(patterns[sample]))
     lengths = norms[:, kernel.chosen]
     bank = Bank(patterns)
@@ -92,9 +100,21 @@ def margins(kernel: KernelFamily, norms: Float32, patterns: UInt8, seed: int) ->
         closest[rows] = cosines.max(axis=1)
 
     bank.each_chunk(work)
-    margin = float(max(0.0, 1 - closest.max()))
+    return 1 - closest
+
+
+def separation(margins: Float32) -> dict[str, Any]:
+    """R_Phi, the smallest of `margins` (M,), and among how many memories they were looked for, as JSON values."""
+    count = len(margins)
+    if count < 2:
+        return {"r_phi": None, "margin_min": None, "sample": count}
+    margin = float(max(0.0, margins.min()))
     # ||f - g||^2 = 2 (1 - cos) for unit features, and R_Phi is half the smallest distance.
-    return {"r_phi": float(np.sqrt(2 * margin) / 2), "margin_min": margin, "sample": len(sample)}
+    return {"r_phi": float(np.sqrt(2 * margin) / 2), "margin_min": margin, "sample": min(count, _rivals(count))}
+
+
+def _rivals(count: int) -> int:
+    return LOSS_SAMPLE if count <= LOSS_SAMPLE else MARGIN_SAMPLE
 
 
 def _closed_form(patterns: UInt8, settings: StoreSettings, progress: OnProgress | None) -> tuple[KernelFamily, dict[str, Any]]:

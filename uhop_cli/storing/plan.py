@@ -1,35 +1,122 @@
-"""What a store has to do, found out before any decoding: the pattern, what is new, changed or gone, room on the disk."""
+"""What a store has to do, found out before any decoding: the pattern, what is new, changed or gone, and the room that it takes."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
-import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from uhop_cli.errors import ImageError, OutputError
 from uhop_cli.files.names import escape
+from uhop_cli.images.discover import Skipped
 from uhop_cli.images.patterns import PatternSpec, choose_spec
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress
-from uhop_cli.storing.ingest import Skipped
-from uhop_cli.storing.needs import memory_needed
-from uhop_cli.storing.report import StoreReport
+from uhop_cli.storing.needs import check_memory, memory_needed
 from uhop_cli.storing.settings import StoreSettings
 from uhop_cli.storing.sources import Sources, collect, headers
 
 SPARE_DISK = 64 << 20  # left free on the disk beside what the memory file takes
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a store will do: `store --dry-run` tells it, `store` does it.
+
+    Attributes:
+        sources: the images to take in, new and changed ones.
+        spec: their pattern.
+        kept: what stays of the memory that is added to; None: nothing.
+        unchanged: how many files are stored already as they are.
+        changed: how many files replace one that is stored.
+        removed: how many stored files are gone, and dropped.
+        skipped: files that cannot be taken, as far as their names tell.
+        needed: bytes of memory that learning takes, if no two images are equal.
+    """
+
+    sources: Sources
+    spec: PatternSpec
+    kept: Memory | None
+    unchanged: int
+    changed: int
+    removed: int
+    skipped: tuple[Skipped, ...]
+    needed: int
+
+    @property
+    def files(self) -> int:
+        """How many files the memory will hold, if all can be decoded."""
+        return len(self.sources) + (0 if self.kept is None else len(self.kept.entries))
+
+    @property
+    def patterns(self) -> int:
+        """How many patterns it will hold, if no two images are equal."""
+        return len(self.sources) + (0 if self.kept is None else len(self.kept))
+
+    @property
+    def bytes(self) -> int:
+        """About how large its file will be."""
+        return self.patterns * (self.spec.dim + 64) + 4 * min(self.patterns, self.spec.dim, 1024) * self.spec.dim
+
+    def check(self, target: Path, settings: StoreSettings, *, learning: bool) -> None:
+        """Refuses what doesn't fit on the disk or, if there is something to learn, into memory.
+
+        Raises:
+            OutputError, ResourceError: there is too little room.
+        """
+        check_disk(Path(os.path.realpath(target)).parent, self.patterns * self.spec.dim)
+        if self.patterns and learning:
+            check_memory(self.patterns, self.spec.dim, settings)
+
+
+def make_plan(
+    paths: Sequence[str | Path],
+    target: Path,
+    settings: StoreSettings,
+    *,
+    old: Memory | None = None,
+    prune: bool = False,
+    progress: OnProgress | None = None,
+) -> Plan:
+    """Looks at the images and at the memory `old` that they are added to, and decodes nothing.
+
+    Args:
+        paths: files, folders and arrays.
+        target: the memory file.
+        settings: what the pattern is chosen by, unless `old` has one.
+        prune: drop what is stored but gone.
+
+    Raises:
+        ImageError: a path is not there, or there is nothing to store.
+    """
+    folder = Path(os.path.realpath(target)).parent
+    sources, skipped = collect(paths, folder)
+    spec = old.spec if old is not None else spec_of(sources, settings, skipped, progress)
+    kept, unchanged, changed, removed = compare(old, sources, folder, prune=prune)
+    if unchanged:
+        sources = Sources([source for source in sources if source.name not in unchanged])
+    patterns = len(sources) + (0 if kept is None else len(kept))
+    return Plan(
+        sources=sources,
+        spec=spec,
+        kept=kept,
+        unchanged=len(unchanged),
+        changed=changed,
+        removed=removed,
+        skipped=tuple(skipped),
+        needed=memory_needed(patterns, spec.dim, settings),
+    )
+
+
 def compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) -> tuple[Memory | None, set[bytes], int, int]:
     """What of the old memory stays; the names of unchanged files; how many are changed, and how many are gone and dropped."""
     if old is None:
         return None, set(), 0, 0
-    import hashlib
-
     entries = old.entries
     at = {name: index for index, name in enumerate(entries.names())}
     keep = np.ones(len(entries), np.bool_)
@@ -67,6 +154,11 @@ def spec_of(sources: Sources, settings: StoreSettings, skipped: Sequence[Skipped
 
 
 def check_target(target: Path, *, add: bool, force: bool) -> None:
+    """Refuses a memory file that cannot be written, or would replace one.
+
+    Raises:
+        OutputError: so it is.
+    """
     shown = escape(target)
     if target.is_dir():
         raise OutputError(f"{shown}: a folder, not a file", f"name a file, such as {shown}/uhop.safetensors")
@@ -79,6 +171,11 @@ def check_target(target: Path, *, add: bool, force: bool) -> None:
 
 
 def check_disk(folder: Path, needed: int) -> None:
+    """Refuses `needed` bytes of patterns that leave the disk without `SPARE_DISK`.
+
+    Raises:
+        OutputError: they do.
+    """
     free = shutil.disk_usage(folder).free
     if needed + SPARE_DISK > free:
         raise OutputError(
@@ -88,8 +185,9 @@ def check_disk(folder: Path, needed: int) -> None:
 
 
 def nothing_to_store(skipped: Sequence[Skipped]) -> ImageError:
+    """The error where no image is left."""
     if skipped:
-        return ImageError(f"no image could be read; the first of {len(skipped)}: {skipped[0].path}: {skipped[0].reason}")
+        return ImageError(f"no image could be read; the first of {len(skipped)}: {skipped[0].shown}: {skipped[0].why}")
     return ImageError("no images found", "name image files, or a folder that holds some")
 
 
@@ -99,21 +197,3 @@ def entry_name(memory: Memory, name: str | bytes, folder: Path) -> bytes:
     if memory.entries.find(raw) is not None:
         return raw
     return os.fsencode(os.path.relpath(os.fsdecode(raw), folder))
-
-
-def forecast(
-    paths: Sequence[str | Path], target: Path, settings: StoreSettings, started: float, progress: OnProgress | None
-) -> StoreReport:
-    """What `store` would do: how many images, of which size, how many bytes; memory and disk are checked as for the real run."""
-    folder = Path(os.path.realpath(target)).parent
-    sources, left_out = collect(paths, folder)
-    skipped = tuple(Skipped(name, reason) for name, reason in left_out)
-    spec = spec_of(sources, settings, skipped, progress)
-    count = len(sources)
-    size = count * (spec.dim + 64) + 4 * min(count, spec.dim, 1024) * spec.dim
-    check_disk(folder, count * spec.dim)
-    note = f"learning takes about {memory_needed(count, spec.dim, settings) / 1e9:.1f} GB of memory"
-    return StoreReport(
-        str(target), count, count, spec, skipped=skipped, bytes=size, seconds=time.perf_counter() - started,
-        dry_run=True, notes=(note,), config=settings.to_json(),
-    )  # fmt: skip

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from uhop_cli.arrays.types import Int64
 from uhop_cli.files.names import escape
+from uhop_cli.images.discover import Skipped
 from uhop_cli.images.patterns import PatternSpec
+from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.memory import Memory
-from uhop_cli.storing.ingest import Skipped
-from uhop_cli.storing.learn import Learned
-from uhop_cli.storing.self_test import SelfTest
+from uhop_cli.storing.assemble import Stored
+from uhop_cli.storing.plan import Plan
 from uhop_cli.storing.settings import StoreSettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StoreReport:
     """The outcome of a store, an add or a remove. `to_json` is the document `uhop.store/1` of docs/cli.md.
 
@@ -74,7 +77,7 @@ class StoreReport:
             "changed": self.changed,
             "unchanged": self.unchanged,
             "removed": self.removed,
-            "skipped": [{"path": item.path, "reason": item.reason} for item in self.skipped],
+            "skipped": [{"path": item.shown, "reason": item.why} for item in self.skipped],
             "duplicates": [list(group) for group in self.duplicates],
             "pattern": {"width": spec.width, "height": spec.height, "channels": spec.channels},
             "stage1": self.stage1,
@@ -88,57 +91,88 @@ class StoreReport:
         }
 
 
+def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float) -> StoreReport:
+    """What a plan comes to: how many images, of which size, how many bytes, how much memory."""
+    return StoreReport(
+        memory=str(target),
+        stored=plan.files,
+        patterns=plan.patterns,
+        added=len(plan.sources) - plan.changed,
+        changed=plan.changed,
+        unchanged=plan.unchanged,
+        removed=plan.removed,
+        skipped=plan.skipped,
+        pattern=plan.spec,
+        bytes=plan.bytes,
+        seconds=time.perf_counter() - started,
+        dry_run=True,
+        notes=(f"learning takes about {plan.needed / 1e9:.1f} GB of memory",),
+        config=settings.to_json(),
+    )
+
+
 def report_of(
+    stored: Stored,
     target: Path,
-    memory: Memory,
-    learned: Learned,
-    test: SelfTest,
-    size: int,
-    started: float,
     settings: StoreSettings,
+    started: float,
     *,
+    size: int,
+    added: int = 0,
+    changed: int = 0,
+    unchanged: int = 0,
+    removed: int = 0,
+    skipped: tuple[Skipped, ...] = (),
     taken_over: int = 0,
-    **counts: Any,
 ) -> StoreReport:
     """The report on a memory that was written.
 
     Args:
-        target, size: the file and its bytes.
-        memory, learned, test: what it holds, and how it came about.
-        started: when the run began, by `time.perf_counter`.
+        stored: the memory, and how it came about.
+        target: its file, of `size` bytes.
         settings: asked for.
+        started: when the run began, by `time.perf_counter`.
+        added, changed, unchanged, removed, skipped: of the report.
         taken_over: images that a killed run had decoded.
-        counts: `added`, `changed`, ... of the report.
     """
-    entries = memory.entries
-    order = np.argsort(entries.name_entry, kind="stable")
-    _, first, numbers = np.unique(entries.name_entry[order], return_index=True, return_counts=True)
-    several = np.flatnonzero(numbers > 1)
-    groups = [order[first[place] : first[place] + numbers[place]] for place in several]
-    identical = sum(len(np.unique(entries.digests[group], axis=0)) == 1 for group in groups)
-    flat = memory.patterns.reshape(len(memory), -1)
-    constant = sum(int((part == part[:, :1]).all(axis=1).sum()) for part in (flat[i : i + 4096] for i in range(0, len(flat), 4096)))
-    notes = []
-    if taken_over:
-        notes.append(f"{taken_over} images had been decoded by a run that was killed, and were not decoded again")
-    if len(memory) == 1:
-        notes.append("only one pattern is stored: whatever is asked, it is the answer")
-    if constant > 1:
-        notes.append(f"{constant} images are of one plain colour each; damaged copies of these cannot be told apart reliably")
+    memory, entries = stored.memory, stored.memory.entries
+    groups = _equal_files(entries)
     return StoreReport(
-        str(target),
-        len(entries),
-        len(memory),
-        memory.spec,
+        memory=str(target),
+        stored=len(entries),
+        patterns=len(memory),
+        added=added,
+        changed=changed,
+        unchanged=unchanged,
+        removed=removed,
+        skipped=skipped,
         duplicates=tuple(tuple(escape(entries.name(int(index))) for index in group) for group in groups),
-        identical=identical,
-        stage1=learned.stage1,
+        identical=sum(len(np.unique(entries.digests[group], axis=0)) == 1 for group in groups),
+        pattern=memory.spec,
+        stage1=stored.learned.stage1,
         separation=dict(memory.record["separation"]),
         beta=memory.beta,
-        self_test=tuple(row.to_json() for row in test.rows),
+        self_test=tuple(memory.record["self_test"]),
         bytes=size,
         seconds=time.perf_counter() - started,
-        notes=tuple(notes),
+        notes=tuple(_notes(memory, taken_over)),
         config=settings.to_json(),
-        **counts,
     )
+
+
+def _equal_files(entries: Entries) -> list[Int64]:
+    """The files of each pattern that has more than one."""
+    order = np.argsort(entries.name_entry, kind="stable")
+    _, first, numbers = np.unique(entries.name_entry[order], return_index=True, return_counts=True)
+    return [order[first[place] : first[place] + numbers[place]] for place in np.flatnonzero(numbers > 1)]
+
+
+def _notes(memory: Memory, taken_over: int) -> Iterator[str]:
+    flat = memory.patterns.reshape(len(memory), -1)
+    constant = sum(int((part == part[:, :1]).all(axis=1).sum()) for part in (flat[i : i + 4096] for i in range(0, len(flat), 4096)))
+    if taken_over:
+        yield f"{taken_over} images had been decoded by a run that was killed, and were not decoded again"
+    if len(memory) == 1:
+        yield "only one pattern is stored: whatever is asked, it is the answer"
+    if constant > 1:
+        yield f"{constant} images are of one plain colour each; damaged copies of these cannot be told apart reliably"

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from uhop_cli.arrays.device import CPU
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.types import Bool, Float32, Int64
 from uhop_cli.corruption.corruption import SUITE, Corruption
@@ -24,8 +25,11 @@ from uhop_cli.evidence.confidence import fit_confidence
 from uhop_cli.evidence.visible import visible_features, visible_log_likelihood
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress, Progress
-from uhop_cli.querying.retriever import Retriever
+from uhop_cli.querying.budget import Budget
+from uhop_cli.querying.by_evidence import ByEvidence
+from uhop_cli.querying.by_similarity import pattern_lengths
 from uhop_cli.retrieval.inverse_temperature import auto_beta
+from uhop_cli.retrieval.pattern_matrix import Bank
 from uhop_cli.storing.settings import StoreSettings
 
 WORK = 4e9  # values of memories that may be looked at for each corruption; it sets how many queries there are
@@ -92,20 +96,20 @@ def wilson(right: int, queries: int) -> tuple[float, float]:
 
 def self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | None = None) -> SelfTest:
     """Run the suite on a memory whose kernel is learned and whose rho, beta and calibration are still open."""
-    retriever = Retriever(memory)
+    evidence = ByEvidence(memory, Bank(memory.patterns), Budget(memory, CPU, "evidence"))
+    lengths = pattern_lengths(evidence.bank)
     rng = np.random.default_rng([settings.seed, 1])
     count = queries_for(len(memory), memory.spec.dim)
     outcomes, known = [], []
     for index, corruption in enumerate((None, *SUITE)):
         rows = np.sort(rng.choice(len(memory), count, replace=False))
-        outcomes.append(_try(retriever, corruption, rows, settings.seed))
-        if retriever.shortlist is not None and corruption is not None:
+        outcomes.append(_try(evidence, lengths, corruption, rows, settings.seed))
+        if evidence.shortlist is not None and corruption is not None:
             sample = np.sort(rng.choice(len(memory), min(SHORTLISTED, len(memory)), replace=False))
-            outcomes[-1] = replace(
-                outcomes[-1], shortlisted=_shortlisted(retriever, retriever.shortlist, corruption, sample, settings.seed)
-            )
+            found = _shortlisted(memory, evidence.shortlist, corruption, sample, settings.seed)
+            outcomes[-1] = replace(outcomes[-1], shortlisted=found)
         if corruption in MASKS:
-            known += [_try_known(retriever, corruption, noise, rows, settings.seed) for noise in MASK_NOISE]
+            known += [_try_known(evidence, corruption, noise, rows, settings.seed) for noise in MASK_NOISE]
         if progress:
             progress(Progress("self-test", index + 1, len(SUITE) + 1))
     damaged = outcomes[1:]
@@ -156,9 +160,9 @@ class _Outcome:
         )
 
 
-def _try(retriever: Retriever, corruption: Corruption | None, rows: Int64, seed: int) -> _Outcome:
+def _try(evidence: ByEvidence, lengths: Float32, corruption: Corruption | None, rows: Int64, seed: int) -> _Outcome:
     """Damage the memories in `rows` (None: not at all), choose by evidence, compare; then again with each left out."""
-    memory, examiner = retriever.memory, retriever.examiner
+    memory, examiner = evidence.memory, evidence.examiner
     truth = unit_rows(memory.patterns[rows])
     damaged = truth if corruption is None else corruption(truth, memory.spec, seed).patterns
     places = np.arange(len(rows))
@@ -166,11 +170,11 @@ def _try(retriever: Retriever, corruption: Corruption | None, rows: Int64, seed:
     scores, cosines = examiner.scan(query)
     listed = examiner.shortlist(query, scores, cosines)
     choice = choose(query, scores, cosines, listed)
-    error = np.square(np.clip(retriever.bank.read_out(choice.weights), 0, 1) - truth).sum(axis=1)
+    error = np.square(np.clip(evidence.bank.read_out(choice.weights), 0, 1) - truth).sum(axis=1)
     scores[:, places, rows] = -np.inf
     cosines[places, rows] = -np.inf
     without = choose(query, scores, cosines, listed)
-    lead = _leads(retriever, damaged, rows)
+    lead = _leads(memory, evidence.bank, lengths, damaged, rows)
     return _Outcome(
         corruption,
         lead[:-1] > 0,
@@ -181,20 +185,19 @@ def _try(retriever: Retriever, corruption: Corruption | None, rows: Int64, seed:
     )
 
 
-def _shortlisted(retriever: Retriever, shortlist: Shortlist, corruption: Corruption, rows: Int64, seed: int) -> float:
+def _shortlisted(memory: Memory, shortlist: Shortlist, corruption: Corruption, rows: Int64, seed: int) -> float:
     """The share of the memories in `rows` that the shortlists of their damaged copies hold."""
-    memory = retriever.memory
     damaged = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed).patterns
     return float((shortlist(damaged) == rows[:, None]).any(axis=1).mean())
 
 
-def _try_known(retriever: Retriever, corruption: Corruption, noise: float, rows: Int64, seed: int) -> _Sample:
+def _try_known(evidence: ByEvidence, corruption: Corruption, noise: float, rows: Int64, seed: int) -> _Sample:
     """The same with the missing pixels known, and noise on the visible ones."""
-    memory = retriever.memory
+    memory = evidence.memory
     damaged, visible = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed)
     assert visible is not None, "MASKS are the corruptions that have a mask"
     damaged = Corruption("noise", noise)(damaged, memory.spec, seed).patterns if noise else damaged
-    scores = visible_log_likelihood(retriever.bank, damaged, visible)
+    scores = visible_log_likelihood(evidence.bank, damaged, visible)
     features, right = visible_features(scores, damaged, visible), scores.argmax(axis=1) == rows
     scores[np.arange(len(rows)), rows] = -np.inf
     return _Sample(features, right, visible_features(scores, damaged, visible))
@@ -210,16 +213,15 @@ def _calibrate(samples: list[_Sample]) -> dict[str, Any] | None:
     return fit_confidence(features[finite], right[finite]).to_json()
 
 
-def _leads(retriever: Retriever, queries: Float32, rows: Int64) -> Float32:
+def _leads(memory: Memory, bank: Bank, bare: Float32, queries: Float32, rows: Int64) -> Float32:
     """Lead in cosine of the right memories, in `rows`, over the best other one: for every member of the family, then for the bare
-    pixels: (R + 1, Q). One pass over the memories, of which nothing is kept."""
-    memory, bank = retriever.memory, retriever.bank
+    pixels, whose lengths are `bare` (M,): (R + 1, Q). One pass over the memories, of which nothing is kept."""
     probes, norms = memory.kernel.probes(queries)  # (R, Q, d), (R, Q)
     probes = np.concatenate([probes, queries[None]])
     norms = np.concatenate([norms, np.linalg.norm(queries, axis=1)[None]])
     columns = (_inverse(norms)[:, :, None] * probes * np.float32(bank.scale)).reshape(-1, bank.dim).T  # (d, (R + 1) Q)
     own, rivals = np.zeros_like(norms), np.full_like(norms, -1)
-    bare, guard = retriever.lengths, Lock()
+    guard = Lock()
 
     def work(span: slice, pixels: Float32) -> None:
         lengths = np.concatenate([memory.norms[span], bare[span, None]], axis=1)

@@ -117,8 +117,8 @@ class Sources:
                 yield [rows.source(index) for index in range(part.start, part.stop)]
 
 
-def collect(paths: Sequence[str | Path], folder: Path) -> tuple[Sources, list[tuple[str, str]]]:
-    """All images that `paths` name, and those that were found but cannot be taken, as (name, reason).
+def collect(paths: Sequence[str | Path], folder: Path) -> tuple[Sources, list[Skipped]]:
+    """All images that `paths` name, and those that were found but cannot be taken.
 
     Args:
         paths: files, folders and `.npy` arrays of shape (M, H, W) or (M, H, W, C).
@@ -127,15 +127,12 @@ def collect(paths: Sequence[str | Path], folder: Path) -> tuple[Sources, list[tu
     Raises:
         ImageError: a path that is not there.
     """
-    left_out: list[tuple[str, str]] = []
-
-    def skip(why: Skipped) -> None:
-        if not why.ignored:
-            left_out.append((why.shown, why.reason if why.hint is None else f"{why.reason}: {why.hint}"))
-
-    images = discover([path for path in paths if not _is_array(path)], on_skip=skip)
+    left_out: list[Skipped] = []
+    images = discover([path for path in paths if not _is_array(path)], on_skip=left_out.append)
     files = [_file(found.path, folder) for found in images]
-    return Sources(files, [_rows(Path(path), folder) for path in paths if _is_array(path)]), left_out
+    return Sources(files, [_rows(Path(path), folder) for path in paths if _is_array(path)]), [
+        skipped for skipped in left_out if not skipped.ignored
+    ]
 
 
 def headers(sources: Sources, progress: OnProgress | None = None) -> list[Header]:

@@ -10,25 +10,23 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import replace
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import IO
 
 from uhop_cli.errors import ImageError
 from uhop_cli.files.lock import lock
+from uhop_cli.images.discover import Skipped
 from uhop_cli.memory.file.reader import load
 from uhop_cli.memory.file.writer import Writer
 from uhop_cli.progress import OnProgress
-from uhop_cli.storing.assemble import finish
-from uhop_cli.storing.ingest import Distinct, Skipped, take
-from uhop_cli.storing.needs import check_memory
-from uhop_cli.storing.plan import check_disk, check_target, compare, entry_name, forecast, nothing_to_store, spec_of
+from uhop_cli.storing.assemble import Draft, embedded, learn_memory
+from uhop_cli.storing.ingest import Distinct, take
+from uhop_cli.storing.plan import Plan, check_target, entry_name, make_plan, nothing_to_store
 from uhop_cli.storing.record import settings_of
-from uhop_cli.storing.report import StoreReport, report_of
+from uhop_cli.storing.report import StoreReport, forecast, report_of
 from uhop_cli.storing.resume import Records, recover
 from uhop_cli.storing.settings import StoreSettings
-from uhop_cli.storing.sources import Sources, collect
+from uhop_cli.storing.sources import Sources
 
 
 def store(
@@ -62,47 +60,49 @@ def store(
     started = time.perf_counter()
     target = Path(memory_file)
     check_target(target, add=add, force=force)
-    if dry_run:
-        return forecast(paths, target, settings or StoreSettings(), started, progress)
-    with lock(target):
+    with nullcontext() if dry_run else lock(target):
         old = load(target) if add and target.exists() else None
         settings = settings or settings_of(old) or StoreSettings()
-        folder = Path(os.path.realpath(target)).parent
-        sources, left_out = collect(paths, folder)
-        skipped = [Skipped(name, reason) for name, reason in left_out]
-        spec = old.spec if old is not None else spec_of(sources, settings, skipped, progress)
-        kept, unchanged, changed, removed = compare(old, sources, folder, prune=prune)
-        if unchanged:
-            sources = Sources([source for source in sources if source.name not in unchanged])
-        with ExitStack() as stack:
-            recovered = stack.enter_context(recover(target, spec))
-            writer = stack.enter_context(Writer(target))
-            distinct = Distinct(writer, spec)
-            distinct.records = stack.enter_context(Records(target, spec, *writer.place))
-            originals = stack.enter_context(tempfile.TemporaryFile(dir=folder)) if settings.embed else None
-            count = len(sources) + (0 if kept is None else len(kept))
-            check_disk(folder, count * spec.dim)
-            if count and not (keep_kernel and kept is not None):
-                check_memory(count, spec.dim, settings)  # of all files, though some may turn out to be equal
-            found = take(kept, sources, distinct, originals, progress, recovered)
-            skipped += found.skipped
-            if settings.strict and skipped:
-                raise ImageError(
-                    f"{skipped[0].path}: {skipped[0].reason}",
-                    f"{len(skipped)} files cannot be stored; leave out --strict to skip them",
-                )
-            entries = found.entries()
-            if not len(entries):
-                raise nothing_to_store(skipped)
-            memory, learned, test = finish(
-                distinct.close(), spec, entries, found.transparent, originals, settings, kept if keep_kernel else None, progress
-            )
-            size = writer.finish(memory)
-        return report_of(
-            target, memory, learned, test, size, started, settings,
-            added=len(entries) - (0 if kept is None else len(kept.entries)) - changed,
-            changed=changed, unchanged=len(unchanged), removed=removed, skipped=tuple(skipped), taken_over=recovered.used,
-        )  # fmt: skip
+        plan = make_plan(paths, target, settings, old=old, prune=prune, progress=progress)
+        plan.check(target, settings, learning=not (keep_kernel and plan.kept is not None))
+        if dry_run:
+            return forecast(plan, target, settings, started)
+        return _carry_out(plan, target, settings, started, keep_kernel=keep_kernel, progress=progress)
+
+
+def _carry_out(
+    plan: Plan, target: Path, settings: StoreSettings, started: float, *, keep_kernel: bool, progress: OnProgress | None
+) -> StoreReport:
+    with ExitStack() as stack:
+        recovered = stack.enter_context(recover(target, plan.spec))
+        writer = stack.enter_context(Writer(target))
+        distinct = Distinct(writer, plan.spec)
+        distinct.records = stack.enter_context(Records(target, plan.spec, *writer.place))
+        folder = os.path.dirname(os.path.realpath(target))
+        originals = stack.enter_context(tempfile.TemporaryFile(dir=folder)) if settings.embed else None
+        found = take(plan.kept, plan.sources, distinct, originals, progress, recovered)
+        skipped = _checked((*plan.skipped, *found.skipped), strict=settings.strict)
+        entries = found.entries()
+        if not len(entries):
+            raise nothing_to_store(skipped)
+        copies = None if originals is None else embedded(originals, entries.sizes)
+        draft = Draft(plan.spec, distinct.close(), entries, found.transparent, copies)
+        stored = learn_memory(draft, settings, keep=plan.kept if keep_kernel else None, progress=progress)
+        size = writer.finish(stored.memory)
+    return report_of(
+        stored, target, settings, started, size=size,
+        added=len(entries) - (0 if plan.kept is None else len(plan.kept.entries)) - plan.changed,
+        changed=plan.changed, unchanged=plan.unchanged, removed=plan.removed, skipped=skipped, taken_over=recovered.used,
+    )  # fmt: skip
+
+
+def _checked(skipped: tuple[Skipped, ...], *, strict: bool) -> tuple[Skipped, ...]:
+    if strict and skipped:
+        raise ImageError(
+            f"{skipped[0].shown}: {skipped[0].why}",
+            f"{len(skipped)} files cannot be stored; leave out --strict to skip them",
+        )
+    return skipped
 
 
 def remove(
@@ -128,18 +128,8 @@ def remove(
         settings = settings_of(old) or StoreSettings()
         with Writer(target) as writer:
             distinct = Distinct(writer, old.spec)
-            originals: IO[bytes] | None = None
-            found = take(kept, Sources([]), distinct, originals, progress)
-            memory, learned, test = finish(
-                distinct.close(),
-                old.spec,
-                found.entries(),
-                found.transparent,
-                None,
-                settings,
-                kept if keep_kernel else None,
-                progress,
-            )
-            memory = replace(memory, originals=kept.originals)
-            size = writer.finish(memory)
-    return report_of(target, memory, learned, test, size, started, settings, removed=len(wanted), unchanged=len(kept.entries))
+            found = take(kept, Sources([]), distinct, None, progress)
+            draft = Draft(old.spec, distinct.close(), found.entries(), found.transparent, kept.originals)
+            stored = learn_memory(draft, settings, keep=kept if keep_kernel else None, progress=progress)
+            size = writer.finish(stored.memory)
+    return report_of(stored, target, settings, started, size=size, removed=len(wanted), unchanged=len(kept.entries))

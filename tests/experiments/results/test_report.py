@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from uhop_cli.experiments.bench import Bench
+from uhop_cli.experiments.bench import Bench, pictures
 from uhop_cli.experiments.config import Config
 from uhop_cli.experiments.data.datasets import Dataset
 from uhop_cli.experiments.grids.catalogue import EXPERIMENTS, methods_of
@@ -180,7 +180,10 @@ def test_the_contact_sheet_shows_query_answer_and_truth(bench: tuple[Bench, Path
 
     run, folder = bench
     methods = methods_of(EXPERIMENTS["capacity"], run.config)
-    names = sheet.draw(folder, run, EXPERIMENTS["capacity"], methods)
+    experiment, spec = EXPERIMENTS["capacity"], run.dataset.spec
+    condition = sheet.shown(experiment.conditions(run.config, run.dataset))
+    assert condition is not None
+    names = sheet.draw(folder, spec, experiment, condition, pictures(run, condition, methods, sheet.PICTURES))
     assert len(names) == len(methods)
     with Image.open(folder / "capacity-ceiling.png") as picture:
         pixels = np.asarray(picture)
@@ -191,7 +194,7 @@ def test_the_contact_sheet_shows_query_answer_and_truth(bench: tuple[Bench, Path
     assert np.array_equal(retrieved, truth)  # the ceiling restores a half-masked picture
     assert not np.array_equal(query, truth)
     assert (pixels[: top - sheet.GAP] < 128).any(axis=(1, 2)).sum() > sheet.LINE  # words above them
-    assert sheet.draw(folder, run, EXPERIMENTS["metastable"], methods) == []
+    assert sheet.shown(EXPERIMENTS["metastable"].conditions(run.config, run.dataset)) is None  # its queries are not stored
 
 
 def test_margins_lie_between_the_bounds_of_codes_in_their_figure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -132,6 +132,24 @@ def test_the_safetensors_library_reads_it(tmp_path: Path, make_memory: Any) -> N
     assert all(info.begin % ITEM_SIZE[info.dtype] == 0 for info in header.tensors.values())
 
 
+def test_verify_asks_the_safetensors_library_too(tmp_path: Path, make_memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import safetensors
+
+    save(make_memory(), tmp_path / "m")
+    with monkeypatch.context() as patch:
+
+        def refuses(*arguments: Any, **keywords: Any) -> Any:
+            raise safetensors.SafetensorError("no header")
+
+        patch.setattr(safetensors, "safe_open", refuses)
+        with pytest.raises(MemoryFileError, match="the safetensors library cannot read it: no header"):
+            verify(tmp_path / "m")
+    save(make_memory(patterns=4), tmp_path / "other")
+    monkeypatch.setattr(safetensors, "safe_open", lambda path, **keywords: safe_open(tmp_path / "other", **keywords))
+    with pytest.raises(MemoryFileError, match="memories is another tensor to the safetensors library"):
+        verify(tmp_path / "m")
+
+
 def test_torch_reads_it(tmp_path: Path, make_memory: Any) -> None:
     torch_loader = pytest.importorskip("safetensors.torch", reason="torch is not installed")
     memory = make_memory()

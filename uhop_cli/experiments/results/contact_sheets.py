@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from uhop_cli.arrays.types import UInt8
-from uhop_cli.experiments.bench import Bench, pictures
+from uhop_cli.arrays.types import Float32, UInt8
 from uhop_cli.experiments.grids.experiment import Condition, Experiment
 from uhop_cli.experiments.methods.registry import Method
+from uhop_cli.experiments.methods.task import Task
 from uhop_cli.files.atomic import AtomicFile
 from uhop_cli.images.encode import contact_sheet, to_png
-from uhop_cli.images.patterns import to_pixels
+from uhop_cli.images.patterns import PatternSpec, to_pixels
 
 PICTURES = 10
 LEAST_SIDE = 64  # of a picture on the sheet, in pixels of the screen
@@ -22,16 +22,13 @@ COLUMN = 52  # pixels that the longest head needs
 GAP, LINE = 2, 12  # pixels between the pictures, and of a line of text
 
 
-def draw(folder: Path, bench: Bench, experiment: Experiment, methods: Sequence[Method]) -> list[str]:
-    """For each method a sheet of rows query | retrieved | truth, at the condition in the middle of the experiment."""
-    conditions = experiment.conditions(bench.config, bench.dataset)
-    condition = middle(conditions)
-    if condition is None or condition.held_out or condition.drawn:
-        return []
-    spec = bench.dataset.spec
+def draw(
+    folder: Path, spec: PatternSpec, experiment: Experiment, condition: Condition, answers: Iterable[tuple[Method, Task, Float32]]
+) -> list[str]:
+    """For each method's answers (pictures (n, d) in the task) at a condition, a sheet of rows query | retrieved | truth."""
     zoom = max(1, LEAST_SIDE // max(spec.width, spec.height))
     names = []
-    for method, task, retrieved in pictures(bench, condition, methods, PICTURES):
+    for method, task, retrieved in answers:
         columns = (task.queries[:PICTURES], retrieved, task.memories.patterns[:PICTURES])
         pixels = [_widened(to_pixels(np.asarray(column, np.float32), spec), zoom) for column in columns]
         sheet = contact_sheet(list(zip(*pixels, strict=True)), zoom=zoom, gap=GAP)
@@ -76,6 +73,7 @@ def _headed(sheet: UInt8, lines: Sequence[str], step: int) -> UInt8:
     return np.asarray(canvas)
 
 
-def middle(conditions: Sequence[Condition]) -> Condition | None:
-    """The condition in the middle of the list."""
-    return conditions[len(conditions) // 2] if conditions else None
+def shown(conditions: Sequence[Condition]) -> Condition | None:
+    """The condition that the sheets show: the one in the middle, if its queries are stored and nothing is drawn at random."""
+    condition = conditions[len(conditions) // 2] if conditions else None
+    return None if condition is None or condition.held_out or condition.drawn else condition

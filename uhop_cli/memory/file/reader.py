@@ -62,8 +62,9 @@ def load(path: str | Path) -> Memory:
 def verify(path: str | Path, progress: Progress | None = None) -> Memory:
     """Reads all of the memory file at `path` and returns the memory.
 
-    Checked beyond what `load` does: the checksum over every tensor and the header; that norms are those of the kernel on the
-    patterns, to a relative 1e-3; finite codes; distinct names; sha256 of the embedded originals.
+    Checked beyond what `load` does: the checksum over every tensor and the header; that the safetensors library opens the file and
+    sees the same tensors, as everybody else would read it; that norms are those of the kernel on the patterns, to a relative 1e-3;
+    finite codes; distinct names; sha256 of the embedded originals.
 
     Args:
         progress: called with (steps done, steps in all).
@@ -72,7 +73,11 @@ def verify(path: str | Path, progress: Progress | None = None) -> Memory:
         MemoryFileError: what is wrong, by tensor.
     """
     memory, header, data = _load(path)
-    wrong = _checksum_fault(header, data) or _content_fault(memory, progress or (lambda done, total: None))
+    wrong = (
+        _checksum_fault(header, data)
+        or _foreign_fault(path, header)
+        or _content_fault(memory, progress or (lambda done, total: None))
+    )
     if wrong:
         raise MemoryFileError(f"{escape(path)}: damaged: {wrong}", "store the images again, or take a backup")
     return memory
@@ -134,6 +139,19 @@ def _checksum_fault(header: Header, data: UInt8) -> str | None:
     digest = hashlib.sha256(data[: info.begin].data)
     digest.update(header.text)
     return None if digest.digest() == data[info.begin : info.end].tobytes() else "checksum is not that of its bytes"
+
+
+def _foreign_fault(path: str | Path, header: Header) -> str | None:
+    """What the safetensors library makes of the file: another reader's word on its form."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            seen = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  it is no mapping
+    except (SafetensorError, OSError) as error:
+        return f"the safetensors library cannot read it: {error}"
+    different = [name for name, info in header.tensors.items() if seen.get(name) != info.shape]
+    return f"{different[0]} is another tensor to the safetensors library" if different else None
 
 
 def _content_fault(memory: Memory, progress: Progress) -> str | None:

@@ -1,0 +1,178 @@
+"""Answers by evidence: the noise model that explains a query best names the memory (`evidence.choice`); with known missing pixels
+the likelihood of the visible ones does (`evidence.visible`). How sure they are is known from the self-test (`evidence.confidence`).
+
+A large memory has codes (`evidence.codes`): then the evidence is looked for in two stages, on a shortlist first, and among all
+memories only where the shortlist's answer is not convincing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+
+from uhop_cli.arrays.library import Array, to_numpy
+from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.threads import chunks
+from uhop_cli.arrays.types import Bool, Float32, Int64
+from uhop_cli.errors import SettingsError
+from uhop_cli.evidence.blocks import BlockGrid
+from uhop_cli.evidence.codes import Coder, Shortlist
+from uhop_cli.evidence.confidence import Confidence
+from uhop_cli.evidence.likelihoods import MemoryStatistics, centred
+from uhop_cli.evidence.model import EvidenceModel, Examiner
+from uhop_cli.evidence.statistics import Statistics, encode, evidence_members
+from uhop_cli.evidence.visible import visible_features, visible_log_likelihood
+from uhop_cli.memory.memory import Memory
+from uhop_cli.querying.answer import Answer, answer_from, joined
+from uhop_cli.querying.budget import Budget
+from uhop_cli.retrieval.models import FixedModel
+from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.separation import Separation
+
+VISIBLE_PIXELS = "visible pixels"
+CONVINCING = 0.9  # confidence from which on a shortlist's answer stands
+HALF_A_LEVEL = 0.5 / 255
+POSTERIOR = Separation.parse("softmax")  # at beta = 1 the weights are the posterior over the memories
+
+
+class ByEvidence:
+    """The choice by evidence on a memory.
+
+    Args:
+        memory: what is stored.
+        bank: its patterns.
+        budget: what may be taken of the memory there is.
+        steps: T; None goes on to a fixed point.
+    """
+
+    def __init__(self, memory: Memory, bank: Bank, budget: Budget, steps: int | None = None) -> None:
+        self.memory, self.bank, self.budget, self.steps = memory, bank, budget, steps
+        self._with_features: Examiner | None = None  # once they pay
+
+    def answer(self, queries: Float32, visible: Bool | None, *, trace: bool = False) -> Answer:
+        """The answers to queries (Q, d), of which the values marked in `visible` (Q, d) are known; None: all may be damaged.
+
+        In two stages `Answer.rows` says which memories the weights are of.
+        """
+        if visible is not None:
+            return self._by_visible(queries, visible, trace)
+        if self.shortlist is None:
+            return self.among_all(queries, trace=trace)
+        return self._in_two_stages(queries, self.shortlist(queries), trace)
+
+    def among_all(self, queries: Float32, *, trace: bool = False) -> Answer:
+        """The answers to queries (Q, d), all memories examined."""
+        self.budget.asked += len(queries)
+        # With a shortlist few queries come here, and what is bounded is the memory taken.
+        at_hand = None if self.memory.compact is not None else self._examiner_with_features()
+        return self._examined(at_hand or self.examiner, queries, trace)
+
+    def among(self, query: Float32, rows: Int64, *, trace: bool = False) -> Answer:
+        """The answer to one query (1, d), as if only the memories in `rows` were stored."""
+        bank = Bank(self.memory.patterns[rows], self.bank.device)
+        return self._examined(self._examiner(bank, self._statistics.select(rows)), query, trace, rows[None])
+
+    @cached_property
+    def shortlist(self) -> Shortlist | None:
+        """What finds the memories that are worth examining, where there are codes of them, on the CPU."""
+        codes, directions = self.memory.compact, self.memory.compact_map
+        if codes is None or directions is None or not self.bank.device.is_numpy:
+            return None
+        return Shortlist(codes, Coder(directions, len(codes) - len(directions)))
+
+    @cached_property
+    def examiner(self) -> Examiner:
+        """All memories as the choice by evidence sees them."""
+        return self._examiner(self.bank, self._statistics)
+
+    def _in_two_stages(self, queries: Float32, shortlists: Int64, trace: bool) -> Answer:
+        """Each query's evidence on its shortlist (Q, S); all memories for those whose answer is not convincing then."""
+        answers = [self.among(queries[place : place + 1], rows, trace=trace) for place, rows in enumerate(shortlists)]
+        doubtful = [place for place, answer in enumerate(answers) if answer.confidence is None or answer.confidence[0] < CONVINCING]
+        for part in chunks(len(doubtful), self.budget.batch):
+            places = doubtful[part]
+            again = self.among_all(queries[places], trace=trace)
+            for index, place in enumerate(places):
+                answers[place] = again.part(index, shortlists.shape[1])
+        return joined(answers)
+
+    def _examined(self, examiner: Examiner, queries: Float32, trace: bool, rows: Int64 | None = None) -> Answer:
+        model = EvidenceModel(examiner, examiner.prepare(queries), POSTERIOR, 1.0)
+        answer = answer_from(
+            model,
+            examiner.bank,
+            model.query.pictures,
+            kernels=tuple(model.query.models[int(index)] for index in to_numpy(model.choice.model)),
+            confidence=self._confidence("evidence", model.choice.features),
+            steps=self.steps,
+            trace=trace,
+            rows=rows,
+        )
+        return self._recognised(queries, answer)
+
+    def _by_visible(self, queries: Float32, visible: Bool, trace: bool) -> Answer:
+        pictures, seen = self.bank.device.put(queries), self.bank.device.put(visible)
+        scores = visible_log_likelihood(self.bank, pictures, seen)
+        return answer_from(
+            FixedModel(scores, POSTERIOR, 1.0, VISIBLE_PIXELS),
+            self.bank,
+            pictures,
+            confidence=self._confidence("visible", visible_features(scores, pictures, seen)),
+            steps=self.steps,
+            clamp=(seen, pictures),
+            trace=trace,
+        )
+
+    def _confidence(self, kind: str, features: Array) -> Float32 | None:
+        """P(right) of answers with these features, by the calibration of the self-test; None where there is none."""
+        calibration = self.memory.record.get("calibration")
+        values = calibration.get(kind) if isinstance(calibration, dict) else None
+        if not isinstance(values, dict):
+            return None
+        facts = to_numpy(features)
+        try:
+            confidence = Confidence.from_json(values)
+        except SettingsError:  # somebody's claim, and no calibration
+            return None
+        return confidence(facts) if len(confidence.weights) == 2 * facts.shape[1] else None
+
+    def _recognised(self, queries: Float32, answer: Answer) -> Answer:
+        """The answer, sure where the query is the match value for value (to 8 bits): patterns are stored once, so it is no other.
+
+        What a confidence is made of says little about pictures of nearly one colour, and calls an undamaged one unlikely.
+        """
+        if answer.confidence is None:
+            return answer
+        best = answer.weights.argmax(axis=1)
+        rows = best if answer.rows is None else np.take_along_axis(answer.rows, best[:, None], axis=1)[:, 0]
+        same = (np.abs(queries - unit_rows(self.memory.patterns[rows])) < HALF_A_LEVEL).all(axis=1)
+        return replace(answer, confidence=np.where(same, np.float32(1), answer.confidence))
+
+    def _examiner(self, bank: Bank, kept: Statistics) -> Examiner:
+        """The memories of a bank as the choice by evidence sees them, from their statistics."""
+        kernel, members, put = self.memory.kernel, evidence_members(self.memory.kernel), bank.device.put
+        grid = BlockGrid.of(self.memory.spec.shape)
+        statistics = MemoryStatistics.of(grid, put(kept.sums), put(kept.squares), put(kept.norms))
+        dims = (float(bank.dim),) * len(members)
+        return Examiner(bank, grid, statistics, lambda rows: kernel.probes(rows, members), dims)
+
+    def _examiner_with_features(self) -> Examiner | None:
+        """`examiner` with W (xi - mean xi) of all memories at hand; None as long as they don't pay."""
+        kernel, members = self.memory.kernel, evidence_members(self.memory.kernel)
+        if self._with_features is None and self.budget.features_pay(len(members)):
+            features = self.bank.products(centred(kernel.weight))
+            self._with_features = replace(
+                self.examiner, features=features, coordinates=lambda rows: kernel.coordinates(rows, members)
+            )
+        return self._with_features
+
+    @cached_property
+    def _statistics(self) -> Statistics:
+        """What the memory file keeps of each memory; computed where it is absent, or was made for other kernels or blocks."""
+        memory, blocks = self.memory, BlockGrid.of(self.memory.spec.shape).side ** 2
+        kept = memory.statistics
+        if kept is not None and kept.widths == (blocks, blocks, len(evidence_members(memory.kernel))):
+            return kept
+        return encode(memory.kernel, memory.spec, memory.patterns)[1]
