@@ -57,8 +57,8 @@ class SurpriseSettings:
     span: int = 24
     separation: str = "softmax"
     beta: float = 0.1
-    null: float = 20.0
-    gate: float = 0.95
+    null: float = 60.0
+    gate: float = 0.8
 
     def __post_init__(self) -> None:
         if not 2 <= self.span <= self.horizon:
