@@ -199,13 +199,18 @@ class ForecastMemory:
         """What is read out: y - mean xi, or y - model(xi); (C, M, H).
 
         Raises:
-            SettingsError: residuals of a memory that was stored without a model.
+            SettingsError: an empty memory; residuals of a memory that was stored without a model.
         """
+        self._check_not_empty()
         if read_out == "future":
             return self._changes
         if self.residual is None:
             raise SettingsError("this memory holds no residuals", "store windows with their model, or read out futures")
         return self.residual
+
+    def _check_not_empty(self) -> None:
+        if not len(self):
+            raise SettingsError("the memory is empty", "store windows first")
 
     @cached_property
     def _changes(self) -> Float32:
@@ -222,8 +227,7 @@ class ForecastMemory:
         Without `starts` the queries come after everything that is stored.
         """
         settings = self.settings
-        if not len(self):
-            raise SettingsError("the memory is empty", "store windows first")
+        self._check_not_empty()
         if past.ndim != 3 or past.shape[1:] != (settings.look_back, self.channels):
             raise SettingsError(f"windows {past.shape} must be (N, {settings.look_back}, {self.channels})")
         if starts is not None and starts.shape != (len(past),):
