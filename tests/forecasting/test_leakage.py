@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uhop_cli.errors import SettingsError
@@ -17,13 +17,14 @@ from uhop_cli.forecasting.windows import cut
 
 LOOK_BACK, HORIZON = 6, 4
 SETTINGS = MemorySettings(LOOK_BACK, HORIZON, beta=5.0, weight=0.7)
-ROWS = st.lists(st.integers(0, 60), min_size=1, max_size=8).map(np.array)
+ROWS = st.lists(st.integers(0, 60), min_size=1, max_size=4).map(np.array)
 
 
 def series(seed: int = 0, rows: int = 120) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(rows, 2)).cumsum(axis=0)
 
 
+@settings(max_examples=40, deadline=None)
 @given(ROWS, ROWS, st.integers(1, 9), st.integers(1, 9))
 def test_past_means_that_all_of_it_was_known(stored: np.ndarray, queries: np.ndarray, look_back: int, horizon: int) -> None:
     allowed = admissible(stored, queries, look_back, horizon)
@@ -33,6 +34,7 @@ def test_past_means_that_all_of_it_was_known(stored: np.ndarray, queries: np.nda
             assert allowed[i, j] == (rows <= known)
 
 
+@settings(max_examples=40, deadline=None)
 @given(ROWS, ROWS, st.integers(1, 9), st.integers(1, 9))
 def test_apart_means_that_no_row_is_shared(stored: np.ndarray, queries: np.ndarray, look_back: int, horizon: int) -> None:
     allowed = admissible(stored, queries, look_back, horizon, "apart")

@@ -29,7 +29,7 @@ def test_joined_in_order() -> None:
 
 @pytest.mark.parametrize("rows", [range(7, 9), range(25, 28), range(9, 9)])
 def test_moments_without_their_rows_are_refused(rows: range) -> None:
-    with pytest.raises(SettingsError, match="rows before"):
+    with pytest.raises(SettingsError, match="need 8 rows before them and 4 after"):
         moments(VALUES, rows, LastValue(4), look_back=5, horizon=4, span=3)
 
 

@@ -24,10 +24,12 @@ def test_a_constant_difference_has_no_spread() -> None:
     assert (found.mean, found.low, found.high) == (-1, -1, -1)
 
 
-def test_one_block_is_the_series_itself() -> None:
+def test_a_block_is_at_most_half_the_series() -> None:
     values = np.random.default_rng(0).normal(size=30)
     found = paired_difference(values, np.zeros(30), 100)
-    np.testing.assert_allclose([found.low, found.high], values.mean())
+    assert found == paired_difference(values, np.zeros(30), 15)
+    assert found.low < found.mean < found.high
+    assert paired_difference(np.ones(1), np.zeros(1), 5).low == 1
 
 
 @pytest.mark.parametrize("block", [1, 4, 7])

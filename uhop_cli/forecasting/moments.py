@@ -41,14 +41,14 @@ class Moments:
         return cls(np.concatenate(errors), np.concatenate(predictions), np.concatenate(truths))
 
 
-def moments(values: Float64, rows: range, model: Forecaster, *, look_back: int, horizon: int, span: int) -> Moments:
+def moments(values: Float64, rows: Sequence[int], model: Forecaster, *, look_back: int, horizon: int, span: int) -> Moments:
     """The model at the moments t of `rows` of a series (T, C): its forecast of t, t+1, .. and its error over t-S .. t-1.
 
     Raises:
         SettingsError: a moment with too few rows before or after it.
     """
-    if not len(rows) or rows[0] - span - look_back < 0 or rows[-1] + horizon > len(values):
-        raise SettingsError(f"the moments {rows.start} to {rows.stop} need {span + look_back} rows before them and {horizon} after")
+    if not len(rows) or min(rows) - span - look_back < 0 or max(rows) + horizon > len(values):
+        raise SettingsError(f"moments need {span + look_back} rows before them and {horizon} after them, of {len(values)}")
     now = np.asarray(rows)[:, None]
     before = values[now - span + np.arange(-look_back, 0)]
     errors = values[now + np.arange(-span, 0)] - model(before)[:, :span]

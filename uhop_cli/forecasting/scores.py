@@ -62,7 +62,7 @@ def paired_difference(these: Float64, those: Float64, block: int, *, seed: int =
 
     Args:
         these, those: errors of the same N windows in the order of time, (N,).
-        block: windows of a block; one that is longer than the series counts as the series.
+        block: windows of a block; at most half of all, as one block alone would have no spread.
         seed: of the draws.
         draws: resamplings.
 
@@ -73,7 +73,7 @@ def paired_difference(these: Float64, those: Float64, block: int, *, seed: int =
         raise SettingsError(f"errors of the same windows are needed, not {these.shape} and {those.shape}")
     difference = these - those
     count = len(difference)
-    block = max(1, min(block, count))
+    block = max(1, min(block, count // 2))
     sums = np.concatenate([[0.0], np.cumsum(difference)])
     whole, rest = divmod(count, block)
     begins = np.random.default_rng(seed).integers(0, count - block + 1, (draws, whole + (rest > 0)))

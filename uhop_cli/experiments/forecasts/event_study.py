@@ -86,9 +86,8 @@ class EventStudy:
         parts = []
         for event in events:
             rows, onset = event.around(self.values, self._before, max(after) + self.horizon + 1)
-            for row in after:
-                now = range(onset + row, onset + row + 1)
-                parts.append(moments(rows, now, model, look_back=self.look_back, horizon=self.horizon, span=self.span))
+            now = [onset + row for row in after]
+            parts.append(moments(rows, now, model, look_back=self.look_back, horizon=self.horizon, span=self.span))
         return Moments.joined(parts)
 
     def memory(self, model: Forecaster) -> SurpriseMemory:
