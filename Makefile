@@ -52,7 +52,7 @@ acceptance: $(INSTALLED)
 	status=0; \
 	for run in 'command_line.py all' 'evidence.py --memories 50000 --clip8' 'evidence.py --memories 5000 --rows all' \
 	    'evidence.py --dataset photos' 'evidence.py --dataset mnist --memories 5000' 'confidence.py calibration' \
-	    'confidence.py forecast' known_masks.py reduced.py 'stage_one.py all' 'stage_two.py all' metastable_sizes.py 'bench.py all' 'forecasting.py all'; do \
+	    'confidence.py forecast' known_masks.py reduced.py one_engine.py 'stage_one.py all' 'stage_two.py all' metastable_sizes.py 'bench.py all' 'forecasting.py all'; do \
 	  echo "== $$run"; $(BIN)/python tests/acceptance/$$run || status=1; \
 	done; exit $$status
 

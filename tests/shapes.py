@@ -30,7 +30,7 @@ SHAPES: dict[str, dict[str, Any]] = {
         "visible": Bool[Any, "Q d"] | None,
         "return": Shaped[Any, "Q M"],
     },
-    "uhop_cli.retrieval.pattern_matrix:Bank.products": {"queries": Shaped[Any, "k d"], "return": Shaped[Any, "k M"]},
+    "uhop_cli.retrieval.pattern_matrix:HostMatrix.products": {"queries": Shaped[Any, "k d"], "return": Shaped[Any, "k M"]},
     "uhop_cli.evidence.visible:visible_log_likelihood": {
         "queries": Shaped[Any, "Q d"],
         "visible": Bool[Any, "Q d"],

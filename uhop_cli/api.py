@@ -28,6 +28,7 @@ def learn(
     settings: StoreSettings | None = None,
     *,
     names: Sequence[str] | None = None,
+    self_test: bool = True,
     progress: OnProgress | None = None,
 ) -> Memory:
     """Learn a kernel on images and return the memory of them.
@@ -36,6 +37,8 @@ def learn(
         images: shape (M, H, W) or (M, H, W, C) with C = 1 or 3; uint8, or floats in [0, 1], which are rounded to 8 bits.
         settings: of Stage I.
         names: of the images; their numbers by default.
+        self_test: damage a sample of the images and retrieve it, which gives answers their confidence and the plain kernel its rho
+            and beta. What the choice by evidence answers is the same without.
         progress: told how far the work is.
 
     Raises:
@@ -52,7 +55,7 @@ def learn(
     entries = Entries.build([label.encode() for label in labels], rows, digests, [image.nbytes for image in pixels])
     height, width, channels = pixels.shape[1:]
     draft = Draft(PatternSpec(width, height, channels), pixels[first], entries)
-    return learn_memory(draft, settings or StoreSettings(), progress=progress).memory
+    return learn_memory(draft, settings or StoreSettings(), test=self_test, progress=progress).memory
 
 
 def retrieve(

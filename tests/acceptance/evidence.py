@@ -97,7 +97,7 @@ def measure(
     """Top-1 by evidence and by un-learned cosine, and which models answered."""
     memory = retriever.memory
     right, plain, models = [], [], Counter[str]()
-    lengths = np.asarray(pattern_lengths(retriever.bank))
+    lengths = np.asarray(pattern_lengths(retriever.X))
     damaged = corruption(to_vectors(memory.patterns[rows]), memory.spec, seed).patterns
     damaged = clipped(damaged) if clip8 else damaged
     step = min(retriever.batch, 32)
@@ -106,7 +106,7 @@ def measure(
         answer = retriever.retrieve(part)
         right += [answer.ranking(place, 1)[0] == row for place, row in enumerate(truth)]
         models.update(answer.kernels)
-        cosines = np.asarray(retriever.bank.products(part)) / np.maximum(lengths, 1e-9)
+        cosines = np.asarray(retriever.X.products(part)) / np.maximum(lengths, 1e-9)
         plain += list(cosines.argmax(axis=1) == truth)
     return float(np.mean(right)), float(np.mean(plain)), models
 

@@ -20,7 +20,7 @@ from uhop_cli.errors import DatasetError
 from uhop_cli.evidence.visible import visible_log_likelihood
 from uhop_cli.experiments.data.datasets import load
 from uhop_cli.images.patterns import PatternSpec
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 
 # What is visible, the noise on it, and the promised share of right answers.
 ROWS = (
@@ -50,7 +50,7 @@ def main() -> int:
         return 0
     rng = np.random.default_rng(options.seed)
     stored = pixels[np.sort(rng.choice(50_000, options.memories, replace=False))]
-    bank, spec = Bank(stored), PatternSpec(32, 32, 3)
+    matrix, spec = pattern_matrix(stored), PatternSpec(32, 32, 3)
     rows = np.sort(rng.choice(len(stored), min(options.queries, len(stored)), replace=False))
     missed = False
     for label, sigma, promised in ROWS:
@@ -60,7 +60,7 @@ def main() -> int:
             damaged = parse(f"noise:{sigma}")(damaged, spec, options.seed + 1).patterns
         best = np.concatenate(
             [
-                np.asarray(visible_log_likelihood(bank, damaged[part], visible[part])).argmax(axis=1)
+                np.asarray(visible_log_likelihood(matrix, damaged[part], visible[part])).argmax(axis=1)
                 for part in np.array_split(np.arange(len(rows)), max(1, len(rows) // 50))
             ]
         )

@@ -26,11 +26,12 @@ import numpy as np
 from uhop_cli.arrays.operations import logsumexp
 from uhop_cli.errors import DatasetError
 from uhop_cli.experiments.data.datasets import load
-from uhop_cli.kernel.closed_form import centred, decompose, whitening
+from uhop_cli.kernel.closed_form import centred_features, decompose, whitening
 from uhop_cli.kernel.feature_map import initial_weight, normalise_rows
 from uhop_cli.kernel.gradient import Descent, GradientSettings, descend
-from uhop_cli.kernel.gram_step import measure
+from uhop_cli.kernel.gram_step import point_at
 from uhop_cli.kernel.losses import AverageLoss, MaxLoss, OrthogonalLoss, SeparationLoss, TemperatureLoss
+from uhop_cli.progress import Progress
 
 SETS = 20  # memory sets a figure is the mean of, as in the paper
 missed: list[str] = []
@@ -135,26 +136,26 @@ def _to_five_percent(patterns: np.ndarray, weight: np.ndarray) -> None:
         start, trace = time.perf_counter(), []
         settings = GradientSettings(learning_rate=rate, tolerance=0.05, iterations=2000)
 
-        def note(step: int, value: float, _: float, start: float = start, trace: list[list[float]] = trace) -> None:
-            trace.append([time.perf_counter() - start, value, step])
+        def note(step: Progress, start: float = start, trace: list[tuple[float, int]] = trace) -> None:
+            trace.append((time.perf_counter() - start, step.done))
 
         result, seconds = timed(lambda settings=settings, note=note: descend(patterns, weight, settings, progress=note))
-        curves[name] = trace[:: max(1, len(trace) // 100)]
+        curves[name] = [[at, float(result.losses[step]), step] for at, step in trace[:: max(1, len(trace) // 100)]]
         row(name, seconds, float(result.steps), float(result.loss_final))
     fixed = int(rows["gradient, learning rate 100"]["steps"])
     for name, solve in (
         ("closed form, rho 1e-6", lambda: whitening(decompose(patterns), (1e-6,))),
         ("closed form, rho 1e-9", lambda: whitening(decompose(patterns), (1e-9,))),
-        ("closed form, rho 1e-9, features centred", lambda: centred(whitening(decompose(patterns), (1e-9,)), patterns)),
+        ("closed form, rho 1e-9, features centred", lambda: centred_features(whitening(decompose(patterns), (1e-9,)), patterns)),
     ):
         family, seconds = timed(solve)
-        row(name, seconds, 0, float(measure(family.features(patterns).astype(np.float64), loss).loss))
+        row(name, seconds, 0, float(point_at(family.features(patterns).astype(np.float64), loss).loss))
     loop, spent, step = Autograd(patterns, weight, 100.0), 0.0, 0
     curve: list[list[float]] = []
     while step < fixed:
         _, seconds = timed(loop.step)
         spent, step = spent + seconds, step + 1
-        curve.append([spent, float(measure(patterns @ loop.weight.detach().numpy().T, loss).loss), step])
+        curve.append([spent, float(point_at(patterns @ loop.weight.detach().numpy().T, loss).loss), step])
     curves["autograd, learning rate 100"] = curve
     row("autograd, learning rate 100", spent, step, curve[-1][1])
     figures["five_percent"] = {"rows": rows, "curves": curves, "bound": bound}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays as array_strategy
 
 from uhop_cli.arrays import threads
-from uhop_cli.arrays.device import Device, resolve_device
+from uhop_cli.arrays.device import Device, device_of, resolve_device
 from uhop_cli.arrays.library import namespace, to_numpy
-from uhop_cli.arrays.operations import logsumexp, topk, unit_rows
+from uhop_cli.arrays.operations import clip_over, exp_over, inverse, logsumexp, quotient, topk, unit_rows, unit_vectors
 from uhop_cli.arrays.resources import available_memory
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.errors import DeviceError
@@ -108,3 +110,53 @@ def test_a_product_on_all_cores_is_the_product(columns: int, monkeypatch: pytest
     left, right = rng.random((4, 7), dtype=np.float32), rng.random((7, columns), dtype=np.float32)
     np.testing.assert_allclose(threads.product_on_all_cores(left, right), left @ right, rtol=1e-6)
     np.testing.assert_allclose(threads.product_on_all_cores(left, np.asfortranarray(right)), left @ right, rtol=1e-6)
+
+
+@pytest.mark.parametrize("put", [lambda x: x, Device("torch-cpu").put], ids=["numpy", "torch"])
+def test_divisions_by_zero_are_defined(put: Callable[[np.ndarray], Any]) -> None:
+    x = put(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32))
+    np.testing.assert_array_equal(to_numpy(unit_vectors(x)), np.array([[0.6, 0.8], [0, 0]], np.float32))
+    lengths = put(np.array([4.0, 0.0, 0.5], np.float32))
+    np.testing.assert_array_equal(to_numpy(inverse(lengths)), [0.25, 0, 2])
+    assert to_numpy(inverse(lengths)).dtype == np.float32
+    np.testing.assert_array_equal(to_numpy(quotient(x, lengths[:2, None])), [[0.75, 1], [0, 0]])
+    np.testing.assert_array_equal(to_numpy(quotient(x, lengths[:2, None], otherwise=-np.inf)), [[0.75, 1], [-np.inf, -np.inf]])
+
+
+def test_what_is_no_number_stays_none() -> None:
+    with np.errstate(all="ignore"):
+        assert np.isnan(unit_vectors(np.array([np.nan, 1.0]))).any()
+        assert np.isnan(unit_vectors(np.array([np.inf, 1.0]))).any()
+
+
+@pytest.mark.parametrize("kind", ["cpu", "torch-cpu"])
+def test_work_on_all_cores_covers_everything_once(kind: str) -> None:
+    if kind != "cpu":
+        pytest.importorskip("torch")
+    device = Device(kind)
+    values = device.put(np.zeros(1000, np.float32))
+    assert device_of(values) == device
+    sizes = []
+
+    def work(part: slice) -> None:
+        values[part] += 1
+        sizes.append(part.stop - part.start)
+
+    device.on_all_cores(work, 1000, 3)
+    assert to_numpy(values).tolist() == [1] * 1000
+    assert max(sizes) == (3 if kind == "cpu" else 3 * 64)
+    left, right = device.put(np.arange(6, dtype=np.float32).reshape(2, 3)), device.put(np.eye(3, dtype=np.float32)[:, ::-1].copy())
+    np.testing.assert_array_equal(to_numpy(device.product(left, right)), [[2, 1, 0], [5, 4, 3]])
+
+
+def test_results_written_over_their_arguments() -> None:
+    torch = pytest.importorskip("torch")
+    values = np.array([-2.0, -0.5, 0.5, 3.0], np.float32)
+    logits = np.array([-200.0, -90.0, -1.0, 0.0], np.float32)
+    for make in (np.copy, lambda array: torch.from_numpy(array.copy())):
+        np.testing.assert_array_equal(to_numpy(clip_over(make(values), least=-1)), [-1, -0.5, 0.5, 3])
+        np.testing.assert_array_equal(to_numpy(clip_over(make(values), most=0)), [-2, -0.5, 0, 0])
+        np.testing.assert_allclose(to_numpy(exp_over(make(logits))), [0, 0, np.exp(-1), 1], rtol=1e-6, atol=1e-38)
+    assert exp_over(logits.copy())[1] == 0  # e^-90 is no normal number of float32
+    kept = values.copy()
+    assert clip_over(kept, least=0) is kept

@@ -75,7 +75,7 @@ def retrieve(device: Device, learned: np.ndarray, count: int, queries: int, flop
     damaged = parse("values:0.5")(unit_rows(stored[asked]), SPEC, 0).patterns
     started = time.perf_counter()
     retriever = Retriever(memory, RetrievalSettings(steps=STEPS, similarity="kernel"), device)
-    print(f"memories sent to the device: {time.perf_counter() - started:.2f} s, resident: {retriever.bank.resident}")
+    print(f"memories sent to the device: {time.perf_counter() - started:.2f} s, resident: {retriever.X.resident}")
 
     def work() -> float:
         right = 0

@@ -93,6 +93,8 @@ def test_out_is_written_resumed_and_not_overwritten(array: Path, tmp_path: Path,
         (["--sizes", "1000"], 2),
         (["--resume"], 2),
         (["--protocol", "best"], 2),
+        (["--device", "tpu"], 2),
+        (["--device", "cuda:99"], 1),
     ],
 )
 def test_mistakes_are_told_in_two_lines(arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]) -> None:

@@ -223,7 +223,7 @@ def test_where_nothing_fits_no_picture_is_written_and_the_nearest_is_named(
     answer = Restorer.answer
 
     def unsure(self: Restorer, queries: Any) -> list[Restoration]:
-        return [replace(result, fits=False, confidence=0.2) for result in answer(self, queries)]
+        return [replace(result, answer=replace(result.answer, fits=False, confidence=0.2)) for result in answer(self, queries)]
 
     monkeypatch.setattr(Restorer, "answer", unsure)
     ran = uhop("query", damaged, "-m", memory, "--json")

@@ -203,3 +203,17 @@ def test_the_gradient_solver_reports_its_loss(uhop: Any, images: Path, target: P
     stage1 = document["stage1"]
     assert stage1["solver"] == "gradient"
     assert stage1["loss_bound"] <= stage1["loss_final"] <= stage1["loss_initial"]
+
+
+def test_options_of_one_solver_do_not_pass_by_the_other(uhop: Any, images: Path, target: Path) -> None:
+    ran = uhop("store", images, "-m", target, "--solver", "closed-form", "--init", "gaussian")
+    assert ran.code == 2
+    assert "--init does nothing with the closed-form solver" in ran.err
+    assert "--solver gradient makes it count" in ran.err
+    assert not target.exists()
+    assert uhop("store", images, "-m", target, "--t", "2", "--loss", "temperature").code == 2
+    document = json.loads(uhop("store", images, "-m", target, "--iterations", "2", "--json").out)
+    assert (document["config"]["solver"], document["stage1"]["solver"]) == ("gradient", "gradient")
+    assert document["stage1"]["iterations"] == 2
+    document = json.loads(uhop("store", images, "-m", target, "--add", "--solver", "closed-form", "--json").out)
+    assert (document["config"]["iterations"], document["stage1"]["solver"]) == (None, "closed-form")

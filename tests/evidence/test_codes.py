@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uhop_cli.evidence.codes import WIDTH, Coder, Shortlist
+from uhop_cli.evidence.codes import WIDTH, CodeIndex, Coder
 
 SHAPE = (16, 16, 3)
 
@@ -57,7 +57,7 @@ def test_a_plain_picture_and_a_small_one_have_codes(coder: Coder) -> None:
 @pytest.mark.parametrize("count", [1, 5])
 def test_scores_are_those_of_the_definition(count: int, coder: Coder, codes: np.ndarray, patterns: np.ndarray) -> None:
     queries = patterns[:count] + np.random.default_rng(1).normal(0, 0.3, (count, 768)).astype(np.float32)
-    quarters, whole = Shortlist(codes, coder).scores(queries)
+    quarters, whole = CodeIndex(codes, coder).scores(queries)
     asked = coder.encode(queries)
     for q in range(count):
         cosines = np.einsum("bk,bkm->bm", asked[:-4, q].reshape(4, -1), codes[:-4].reshape(4, -1, 3000))
@@ -69,7 +69,7 @@ def test_half_covered_and_noisy_copies_are_on_the_list(coder: Coder, codes: np.n
     rows = np.arange(0, 3000, 100)
     half, noisy = patterns[rows].copy(), patterns[rows] + np.random.default_rng(2).normal(0, 0.3, (30, 768)).astype(np.float32)
     half[:, :384] = 0
-    shortlist = Shortlist(codes, coder)
+    shortlist = CodeIndex(codes, coder)
     for damaged in (half, noisy):
         found = shortlist(damaged, 100)
         assert found.shape == (30, 100)
@@ -78,5 +78,5 @@ def test_half_covered_and_noisy_copies_are_on_the_list(coder: Coder, codes: np.n
 
 
 def test_a_list_as_long_as_the_memory_holds_all(coder: Coder, codes: np.ndarray, patterns: np.ndarray) -> None:
-    few = Shortlist(np.ascontiguousarray(codes[:, :40]), coder)
+    few = CodeIndex(np.ascontiguousarray(codes[:, :40]), coder)
     np.testing.assert_array_equal(few(patterns[:2], 64), [np.arange(40)] * 2)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from uhop_cli.evidence.blocks import BlockGrid
-from uhop_cli.evidence.choice import Choice, choose, shortlist
-from uhop_cli.evidence.likelihoods import ROUNDING, MemoryStatistics, Query, centred, log_likelihoods, prepare
+from uhop_cli.evidence.choice import Choice, choose, propose
+from uhop_cli.evidence.likelihoods import ROUNDING, MemoryStatistics, PreparedQueries, log_likelihoods, prepare, without_mean
 
 SHAPE = (16, 16, 3)
 SIZE = 16 * 16 * 3
@@ -28,22 +28,22 @@ class Store:
         weights = np.stack([(singular / (singular**2 + 10 * mean * rho))[:, None] * basis for rho in (1e-3, 1.0)[:kernels]])
         weights = weights.astype(np.float32)
         grid = BlockGrid.of(SHAPE)
-        norms = np.stack([np.linalg.norm(centred(patterns) @ weight.T, axis=1) for weight in weights], axis=1)
+        norms = np.stack([np.linalg.norm(without_mean(patterns) @ weight.T, axis=1) for weight in weights], axis=1)
         return cls(patterns, weights, grid, MemoryStatistics.of(grid, *grid.sums(patterns), norms.astype(np.float32)))
 
-    def query(self, pictures: np.ndarray) -> Query:
-        features = np.stack([centred(pictures) @ weight.T for weight in self.weights])
+    def query(self, pictures: np.ndarray) -> PreparedQueries:
+        features = np.stack([without_mean(pictures) @ weight.T for weight in self.weights])
         probes = np.stack([z @ weight for z, weight in zip(features, self.weights, strict=True)])
         dims = (float(SIZE),) * len(self.weights)
         return prepare(self.grid, pictures, probes, np.linalg.norm(features, axis=2).astype(np.float32), dims)
 
-    def ask(self, pictures: np.ndarray, exclude: int | None = None) -> tuple[Query, Choice]:
+    def ask(self, pictures: np.ndarray, exclude: int | None = None) -> tuple[PreparedQueries, Choice]:
         query = self.query(pictures.astype(np.float32))
         scores, cosine = log_likelihoods(query, self.patterns, self.statistics)
         if exclude is not None:
             scores[:, :, exclude] = -np.inf
             cosine[:, exclude] = -np.inf
-        return query, choose(query, scores, cosine, shortlist(query, scores, cosine, lambda rows: self.patterns[rows]))
+        return query, choose(query, scores, cosine, propose(query, scores, cosine, lambda rows: self.patterns[rows]))
 
 
 def _pictures(count: int, seed: int = 0) -> np.ndarray:
@@ -179,7 +179,7 @@ def test_without_kernels(store: Store) -> None:
     )
     query = prepare(bare.grid, store.patterns[:3], np.empty((0, 3, SIZE), np.float32), np.empty((0, 3), np.float32), ())
     scores, cosine = log_likelihoods(query, bare.patterns, bare.statistics)
-    choice = choose(query, scores, cosine, shortlist(query, scores, cosine, lambda rows: bare.patterns[rows]))
+    choice = choose(query, scores, cosine, propose(query, scores, cosine, lambda rows: bare.patterns[rows]))
     assert np.array_equal(choice.scores.argmax(axis=1), [0, 1, 2])
 
 
@@ -195,7 +195,7 @@ def test_torch_agrees(store: Store) -> None:
     norms = torch.ones(query.probes.shape[:2])
     tensors = prepare(store.grid, torch.from_numpy(pictures), torch.from_numpy(query.probes), norms, query.dims)
     scores, cosine = log_likelihoods(tensors, patterns, statistics)
-    choice = choose(tensors, scores, cosine, shortlist(tensors, scores, cosine, lambda rows: patterns[rows]))
+    choice = choose(tensors, scores, cosine, propose(tensors, scores, cosine, lambda rows: patterns[rows]))
     assert choice.model.tolist() == expected.model.tolist()
     np.testing.assert_allclose(choice.scores.numpy(), expected.scores, rtol=1e-2, atol=1)
     np.testing.assert_allclose(choice.features.numpy(), expected.features, rtol=1e-2, atol=1e-2)

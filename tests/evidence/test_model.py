@@ -9,12 +9,12 @@ from uhop_cli.api import learn
 from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import to_numpy
 from uhop_cli.evidence import choice as choice_module
-from uhop_cli.evidence import model as examine_module
+from uhop_cli.evidence import model as model_module
 from uhop_cli.evidence.choice import choose
 from uhop_cli.evidence.likelihoods import log_likelihoods
 from uhop_cli.evidence.model import EvidenceModel
 from uhop_cli.querying.retriever import Retriever
-from uhop_cli.retrieval import pattern_matrix as bank_module
+from uhop_cli.retrieval import pattern_matrix as matrix_module
 from uhop_cli.retrieval.dynamics import run
 from uhop_cli.retrieval.separation import Separation
 
@@ -34,27 +34,27 @@ def retriever(request: pytest.FixtureRequest) -> Retriever:
 @pytest.mark.parametrize("queries", [1, 5, 20])
 def test_chunks_and_threads_change_nothing(queries: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = X[:queries] + RNG.normal(0, 0.1, (queries, X.shape[1])).astype(np.float32)
-    examiner = Retriever(MEMORY).examiner
-    query = examiner.prepare(rows)
-    whole, cosine = log_likelihoods(query, X, examiner.statistics)
-    monkeypatch.setattr(bank_module, "THIN_CHUNK_BYTES", 4 * X.shape[1] * 7)
-    monkeypatch.setattr(bank_module, "THREADS_WORTH", 1)
-    monkeypatch.setattr(examine_module, "FEW_TOGETHER", 17)
-    monkeypatch.setattr(examine_module, "MANY_TOGETHER", 17)
-    scores, cosines = examiner.scan(query)
+    engine = Retriever(MEMORY).strategy.engine
+    query = engine.prepare(rows)
+    whole, cosine = log_likelihoods(query, X, engine.statistics)
+    monkeypatch.setattr(matrix_module, "THIN_CHUNK_BYTES", 4 * X.shape[1] * 7)
+    monkeypatch.setattr(matrix_module, "THREADS_WORTH", 1)
+    monkeypatch.setattr(model_module, "FEW_TOGETHER", 17)
+    monkeypatch.setattr(model_module, "MANY_TOGETHER", 17)
+    scores, cosines = engine.scan(query)
     np.testing.assert_allclose(scores, whole, rtol=1e-3, atol=0.05)
     np.testing.assert_allclose(cosines, cosine, atol=1e-5)
 
 
 def test_a_shortlist_in_parts_and_queries_one_by_one_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    examiner = Retriever(MEMORY).examiner
+    engine = Retriever(MEMORY).strategy.engine
     rows = X[:6] + RNG.normal(0, 0.1, (6, X.shape[1])).astype(np.float32)
-    query = examiner.prepare(rows)
-    scores, cosines = examiner.scan(query)
-    whole = examiner.shortlist(query, scores, cosines)
+    query = engine.prepare(rows)
+    scores, cosines = engine.scan(query)
+    whole = engine.candidates(query, scores, cosines)
     choice = choose(query, scores, cosines, whole)
     monkeypatch.setattr(choice_module, "LOOKED_AT", 3 * X.shape[1])
-    listed = examiner.shortlist(query, scores, cosines)
+    listed = engine.candidates(query, scores, cosines)
     np.testing.assert_allclose(listed.agreed, whole.agreed, rtol=1e-5)
     np.testing.assert_allclose(listed.exact, whole.exact, rtol=1e-6)
     for place in range(6):
@@ -67,10 +67,10 @@ def test_a_shortlist_in_parts_and_queries_one_by_one_change_nothing(monkeypatch:
 
 
 def test_a_memory_left_out_is_never_the_answer(retriever: Retriever) -> None:
-    examiner = retriever.examiner
-    query = examiner.prepare(X[:10])
-    scores, cosines = examiner.scan(query)
-    listed = examiner.shortlist(query, scores, cosines)
+    engine = retriever.strategy.engine
+    query = engine.prepare(X[:10])
+    scores, cosines = engine.scan(query)
+    listed = engine.candidates(query, scores, cosines)
     assert (to_numpy(choose(query, scores, cosines, listed).scores).argmax(axis=1) == np.arange(10)).all()
     scores[:, np.arange(10), np.arange(10)] = -np.inf
     cosines[np.arange(10), np.arange(10)] = -np.inf
@@ -83,15 +83,15 @@ def test_a_memory_left_out_is_never_the_answer(retriever: Retriever) -> None:
 @pytest.mark.parametrize("sigma", [0.05, 0.3, 3.0])
 def test_energy_never_rises_from_the_first_read_out_on(retriever: Retriever, sigma: float) -> None:
     rows = X[:12] + RNG.normal(0, sigma, (12, X.shape[1])).astype(np.float32)
-    examiner, put = retriever.examiner, retriever.device.put
-    model = EvidenceModel(examiner, examiner.prepare(rows), Separation.parse("softmax"), 1.0)
+    engine, put = retriever.strategy.engine, retriever.device.put
+    model = EvidenceModel(engine, engine.prepare(rows), Separation.parse("softmax"), 1.0)
     # Started from a mixture instead of the read-out, so that there is a way to go.
     state = put(0.5 * X[:12] + 0.5 * X[12:24])
     energies = []
     for _ in range(8):
         evaluation = model.evaluate(state)
         energies.append(to_numpy(evaluation.energy))
-        state = model.advance(state, evaluation.weights, retriever.bank.read_out(evaluation.weights))
+        state = model.advance(state, evaluation.weights, retriever.X.read_out(evaluation.weights))
     steps = np.diff(np.array(energies), axis=0)
     assert steps.max() <= 1e-3 * np.abs(energies).max()
     assert np.array(energies)[-1].mean() < np.array(energies)[0].mean() - 1
@@ -100,11 +100,11 @@ def test_energy_never_rises_from_the_first_read_out_on(retriever: Retriever, sig
 def test_the_first_step_is_the_posterior_and_the_run_settles(retriever: Retriever) -> None:
     damaged = X[:12].copy()
     damaged[:, : X.shape[1] // 2] = 0.7
-    examiner, put = retriever.examiner, retriever.device.put
-    model = EvidenceModel(examiner, examiner.prepare(damaged), Separation.parse("softmax"), 1.0)
+    engine, put = retriever.strategy.engine, retriever.device.put
+    model = EvidenceModel(engine, engine.prepare(damaged), Separation.parse("softmax"), 1.0)
     first = model.evaluate(None)
     np.testing.assert_allclose(to_numpy(first.weights), to_numpy(model.choice.weights), atol=1e-6)
-    trajectory = run(model, retriever.bank, put(damaged))
+    trajectory = run(model, retriever.X, put(damaged))
     assert trajectory.converged.all()
     np.testing.assert_array_equal(to_numpy(trajectory.weights).argmax(axis=1), np.arange(12))
     np.testing.assert_allclose(trajectory.pictures[-1], X[:12], atol=1e-4)

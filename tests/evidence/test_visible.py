@@ -9,7 +9,7 @@ from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import to_numpy
 from uhop_cli.evidence.visible import visible_log_likelihood
 from uhop_cli.retrieval.distances import ROUNDING, squared_distances
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (100, 8, 8, 3), dtype=np.uint8)
@@ -27,11 +27,11 @@ def test_residuals_follow_the_definition(device: Device) -> None:
     visible = RNG.random((5, X.shape[1])) < 0.3
     queries = (X[:5] + RNG.normal(0, 0.1, (5, X.shape[1]))).astype(np.float32)
     naive = np.array([[np.mean((queries[i][visible[i]] - X[m][visible[i]]) ** 2) for m in range(100)] for i in range(5)])
-    bank = Bank(PIXELS, device)
-    got = squared_distances(bank, device.put(queries), device.put(visible))
+    matrix = pattern_matrix(PIXELS, device)
+    got = squared_distances(matrix, device.put(queries), device.put(visible))
     count = visible.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(to_numpy(got), naive * count, rtol=2e-4)
-    scores = to_numpy(visible_log_likelihood(bank, device.put(queries), device.put(visible)))
+    scores = to_numpy(visible_log_likelihood(matrix, device.put(queries), device.put(visible)))
     np.testing.assert_allclose(scores, -count / 2 * np.log(naive + ROUNDING), rtol=2e-4)
 
 
@@ -40,15 +40,15 @@ def test_what_stands_in_missing_pixels_has_no_influence() -> None:
     visible[:, :9] = True
     clean, dirty = X[3:4].copy(), X[3:4].copy()
     dirty[~visible] = 7.0
-    bank = Bank(PIXELS)
-    np.testing.assert_allclose(squared_distances(bank, clean, visible), squared_distances(bank, dirty, visible), atol=1e-5)
+    matrix = pattern_matrix(PIXELS)
+    np.testing.assert_allclose(squared_distances(matrix, clean, visible), squared_distances(matrix, dirty, visible), atol=1e-5)
 
 
 def test_small_distances_are_exact_and_totals_change_nothing(device: Device) -> None:
-    bank = Bank(PIXELS, device)
-    plain = to_numpy(squared_distances(bank, device.put(X[:4])))
+    matrix = pattern_matrix(PIXELS, device)
+    plain = to_numpy(squared_distances(matrix, device.put(X[:4])))
     np.testing.assert_allclose(plain[np.arange(4), np.arange(4)], 0, atol=1e-9)
-    given = squared_distances(bank, device.put(X[:4]), totals=device.put(np.square(X).sum(axis=1)))
+    given = squared_distances(matrix, device.put(X[:4]), totals=device.put(np.square(X).sum(axis=1)))
     np.testing.assert_allclose(to_numpy(given), plain, rtol=1e-4, atol=1e-4)
 
 
@@ -57,5 +57,5 @@ def test_one_grey_level_tells_two_memories_apart() -> None:
     stored[1, 0, 0, 0] ^= 1
     rows = (stored.reshape(2, -1) / 255).astype(np.float32)
     visible = np.ones((2, rows.shape[1]), np.bool_)
-    scores = visible_log_likelihood(Bank(stored), rows, visible)
+    scores = visible_log_likelihood(pattern_matrix(stored), rows, visible)
     np.testing.assert_array_equal(scores.argmax(axis=1), [0, 1])

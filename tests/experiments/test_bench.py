@@ -97,6 +97,19 @@ def test_a_killed_run_that_goes_on_gives_the_same_bytes(dataset: Dataset, tmp_pa
         assert path.read_bytes() == expected
 
 
+@pytest.mark.parametrize("protocol", ["paper", "tuned"])
+def test_the_device_changes_no_row(dataset: Dataset, protocol: str) -> None:
+    """torch on the CPU stands for a GPU: Stage I, the engine and the similarities run there."""
+    settings = {"experiments": ("noise", "iterations"), "protocol": protocol, **SMALL}
+    here, there = (go(Config(**settings, device=device), dataset).rows for device in ("cpu", "torch-cpu"))  # type: ignore[arg-type]
+    assert len(here) == len(there)
+    for row, other in zip(here, there, strict=True):
+        assert row.keys() == other.keys()
+        for name, value in row.items():
+            if isinstance(value, float) and name not in ("beta",):
+                assert other[name] == pytest.approx(value, rel=1e-4, abs=1e-4), (row["method"], name)
+
+
 def test_another_configuration_is_refused(dataset: Dataset, tmp_path: Path) -> None:
     config = Config(experiments=("capacity",), methods=("cosine",), **SMALL)  # type: ignore[arg-type]
     go(config, dataset, tmp_path)

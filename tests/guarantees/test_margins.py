@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from uhop_cli.errors import SettingsError
-from uhop_cli.guarantees.margins import Certified, guarantees, threshold
+from uhop_cli.guarantees.margins import Certified, guarantees, one_hot_margin
 from uhop_cli.retrieval.entmax import entmax
 from uhop_cli.retrieval.similarity import SIMILARITIES
 from uhop_cli.retrieval.states import metastable_sizes, settled, size_table, size_threshold
@@ -230,7 +230,7 @@ def test_with_beta_one_and_sparsemax_at_most_two_d_unit_memories_are_exact() -> 
 
 
 def test_threshold() -> None:
-    assert [threshold(2.0, alpha) for alpha in (1.0, 1.25, 1.5, 2.0, np.inf)] == [np.inf, 2.0, 1.0, 0.5, 0.0]
+    assert [one_hot_margin(2.0, alpha) for alpha in (1.0, 1.25, 1.5, 2.0, np.inf)] == [np.inf, 2.0, 1.0, 0.5, 0.0]
 
 
 def test_what_makes_no_sense_is_refused() -> None:

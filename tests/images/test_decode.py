@@ -154,7 +154,7 @@ def test_an_unreadable_file_is_named(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")  # the tests may run as a user who may read everything
 
     monkeypatch.setattr(os, "open", deny)
-    with pytest.raises(ImageError, match=r"a\.png: permission denied"):
+    with pytest.raises(ImageError, match=r"a\.png: cannot be read: Permission denied"):
         read_bytes(path)
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from uhop_cli.errors import SettingsError
 from uhop_cli.kernel import closed_form
-from uhop_cli.kernel.closed_form import centred, decompose, second_moment, whitening
+from uhop_cli.kernel.closed_form import centred_features, decompose, second_moment, whitening
+from uhop_cli.progress import Progress
 
 
 def patterns(count: int, shape: tuple[int, ...] = (6, 5, 3), seed: int = 0) -> np.ndarray:
@@ -44,17 +45,17 @@ def test_rho_to_zero_attains_minus_2t_and_centring_attains_the_bound() -> None:
     family = whitening(decompose(stored), (0.0,))
     assert average_loss(family.features(x)) == pytest.approx(-4.0, abs=1e-4)
     bound = -4.0 * 20 / 19
-    assert average_loss(centred(family, stored).features(x)) == pytest.approx(bound, abs=1e-4)
+    assert average_loss(centred_features(family, stored).features(x)) == pytest.approx(bound, abs=1e-4)
 
 
 def test_second_moment_is_streamed_without_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     stored = patterns(200)
     x = stored.reshape(200, -1) / 255.0
     monkeypatch.setattr(closed_form, "CHUNK_BYTES", 4 * 90 * 7)  # seven rows at a time
-    seen: list[tuple[int, int]] = []
-    moment = second_moment(stored, lambda done, total: seen.append((done, total)))
+    seen: list[Progress] = []
+    moment = second_moment(stored, seen.append)
     np.testing.assert_allclose(moment, x.T @ x, rtol=1e-5)
-    assert seen[-1] == (200, 200)
+    assert (seen[-1].done, seen[-1].total) == (200, 200)
     assert len(seen) == 29
 
 
@@ -91,6 +92,6 @@ def test_degenerate_memories_are_defined() -> None:
 
 
 def test_progress_of_the_small_form_reaches_the_end() -> None:
-    seen: list[tuple[int, int]] = []
-    decompose(patterns(9), progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(9, 9)]
+    seen: list[Progress] = []
+    decompose(patterns(9), progress=seen.append)
+    assert [(step.stage, step.done, step.total) for step in seen] == [("learn", 9, 9)]

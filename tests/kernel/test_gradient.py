@@ -10,8 +10,9 @@ import pytest
 from uhop_cli.errors import SettingsError
 from uhop_cli.kernel.feature_map import initial_weight
 from uhop_cli.kernel.gradient import Descent, GradientSettings, descend
-from uhop_cli.kernel.gram_step import measure
+from uhop_cli.kernel.gram_step import point_at
 from uhop_cli.kernel.losses import AverageLoss, MaxLoss, OrthogonalLoss, SeparationLoss, TemperatureLoss
+from uhop_cli.progress import Progress
 
 LOSSES = [AverageLoss(), MaxLoss(), TemperatureLoss(tau=0.1), TemperatureLoss(tau=0.05, start=1.0), OrthogonalLoss()]
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=repr)
@@ -65,20 +66,20 @@ def test_the_change_of_w_is_that_of_autograd(memories: int, dim: int, feature_di
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_with_the_rate_left_to_it_the_loss_falls_at_every_step(loss: SeparationLoss, dtype: Any) -> None:
     patterns, weight = problem(30, 50, 40, dtype=dtype)
-    seen: list[tuple[int, float, float]] = []
-    result = descend(patterns, weight, GradientSettings(loss=loss, iterations=60), progress=lambda *now: seen.append(now))
+    seen: list[Progress] = []
+    result = descend(patterns, weight, GradientSettings(loss=loss, iterations=60), progress=seen.append)
     taken = int(result.steps)
     assert taken >= 10
     assert (np.diff(result.losses[: taken + 1]) < 0).all()
     assert taken == 60 or result.stalled
     assert result.bound == loss.bound(30, 40)
-    assert [step for step, _, _ in seen] == list(range(1, len(seen) + 1))
-    assert seen[-1][1:] == (pytest.approx(float(result.loss_final)), result.bound)
+    assert [(step.done, step.total) for step in seen] == [(step, 60) for step in range(1, len(seen) + 1)]
+    assert seen[-1].note == f"loss {float(result.loss_final):.4f}, bound {result.bound:.4f}"
 
 
 def test_the_search_costs_little_more_than_one_trial_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[SeparationLoss] = []
-    monkeypatch.setattr("uhop_cli.kernel.gram_step.measure", lambda z, loss: (tried.append(loss), measure(z, loss))[1])
+    monkeypatch.setattr("uhop_cli.kernel.gram_step.measure", lambda z, loss: (tried.append(loss), point_at(z, loss))[1])
     patterns, weight = problem(30, 50, 40)
     result = descend(patterns, weight, GradientSettings(iterations=100))
     assert result.steps == 100

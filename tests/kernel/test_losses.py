@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from uhop_cli.errors import SettingsError
-from uhop_cli.kernel.gram_step import gradient_of, measure
+from uhop_cli.kernel.gram_step import gradient_of, point_at
 from uhop_cli.kernel.losses import LOSSES, AverageLoss, MaxLoss, OrthogonalLoss, SeparationLoss, TemperatureLoss
 
 EVERY = [AverageLoss(), AverageLoss(t=20.0), MaxLoss(), TemperatureLoss(), TemperatureLoss(tau=0.02), OrthogonalLoss()]
@@ -171,6 +171,6 @@ def test_value_and_gradient_are_those_of_autograd(loss: SeparationLoss) -> None:
         case OrthogonalLoss(t=t):
             expected = torch.exp(2 * t * ((1 - squares / 2).square() - 1)).mean().log()
     expected.backward()
-    point = measure(z.detach().numpy(), loss)
+    point = point_at(z.detach().numpy(), loss)
     assert point.loss == pytest.approx(expected.item(), abs=1e-12)
     np.testing.assert_allclose(gradient_of(point), z.grad.numpy(), atol=1e-12)

@@ -18,6 +18,7 @@ from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.export import _safe_stem, _stems, export
 from uhop_cli.memory.memory import Memory
+from uhop_cli.progress import Progress
 
 
 def named(memory: Memory, names: list[bytes]) -> Memory:
@@ -27,9 +28,9 @@ def named(memory: Memory, names: list[bytes]) -> Memory:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_pixels_come_back_exactly(tmp_path: Path, make_memory: Any, channels: int) -> None:
     memory = make_memory(patterns=3, files=5, spec=PatternSpec(5, 4, channels))
-    steps: list[tuple[int, int]] = []
-    paths = export(memory, tmp_path / "new" / "folder", progress=lambda done, total: steps.append((done, total)))
-    assert steps == [(1, 3), (2, 3), (3, 3)]
+    steps: list[Progress] = []
+    paths = export(memory, tmp_path / "new" / "folder", progress=steps.append)
+    assert [(step.stage, step.done, step.total) for step in steps] == [("export", 1, 3), ("export", 2, 3), ("export", 3, 3)]
     assert sorted(os.listdir(tmp_path / "new" / "folder")) == sorted(path.name for path in paths)
     for path, pixels in zip(paths, memory.patterns, strict=True):
         np.testing.assert_array_equal(np.asarray(Image.open(path)).reshape(pixels.shape), pixels)

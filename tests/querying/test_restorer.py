@@ -56,30 +56,29 @@ def test_damage_of_every_kind_finds_the_original(folder: Path, label: str) -> No
         result = restore(folder, folder / "images" / f"p{index:02}.png", QuerySettings(damage=(parse(label),)))
         assert result.match is not None
         assert result.match.name == f"images/p{index:02}.png"
-        assert result.output_kind == "original"
-        assert result.original == (folder / "images" / f"p{index:02}.png").read_bytes()
-        assert result.settled == "memory"
-        assert result.converged
-        assert result.sse is not None
-        assert result.sse_query is not None
-        assert result.sse < 1e-4 < result.sse_query
+        assert result.pictures.kind == "original"
+        assert result.pictures.original == (folder / "images" / f"p{index:02}.png").read_bytes()
+        assert result.answer.settled == "memory"
+        assert result.answer.converged
+        assert result.error is not None
+        assert result.error.state < 1e-4 < result.error.query
 
 
-@pytest.mark.parametrize("similarity", ["auto", "kernel", "dot", "cosine", "l2", "l1"])
+@pytest.mark.parametrize("similarity", ["auto", "kernel", "dot", "cosine", "l2", "l2-squared", "l1"])
 @pytest.mark.parametrize("known", [False, True])
 def test_every_similarity_runs_with_and_without_a_mask(folder: Path, similarity: str, known: bool) -> None:
     settings = QuerySettings(
         damage=(parse("mask:0.3"),), known_mask=known, retrieval=RetrievalSettings(similarity=similarity), trace=True
     )
     result = restore(folder, folder / "images" / "p04.png", settings)
-    assert result.matches[0].rank == 1
-    assert sum(match.weight for match in result.matches) <= 1 + 1e-5
+    assert result.answer.matches[0].rank == 1
+    assert sum(match.weight for match in result.answer.matches) <= 1 + 1e-5
     if known or similarity in ("auto", "kernel", "cosine"):
         assert result.match is not None
         assert result.match.name == "images/p04.png"
     if similarity != "l1":
-        assert len(result.energy) >= 1
-        assert np.diff(result.energy).max(initial=-np.inf) <= 1e-4 * max(1, abs(result.energy[0]))
+        assert len(result.answer.energy) >= 1
+        assert np.diff(result.answer.energy).max(initial=-np.inf) <= 1e-4 * max(1, abs(result.answer.energy[0]))
 
 
 def test_transparent_parts_are_known_to_be_missing(folder: Path, tmp_path: Path) -> None:
@@ -90,7 +89,7 @@ def test_transparent_parts_are_known_to_be_missing(folder: Path, tmp_path: Path)
         result = restore(folder, tmp_path / "torn.png")
         assert result.match is not None
         assert result.match.name == f"images/p{index:02}.png"
-        assert result.kernel == "visible pixels"
+        assert result.answer.kernel == "visible pixels"
     Image.fromarray(np.zeros((16, 16, 4), np.uint8)).save(tmp_path / "nothing.png")
     with pytest.raises(ImageError, match=r"nothing\.png"):
         restore(folder, tmp_path / "nothing.png")
@@ -107,7 +106,7 @@ def test_transparency_is_laid_on_the_background_where_the_stored_images_have_it_
         result = Restorer(tmp_path / "m.safetensors", QuerySettings(alpha=alpha)).restore(tmp_path / "images" / "3.png")  # type: ignore[arg-type]
         assert result.match is not None
         assert result.match.name == "images/3.png"
-        assert (result.kernel == "visible pixels") == (kernel == "visible pixels")
+        assert (result.answer.kernel == "visible pixels") == (kernel == "visible pixels")
 
 
 def test_half_transparent_pixels_of_a_transparent_set_are_not_missing(tmp_path: Path) -> None:
@@ -123,8 +122,8 @@ def test_half_transparent_pixels_of_a_transparent_set_are_not_missing(tmp_path: 
     torn[:, 4:, 3] = 0
     Image.fromarray(torn).save(tmp_path / "torn.png")
     result = Restorer(tmp_path / "m.safetensors", QuerySettings(alpha="missing", min_confidence=0)).restore(tmp_path / "torn.png")
-    assert result.kernel == "visible pixels"
-    assert "images/4.png" in result.matches[0].names
+    assert result.answer.kernel == "visible pixels"
+    assert "images/4.png" in result.answer.matches[0].names
 
 
 def test_mask_file_says_what_is_missing(folder: Path, tmp_path: Path) -> None:
@@ -137,7 +136,7 @@ def test_mask_file_says_what_is_missing(folder: Path, tmp_path: Path) -> None:
     result = restore(folder, tmp_path / "d.png", QuerySettings(mask_file=tmp_path / "mask.png"))
     assert result.match is not None
     assert result.match.name == "images/p03.png"
-    np.testing.assert_array_equal(result.state, pixels(folder, 3))
+    np.testing.assert_array_equal(result.pictures.state, pixels(folder, 3))
 
 
 def test_truth_gives_the_error(folder: Path, tmp_path: Path) -> None:
@@ -145,8 +144,9 @@ def test_truth_gives_the_error(folder: Path, tmp_path: Path) -> None:
     damaged = np.clip(pixels(folder, 5).astype(int) + 40, 0, 255).astype(np.uint8)
     Image.fromarray(damaged).save(tmp_path / "bright.png")
     result = restore(folder, tmp_path / "bright.png", QuerySettings(truth=truth))
-    assert result.sse == pytest.approx(0, abs=1e-6)
-    assert result.sse_query == pytest.approx(np.square((damaged - pixels(folder, 5).astype(int)) / 255).sum(), rel=1e-3)
+    assert result.error is not None
+    assert result.error.state == pytest.approx(0, abs=1e-6)
+    assert result.error.query == pytest.approx(np.square((damaged - pixels(folder, 5).astype(int)) / 255).sum(), rel=1e-3)
     assert squared_error(np.array([2.0, -1.0], np.float32), np.array([1.0, 0.0], np.float32)) == 0
 
 
@@ -165,17 +165,17 @@ def test_the_original_is_only_copied_while_it_is_the_stored_one(tmp_path: Path) 
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(query)  # changed after it was stored
     copy = tmp_path / "moved" / "0.png"
     result = Restorer(tmp_path / "m.safetensors", settings).restore(copy)
-    assert result.output_kind == "state"
-    assert result.original is None
-    np.testing.assert_array_equal(result.state, np.asarray(Image.open(copy)))
-    assert Restorer(tmp_path / "e.safetensors", settings).restore(copy).original == data
+    assert result.pictures.kind == "state"
+    assert result.pictures.original is None
+    np.testing.assert_array_equal(result.pictures.state, np.asarray(Image.open(copy)))
+    assert Restorer(tmp_path / "e.safetensors", settings).restore(copy).pictures.original == data
     moved = QuerySettings(damage=(parse("noise:0.1"),), originals=tmp_path / "moved")
-    assert Restorer(tmp_path / "m.safetensors", moved).restore(copy).original == data
+    assert Restorer(tmp_path / "m.safetensors", moved).restore(copy).pictures.original == data
 
 
 def test_back_ends_agree_on_the_whole_path(folder: Path) -> None:
     pytest.importorskip("torch")
-    for similarity in ("auto", "kernel", "cosine", "l2"):
+    for similarity in ("auto", "kernel", "cosine", "l2", "l2-squared"):
         for label in ("mask:0.5", "half:bottom", "brightness:0.3"):
             for known in (False, True):
                 results = [
@@ -196,8 +196,8 @@ def test_back_ends_agree_on_the_whole_path(folder: Path) -> None:
                 near = 1e-5 if similarity in ("auto", "kernel") else 1e-4
                 np.testing.assert_allclose(results[0].arrays["weights"], results[1].arrays["weights"], atol=near)
                 np.testing.assert_allclose(results[0].arrays["x"], results[1].arrays["x"], atol=near)
-                scale = np.abs(results[0].energy).max()
-                np.testing.assert_allclose(results[0].energy, results[1].energy, atol=1e-5 * scale)
+                scale = np.abs(results[0].answer.energy).max()
+                np.testing.assert_allclose(results[0].answer.energy, results[1].answer.energy, atol=1e-5 * scale)
 
 
 def test_answers_together_equal_answers_one_by_one(folder: Path) -> None:
@@ -206,7 +206,7 @@ def test_answers_together_equal_answers_one_by_one(folder: Path) -> None:
     together = restorer.answer(queries)
     for query, result in zip(queries, together, strict=True):
         alone = restorer.answer([query])[0]
-        assert alone.matches[0].name == result.matches[0].name
+        assert alone.answer.matches[0].name == result.answer.matches[0].name
         np.testing.assert_allclose(alone.arrays["weights"], result.arrays["weights"], atol=1e-5)
 
 
@@ -232,12 +232,12 @@ def test_a_query_in_the_certified_radius_is_said_to_be_and_is_right(folder: Path
         )
         for index in range(0, 20, 4):
             result = restore(folder, folder / "images" / f"p{index:02}.png", settings)
-            seen.add(result.inside_radius)
-            if result.inside_radius:
-                assert result.matches[0].name == f"images/p{index:02}.png"
-                assert separation == "softmax" or result.matches[0].weight == pytest.approx(1, abs=1e-6)
+            seen.add(result.answer.inside_radius)
+            if result.answer.inside_radius:
+                assert result.answer.matches[0].name == f"images/p{index:02}.png"
+                assert separation == "softmax" or result.answer.matches[0].weight == pytest.approx(1, abs=1e-6)
     assert seen == {True, False}
-    assert restore(folder, folder / "images" / "p00.png").inside_radius is None
+    assert restore(folder, folder / "images" / "p00.png").answer.inside_radius is None
 
 
 def test_documents_carry_schema_and_configuration(folder: Path) -> None:

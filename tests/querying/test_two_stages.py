@@ -50,7 +50,7 @@ def test_both_stages_name_the_same_memory_as_the_whole_pass(
     queries = (rows + rng.normal(0, 0.2, rows.shape)).astype(np.float32)
     queries[6:, : rows.shape[1] // 2] = 0.5
     monkeypatch.setattr(by_evidence, "CONVINCING", convincing)
-    monkeypatch.setattr(compact.Shortlist.__call__, "__defaults__", (30,))
+    monkeypatch.setattr(compact.CodeIndex.__call__, "__defaults__", (30,))
     short = Retriever(memory)
     answer = short.retrieve(queries)
     assert answer.rows is not None
@@ -72,4 +72,4 @@ def test_a_plain_kernel_and_the_restorer_work_on_such_a_memory(memory: Memory, t
     Image.fromarray(damaged).save(tmp_path / "damaged.png")
     result = Restorer(tmp_path / "m.safetensors").restore(tmp_path / "damaged.png")
     assert result.match is not None
-    assert result.matches[0].row == 7
+    assert result.answer.matches[0].row == 7

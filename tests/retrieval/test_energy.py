@@ -15,19 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from uhop_cli.errors import SettingsError
-from uhop_cli.retrieval import energy as module
-from uhop_cli.retrieval.energy import (
-    conjugate,
-    energy,
-    entropy,
-    evidence,
-    evidence_energy,
-    evidence_slope,
-    evidence_step,
-    polynomial_energy,
-)
+from uhop_cli.retrieval.energy import conjugate, entropy
 from uhop_cli.retrieval.entmax import entmax, softmax
-from uhop_cli.retrieval.separation import polynomial
 
 Array = NDArray[np.float64]
 Map = Callable[[Array], tuple[Array, Array]]  # state -> (its energy, the next state)
@@ -73,6 +62,11 @@ def sample_pictures(rng: np.random.Generator) -> Array:
     return _sample()[rng.permutation(len(_sample()))[:20]]
 
 
+def energy(quadratic: Array | float, scores: Array, beta: float, alpha: float) -> Array:
+    """`quadratic` - Psi*, for the maps in the table at the head of the module."""
+    return np.asarray(quadratic - conjugate(scores, beta, alpha))
+
+
 def raw_kernel(x: Array, w: Array, beta: float, alpha: float) -> Map:
     def step(state: Array) -> tuple[Array, Array]:
         features = state @ w.T
@@ -106,18 +100,6 @@ def squared_distance(x: Array, beta: float, alpha: float) -> Map:
     return step
 
 
-def evidence_map(f: Array, dimension: float, beta: float) -> Map:
-    return lambda state: (evidence_energy(state @ f.T, dimension, beta), evidence_step(state, f, dimension, beta))
-
-
-def polynomial_map(f: Array, order: int) -> Map:
-    def step(state: Array) -> tuple[Array, Array]:
-        cosines = state @ f.T
-        return polynomial_energy(cosines, order), unit(polynomial(cosines, order) @ f)
-
-    return step
-
-
 def largest_rise(step: Map, state: Array, count: int = 8) -> float:
     """The largest relative rise of the energy over `count` steps."""
     energies = []
@@ -144,16 +126,6 @@ def test_no_map_raises_its_energy(seed: int, log_beta: float, memories: Callable
         assert largest_rise(squared_distance(x, beta, alpha), queries) < 1e-12
         if np.all(np.linalg.norm(f.mean(axis=0)) > 1e-3):  # a weighted mean of zero has no direction
             assert largest_rise(on_the_sphere(f, beta, alpha), z) < 1e-12
-    assert largest_rise(evidence_map(f, x.shape[1] * 10, min(beta, 4)), z) < 1e-7  # slopes of d / eps magnify the rounding of c
-
-
-def test_the_polynomial_map_never_raises_its_energy() -> None:
-    rng = np.random.default_rng(0)
-    for order in (2, 3, 10, 30):
-        f = unit(rng.normal(size=(12, 5)))
-        start = unit(f[rng.integers(0, 12, 20)] + 0.5 * rng.normal(size=(20, 5)))
-        start = start[np.max(start @ f.T, axis=-1) > 0]
-        assert largest_rise(polynomial_map(f, order), start) < 1e-12
 
 
 def test_re_embedding_the_pixel_average_does_raise_it() -> None:
@@ -202,10 +174,6 @@ def test_known_values() -> None:
     np.testing.assert_allclose(entropy(np.array([0.5, 0.5]), 1.0), np.log(2))
     np.testing.assert_allclose(entropy(np.array([0.75, 0.25, 0]), 2.0), 0.1875)
     np.testing.assert_allclose(entropy(np.full(4, 0.25), 1.5), (1 - 4 * 0.125) / 0.75)
-    np.testing.assert_allclose(energy(2.0, np.zeros(3), 1.0, 1.0), 2 - np.log(3))
-    np.testing.assert_allclose(evidence(np.array([-0.5, 0, 0.6]), 10), [0, 0, -5 * np.log(0.64)])
-    np.testing.assert_allclose(evidence_slope(np.array([-0.5, 0, 0.6]), 10), [0, 0, 6 / 0.64])
-    np.testing.assert_allclose(polynomial_energy(np.array([0.5, 0.5, -1]), 2), -np.log(0.5) / 2)
 
 
 def test_the_entropies_go_over_into_each_other() -> None:
@@ -222,21 +190,6 @@ def test_a_memory_at_minus_infinity_takes_no_part(alpha: float) -> None:
     np.testing.assert_allclose(conjugate(z + 100, 2.0, alpha), conjugate(z, 2.0, alpha) + 100)
 
 
-def test_the_evidence_is_convex_smooth_and_finite() -> None:
-    c = np.concatenate([np.linspace(-1, 0.99, 2000), np.sqrt(1 - np.logspace(-2, -9, 2000)), [1.0]])
-    value, slope = evidence(c, 300), evidence_slope(c, 300)
-    assert np.all(np.isfinite(value))
-    assert np.all(np.diff(slope) >= 0)
-    rise = np.diff(value)
-    assert np.all(rise >= slope[:-1] * np.diff(c) * (1 - 1e-9) - 1e-9)
-    assert np.all(rise <= slope[1:] * np.diff(c) * (1 + 1e-9) + 1e-9)
-
-
-def test_a_state_that_nothing_attracts_stays() -> None:
-    f, z = np.array([[1.0, 0]]), np.array([[-1.0, 0], [0.6, 0.8]])
-    np.testing.assert_array_equal(evidence_step(z, f, 5), [[-1, 0], [1, 0]])
-
-
 def test_beta_has_to_be_positive_and_finite() -> None:
     for beta in (0.0, -1.0, np.inf, np.nan):
         with pytest.raises(SettingsError, match="beta"):
@@ -247,20 +200,12 @@ def test_numpy_and_torch_agree() -> None:
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(6)
     z = rng.normal(size=(5, 20)).astype(np.float32)
-    c = np.clip(z / 2, -1, 1)
-    f = unit(rng.normal(size=(7, 20))).astype(np.float32)
-    calls: dict[str, Callable[[Any, Any, Any], Any]] = {
-        **{f"conjugate {a}": lambda z, c, f, a=a: conjugate(z, 3.0, a) for a in ALPHAS},
-        **{f"entropy {a}": lambda z, c, f, a=a: entropy(entmax(z, a), a) for a in ALPHAS},
-        "evidence": lambda z, c, f: evidence(c, 50),
-        "slope": lambda z, c, f: module.evidence_slope(c, 50),
-        "energy": lambda z, c, f: evidence_energy(c, 50),
-        "polynomial": lambda z, c, f: polynomial_energy(c, 10),
-        "step": lambda z, c, f: evidence_step(f[:3] + 0.1, f, 50),
+    calls: dict[str, Callable[[Any], Any]] = {
+        **{f"conjugate {a}": lambda z, a=a: conjugate(z, 3.0, a) for a in ALPHAS},
+        **{f"entropy {a}": lambda z, a=a: entropy(entmax(z, a), a) for a in ALPHAS},
     }
     for name, call in calls.items():
-        found = call(*(torch.from_numpy(x) for x in (z, c, f)))
-        np.testing.assert_allclose(found.numpy(), call(z, c, f), rtol=2e-5, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(call(torch.from_numpy(z)).numpy(), call(z), rtol=2e-5, atol=1e-5, err_msg=name)
 
 
 def test_the_conjugate_of_softmax_from_its_weights() -> None:

@@ -47,6 +47,25 @@ def test_equals_the_sum_over_memories(make: Callable[[int], FixedSizeMemory]) ->
 
 
 @ALL
+def test_the_weights_of_the_written_patterns_read_out_the_same_picture(make: Callable[[int], FixedSizeMemory]) -> None:
+    memory, queries = make(8), patterns(5, seed=1)
+    memory.write(patterns())
+    weights = memory.weights_of(queries, memory.lift(patterns()))
+    assert weights.shape == (5, 30)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_allclose(weights @ patterns(), memory.read(queries), rtol=1e-9, atol=1e-12)
+
+
+def test_independent_features_are_gaussian_and_come_from_the_seed() -> None:
+    one, same, other = (RandomFeatureMemory(64, features=200, seed=seed, orthogonal=False).omegas for seed in (1, 1, 2))
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+    assert abs(one.mean()) < 0.05
+    assert abs(one.std() - 1) < 0.05
+    assert np.abs(one[:64] @ one[:64].T - np.diag(np.square(one[:64]).sum(axis=1))).max() > 1  # not orthogonal
+
+
+@ALL
 def test_writing_in_parts_is_writing_at_once(make: Callable[[int], FixedSizeMemory], monkeypatch: pytest.MonkeyPatch) -> None:
     whole, parts, chunked = make(8), make(8), make(8)
     whole.write(patterns())

@@ -7,8 +7,9 @@ import pytest
 
 from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import to_numpy
-from uhop_cli.retrieval import pattern_matrix as bank_module
-from uhop_cli.retrieval.pattern_matrix import THIN, Bank
+from uhop_cli.retrieval import pattern_matrix as matrix_module
+from uhop_cli.retrieval import read_out as read_out_module
+from uhop_cli.retrieval.pattern_matrix import THIN, pattern_matrix
 
 
 @pytest.fixture(params=["cpu", "torch-cpu"])
@@ -25,15 +26,15 @@ def pixels(count: int = 23) -> np.ndarray:
 @pytest.mark.parametrize("columns", [1, 3, THIN + 5])
 @pytest.mark.parametrize("threads", [False, True])
 def test_products_equal_float_products(device: Device, columns: int, threads: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bank_module, "THIN_CHUNK_BYTES", 4 * 60 * 4)
-    monkeypatch.setattr(bank_module, "WIDE_CHUNK_BYTES", 4 * 60 * 7)
+    monkeypatch.setattr(matrix_module, "THIN_CHUNK_BYTES", 4 * 60 * 4)
+    monkeypatch.setattr(matrix_module, "WIDE_CHUNK_BYTES", 4 * 60 * 7)
     if threads:
-        monkeypatch.setattr(bank_module, "THREADS_WORTH", 1)
+        monkeypatch.setattr(matrix_module, "THREADS_WORTH", 1)
     stored = pixels()
     y = np.random.default_rng(1).normal(size=(columns, 60)).astype(np.float32)
-    result = to_numpy(Bank(stored, device).products(device.put(y)))
+    result = to_numpy(pattern_matrix(stored, device).products(device.put(y)))
     factors = np.linspace(0, 2, 23, dtype=np.float32)
-    squares = to_numpy(Bank(stored, device).products(device.put(y), device.put(factors), squared=True))
+    squares = to_numpy(pattern_matrix(stored, device).products(device.put(y), device.put(factors), squared=True))
     np.testing.assert_allclose(squares, y @ np.square(stored.reshape(23, -1) / 255).T * factors, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(result, y @ (stored.reshape(23, -1) / 255).T, rtol=1e-4, atol=1e-5)
 
@@ -42,33 +43,35 @@ def test_products_equal_float_products(device: Device, columns: int, threads: bo
 def test_read_out_is_the_weighted_sum_and_skips_what_rounding_hides(
     device: Device, shared: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bank_module, "WIDE_CHUNK_BYTES", 4 * 60 * 3)
-    monkeypatch.setattr(bank_module, "READ_CHUNK_BYTES", 4 * 60 * 3)
-    monkeypatch.setattr(bank_module, "SHARED", shared)
+    monkeypatch.setattr(read_out_module, "WIDE_CHUNK_BYTES", 4 * 60 * 3)
+    monkeypatch.setattr(read_out_module, "READ_CHUNK_BYTES", 4 * 60 * 3)
+    monkeypatch.setattr(read_out_module, "SHARED", shared)
     stored = pixels()
     x = stored.reshape(23, -1) / 255
     rng = np.random.default_rng(2)
     for weights in (rng.dirichlet(np.ones(23), 4), np.eye(23)[[3, 17]], np.eye(23)[[3, 17]] * (1 - 1e-9) + 1e-11):
-        result = to_numpy(Bank(stored, device).read_out(device.put(weights.astype(np.float32))))
+        result = to_numpy(pattern_matrix(stored, device).read_out(device.put(weights.astype(np.float32))))
         np.testing.assert_allclose(result, weights @ x, rtol=1e-4, atol=1e-6)
 
 
 def test_rows_and_float_patterns(device: Device) -> None:
     stored = pixels()
-    np.testing.assert_allclose(to_numpy(Bank(stored, device).rows([2, 5])), stored.reshape(23, -1)[[2, 5]] / 255, rtol=1e-6)
+    np.testing.assert_allclose(
+        to_numpy(pattern_matrix(stored, device).rows([2, 5])), stored.reshape(23, -1)[[2, 5]] / 255, rtol=1e-6
+    )
     floats = np.random.default_rng(3).random((4, 6)).astype(np.float32)
     y = np.ones((2, 6), np.float32)
-    np.testing.assert_allclose(to_numpy(Bank(floats, device).products(device.put(y))), y @ floats.T, rtol=1e-6)
+    np.testing.assert_allclose(to_numpy(pattern_matrix(floats, device).products(device.put(y))), y @ floats.T, rtol=1e-6)
 
 
 def test_memory_mapped_patterns_are_used_in_place(tmp_path) -> None:
     stored = pixels()
     np.save(tmp_path / "stored.npy", stored)
     mapped = np.load(tmp_path / "stored.npy", mmap_mode="r")
-    bank = Bank(mapped)
-    assert np.shares_memory(bank.patterns, mapped)
+    matrix = pattern_matrix(mapped)
+    assert np.shares_memory(matrix.patterns, mapped)
     y = np.ones((1, 60), np.float32)
-    np.testing.assert_allclose(bank.products(y)[0], stored.reshape(23, -1).sum(axis=1) / 255, rtol=1e-5)
+    np.testing.assert_allclose(matrix.products(y)[0], stored.reshape(23, -1).sum(axis=1) / 255, rtol=1e-5)
 
 
 def test_memories_without_room_on_the_device_are_sent_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,17 +79,17 @@ def test_memories_without_room_on_the_device_are_sent_in_chunks(monkeypatch: pyt
     device = Device("torch-cpu")
     stored = pixels()
     monkeypatch.setattr(Device, "free_memory", lambda self: 2 * 4 * 4 * 70)
-    bank = Bank(stored, device)
-    assert not bank.resident
-    assert np.shares_memory(bank.patterns, stored)
+    matrix = pattern_matrix(stored, device)
+    assert not matrix.resident
+    assert np.shares_memory(matrix.patterns, stored)
     x = stored.reshape(23, -1) / 255
     y = np.random.default_rng(1).normal(size=(3, 60)).astype(np.float32)
-    np.testing.assert_allclose(to_numpy(bank.products(device.put(y))), y @ x.T, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(to_numpy(bank.products(device.put(y), squared=True)), y @ np.square(x).T, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(matrix.products(device.put(y))), y @ x.T, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(matrix.products(device.put(y), squared=True)), y @ np.square(x).T, rtol=1e-4, atol=1e-5)
     weights = np.random.default_rng(2).dirichlet(np.ones(23), 4).astype(np.float32)
-    np.testing.assert_allclose(to_numpy(bank.read_out(device.put(weights))), weights @ x, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(to_numpy(bank.rows(device.put(np.array([2, 5])))), x[[2, 5]], rtol=1e-6)
+    np.testing.assert_allclose(to_numpy(matrix.read_out(device.put(weights))), weights @ x, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(to_numpy(matrix.rows(device.put(np.array([2, 5])))), x[[2, 5]], rtol=1e-6)
     seen = []
-    bank.each_chunk(lambda rows, part: seen.append((rows, to_numpy(part))))
+    matrix.each_chunk(lambda rows, part: seen.append((rows, to_numpy(part))))
     assert len(seen) > 1
     np.testing.assert_array_equal(np.concatenate([part for _, part in seen]), stored.reshape(23, -1))

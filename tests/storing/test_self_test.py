@@ -8,7 +8,7 @@ import numpy as np
 
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.querying.by_similarity import pattern_lengths
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 from uhop_cli.storing.self_test import _leads
 
 
@@ -16,8 +16,8 @@ def test_leads_are_those_of_the_whole_matrix_of_cosines(make_memory: Any) -> Non
     memory = make_memory(patterns=40, files=40)
     rows = np.array([3, 17, 39])
     queries = unit_rows(memory.patterns[rows]) + np.random.default_rng(0).normal(0, 0.2, (3, memory.spec.dim)).astype(np.float32)
-    bank = Bank(memory.patterns)
-    found = _leads(memory, bank, pattern_lengths(bank), queries, rows)
+    matrix = pattern_matrix(memory.patterns)
+    found = _leads(memory, matrix, pattern_lengths(matrix), queries, rows)
     patterns = unit_rows(memory.patterns)
     spaces = [(memory.kernel.features(patterns, r), memory.kernel.features(queries, r)) for r in range(memory.kernel.members)]
     for lead, (stored, asked) in zip(found, [*spaces, (patterns, queries)], strict=True):

@@ -130,8 +130,8 @@ def examine(data: bytes, restorer: Restorer, rng: random.Random) -> str:
     except ImageError as error:
         check_line(error.message)
         return "decoded, nothing visible"
-    assert np.isfinite([match.weight for match in result.matches]).all()
-    assert 0 <= result.matches[0].weight <= 1 + 1e-5
+    assert np.isfinite([match.weight for match in result.answer.matches]).all()
+    assert 0 <= result.answer.matches[0].weight <= 1 + 1e-5
     return "decoded and answered"
 
 

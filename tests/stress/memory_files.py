@@ -228,9 +228,9 @@ def examine(path: Path, picture: Picture, rng: random.Random) -> str:
     try:
         restorer = Restorer(path, rng.choice(QUERIES))
         result = restorer.restore(picture)
-        assert result.matches
+        assert result.answer.matches
         json.dumps(result.to_json())
-        assert 0 <= result.matches[0].row < len(memory)
+        assert 0 <= result.answer.matches[0].row < len(memory)
     except UhopError as error:
         refused(error)
         outcome = "loaded, query refused"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from uhop_cli.arrays.library import Array, torch_library
 from uhop_cli.arrays.resources import available_memory
+from uhop_cli.arrays.threads import chunks, on_all_cores, product_on_all_cores
 from uhop_cli.errors import DeviceError
 
+LONGER = 64  # times a part on a device is as long as one that has to stay in the cache of a core: its calls are what costs
 GPU_WORTH_FLOP = 2e12  # below this, starting CUDA (2 to 5 s) costs more than the CPU needs for the whole work
 
 
@@ -50,8 +53,28 @@ class Device:
             return int(torch.cuda.mem_get_info(self.kind)[0] + kept)
         return available_memory()
 
+    def on_all_cores(self, work: Callable[[slice], object], total: int, step: int) -> None:
+        """Run `work` on slices that cover range(total): of at most `step` and on all cores; on a device, which has its own cores,
+        `LONGER` ones, one after the other."""
+        if self.is_numpy:
+            on_all_cores(work, total, step)
+        else:
+            for part in chunks(total, LONGER * step):
+                work(part)
+
+    def product(self, left: Array, right: Array) -> Array:
+        """left @ right, for few rows and many columns."""
+        return product_on_all_cores(left, right) if self.is_numpy else left @ right
+
 
 CPU = Device()
+
+
+def device_of(array: Array) -> Device:
+    """Where an array lives."""
+    if isinstance(array, np.ndarray):
+        return CPU
+    return Device("torch-cpu" if array.device.type == "cpu" else str(array.device))
 
 
 def resolve_device(name: str, flop: float = 0.0) -> Device:

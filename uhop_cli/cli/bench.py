@@ -66,6 +66,7 @@ def bench(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write rows, report and figures there.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the rows in --out.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="Name data sets, methods and experiments.")] = False,
+    device: options.DeviceName = "auto",
     seed: options.Seed = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -119,6 +120,7 @@ def bench(
         iterations=iterations,
         protocol=protocol,
         seed=seed,
+        device=device,
     )
     with output.progress() as progress:
         data = load(dataset, data_dir, progress)

@@ -47,7 +47,7 @@ def demo(
             _show(results, output)
     right = [_original(result) == _found(result) for result in results]
     rows = [
-        (_original(result), _damage(result), _found(result), number(result.confidence, ".1%"), "yes" if good else "no")
+        (_original(result), _damage(result), _found(result), number(result.answer.confidence, ".1%"), "yes" if good else "no")
         for result, good in zip(results, right, strict=True)
     ]
     output.line()
@@ -67,8 +67,8 @@ def _show(results: list[Restoration], output: Output) -> None:
     for start in range(0, len(results), together):
         part = results[start : start + together]
         output.line()
-        console.print(side_by_side([(_damage(result), result.damaged) for result in part], console.width))
-        console.print(side_by_side([(_found(result), result.state) for result in part], console.width))
+        console.print(side_by_side([(_damage(result), result.pictures.damaged) for result in part], console.width))
+        console.print(side_by_side([(_found(result), result.pictures.state) for result in part], console.width))
 
 
 def _original(result: Restoration) -> str:

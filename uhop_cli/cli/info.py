@@ -85,22 +85,18 @@ def describe(file: Path, header: Header) -> dict[str, Any]:
 
 def _load(file: Path, output: Output, *, verify: bool) -> Memory:
     from uhop_cli.memory.file import reader as memory_file
-    from uhop_cli.progress import Progress
 
     if not verify:
         return memory_file.load(file)
     with output.progress() as progress:
-        return memory_file.verify(file, progress and (lambda done, total: progress(Progress("verify", done, total))))
+        return memory_file.verify(file, progress)
 
 
 def _export(memory: Memory, folder: Path, output: Output, *, force: bool) -> Sequence[Path]:
     from uhop_cli.memory.export import export
-    from uhop_cli.progress import Progress
 
     with output.progress() as progress:
-        return export(
-            memory, folder, force=force, progress=progress and (lambda done, total: progress(Progress("export", done, total)))
-        )
+        return export(memory, folder, force=force, progress=progress)
 
 
 def _entries(memory: Memory) -> list[dict[str, Any]]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from uhop_cli.cli.output import Output, number
-
-if TYPE_CHECKING:
-    pass
 
 
 def show(values: dict[str, Any], output: Output) -> None:
@@ -29,6 +26,11 @@ def show(values: dict[str, Any], output: Output) -> None:
     ]
     if bounds:
         facts.append(("  of any map", f"the smallest is at most {_shown(bounds['upper'])}"))
+    if dimensions := values["dimensions"]:
+        facts.append(("  so far apart", f"not below {dimensions['necessary']} features, in {dimensions['sufficient']} for sure"))
+    dense = values["dense"]
+    error = f"an undamaged memory to {_shown(dense['error_largest'])}, median {_shown(dense['error_median'])}"
+    facts.append(("with softmax", f"{error}; to rounding from beta {_shown(dense['beta'])}"))
     facts.append(("effective beta", _shown(values["effective_beta"])))
     output.facts(facts)
 

@@ -83,7 +83,7 @@ def query(
         _dynamics(metavar="NAME", callback=options.separation, help="softmax, sparsemax, entmax:A, top-k:K or argmax."),
     ] = "softmax",
     similarity: Annotated[
-        Literal["auto", "kernel", "dot", "cosine", "l2", "l1"],
+        Literal["auto", "kernel", "dot", "cosine", "l2", "l2-squared", "l1"],
         _dynamics(help="auto: by evidence, with the learned kernels; kernel: the plain U-Hop model."),
     ] = "auto",
     top: Annotated[int, _dynamics(metavar="K", min=1, help="Matches listed.")] = 5,

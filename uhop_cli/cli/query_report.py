@@ -14,27 +14,28 @@ if TYPE_CHECKING:
 
 def print_result(result: Restoration, written: str | None, screen: Output) -> None:
     """One answer with all that is known about it."""
-    sure = "" if result.confidence is None else f", confidence {result.confidence:.1%}"
-    match = f"{result.match.name}{sure}" if result.match else f"nothing stored fits; nearest is {result.matches[0].name}{sure}"
+    answer = result.answer
+    sure = "" if answer.confidence is None else f", confidence {answer.confidence:.1%}"
+    match = f"{result.match.name}{sure}" if result.match else f"nothing stored fits; nearest is {answer.matches[0].name}{sure}"
     facts = [("query", result.query), ("match", match)]
-    stop = "converged" if result.converged else "not converged"
-    facts.append(("retrieval", f"{result.steps} step{'s' * (result.steps != 1)}, {stop}, kernel {result.kernel}"))
-    if result.energy:
-        facts.append(("energy", " -> ".join(number(value, ".5g") for value in result.energy)))
-    facts.append(("settled in", settled_in_words(result.settled, result.metastable_size)))
-    if result.inside_radius is not None:
-        place = "inside" if result.inside_radius else "outside"
+    stop = "converged" if answer.converged else "not converged"
+    facts.append(("retrieval", f"{answer.steps} step{'s' * (answer.steps != 1)}, {stop}, kernel {answer.kernel}"))
+    if answer.energy:
+        facts.append(("energy", " -> ".join(number(value, ".5g") for value in answer.energy)))
+    facts.append(("settled in", settled_in_words(answer.settled, answer.metastable_size)))
+    if answer.inside_radius is not None:
+        place = "inside" if answer.inside_radius else "outside"
         facts.append(("certified", f"the query lies {place} the radius within which this match is certain"))
-    if result.sse is not None:
-        facts.append(("error", f"{result.sse:.4g} (of the query: {number(result.sse_query, '.4g')}), sum of squares"))
+    if result.error is not None:
+        facts.append(("error", f"{result.error.state:.4g} (of the query: {result.error.query:.4g}), sum of squares"))
     if written:
-        what = "the original file" if result.output_kind == "original" else "the retrieved state"
+        what = "the original file" if result.pictures.kind == "original" else "the retrieved state"
         facts.append(("output", f"{written}, {what}" if written != "-" else what))
     screen.facts(facts)
     screen.line()
     rows = [
         (str(match.rank), number(match.weight, ".4f"), number(match.similarity, ".4g"), ", ".join(match.names))
-        for match in result.matches
+        for match in answer.matches
     ]
     screen.table(["rank", "weight", "similarity", "name"], rows, left=[3])
 

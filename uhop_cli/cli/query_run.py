@@ -103,7 +103,7 @@ class Session:
         if not self.sink.pictures or not result.match or self.sink.stdout:
             return None
         try:
-            place = first = files.target(path, result.suffix, self.sink.output, several=self.several)
+            place = first = files.target(path, result.pictures.suffix, self.sink.output, several=self.several)
         except OutputError as error:
             return error
         stem, dot, rest = first.name.rpartition(".retrieved.")
@@ -121,7 +121,7 @@ class Session:
             return place
         if place is None and not (self.sink.stdout and result.match):
             return None
-        data = to_png(result.state) if result.original is None else result.original
+        data = to_png(result.pictures.state) if result.pictures.original is None else result.pictures.original
         if place is None:
             sys.stdout.buffer.write(data)
             return "-"
@@ -129,8 +129,8 @@ class Session:
             files.write(place, data, force=self.sink.force, memory=self.restorer.memory)
         except OutputError as error:
             return error
-        if place.suffix.lower() != result.suffix.lower():
-            self.screen.note(f"{escape(place)} holds the original's bytes, which are of a {escape(result.suffix)} file")
+        if place.suffix.lower() != result.pictures.suffix.lower():
+            self.screen.note(f"{escape(place)} holds the original's bytes, which are of a {escape(result.pictures.suffix)} file")
         return escape(place)
 
     def _take(self, result: Restoration, written: str | OutputError | None) -> None:
@@ -154,14 +154,15 @@ class Session:
 
     def _strip(self, result: Restoration) -> list[Any]:
         match = [self.restorer.memory.patterns[result.match.row]] if result.match else []
-        return [result.damaged, *(result.pictures or (result.state,)), *match]
+        seen = result.pictures
+        return [seen.damaged, *(seen.steps or (seen.state,)), *match]
 
     def _picture(self, result: Restoration) -> None:
         from uhop_cli.cli.pictures import side_by_side
 
         console = self.screen.console(colour=True)
         if console is not None:
-            pictures = [("query", result.damaged), ("restored", result.state)]
+            pictures = [("query", result.pictures.damaged), ("restored", result.pictures.state)]
             pictures += [("match", self.restorer.memory.patterns[result.match.row])] if result.match else []
             self.screen.line()
             console.print(side_by_side(pictures, console.width))

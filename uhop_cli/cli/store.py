@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -149,9 +149,10 @@ def _settings(context: typer.Context, memory: Path | None) -> StoreSettings:
     base = StoreSettings()
     if memory is not None:
         from uhop_cli.memory.file.header import read_header
+        from uhop_cli.storing.record import settings_of
 
         header = read_header(memory)
-        base = _recorded(header.record.get("settings"))
+        base = settings_of(header.record)
         pattern = header.pattern
         sizes = {"auto", f"{pattern['width']}x{pattern['height']}"}
         if pattern["width"] == pattern["height"]:
@@ -162,17 +163,7 @@ def _settings(context: typer.Context, memory: Path | None) -> StoreSettings:
                 f"{escape(memory)} holds patterns of {pattern_in_words(pattern)}",
                 "leave out --size and --color, or store anew with --force",
             )
-    return replace(base, **given)
-
-
-def _recorded(record: Any) -> StoreSettings:
-    """The settings that a memory file says it was made with; it is somebody's claim, so what does not fit gives the defaults."""
-    from uhop_cli.storing.settings import StoreSettings
-
-    try:
-        return StoreSettings(**record)
-    except (TypeError, SettingsError):
-        return StoreSettings()
+    return base.changed(given)
 
 
 def pattern_in_words(pattern: Any) -> str:

@@ -81,7 +81,7 @@ class Coder:
         return np.concatenate([unit.reshape(len(patterns), -1).T, shares.T])
 
 
-class Shortlist:
+class CodeIndex:
     """The codes of M memories, on the CPU. (A GPU reads all memories in the time that a shortlist takes.)
 
     Args:

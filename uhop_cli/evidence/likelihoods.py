@@ -24,17 +24,15 @@ this file. The choice itself is `choice`.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from uhop_cli.arrays.library import Array, like, namespace
+from uhop_cli.arrays.operations import clip_over
 from uhop_cli.evidence.blocks import BlockGrid
+from uhop_cli.retrieval.distances import ROUNDING
 
 RHOS = (1e-3, 1.0)  # the learned kernels that take part: one for covered and recoloured pictures, one for blurred ones
-ROUNDING = 1 / (12 * 255**2)  # q: variance of a value rounded to 8 bits
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Query:
+class PreparedQueries:
     """Q queries, prepared for a pass over the memories (`prepare`)."""
 
     grid: BlockGrid
@@ -102,10 +100,10 @@ class Query:
     probes: Array  # (R, Q, d): <xi, probe> / norm is the cosine of the centred features; (R, Q, D) for features at hand
     dims: tuple[float, ...]  # (R,)
 
-    def part(self, queries: slice) -> Query:
+    def part(self, queries: slice) -> PreparedQueries:
         """Some of the queries."""
         sums, squares = self.sums[queries], self.squares[queries]
-        return Query(self.grid, self.pictures[queries], sums, squares, self.probes[:, queries], self.dims)
+        return PreparedQueries(self.grid, self.pictures[queries], sums, squares, self.probes[:, queries], self.dims)
 
     @cached_property
     def levels(self) -> tuple[Level, ...]:
@@ -152,7 +150,7 @@ class Query:
         return (1, *(3 * level**2 for level in self.grid.levels))
 
 
-def centred(patterns: Array) -> Array:
+def without_mean(patterns: Array) -> Array:
     """Patterns (M, d) less the mean of each: feature maps of these know no brightness."""
     xp = namespace(patterns)
     return patterns - xp.mean(patterns, axis=-1, keepdims=True)
@@ -160,7 +158,7 @@ def centred(patterns: Array) -> Array:
 
 def prepare(
     grid: BlockGrid, queries: Array, probes: Array, norms: Array, dims: tuple[float, ...], *, for_features: bool = False
-) -> Query:
+) -> PreparedQueries:
     """Queries ready for the pass over the memories.
 
     Args:
@@ -171,8 +169,8 @@ def prepare(
         dims: d_r, the values of noise that kernel r weighs: d, even where there are fewer features.
         for_features: the probes are (R, Q, D), for features of centred memories and not for their pixels.
     """
-    probes = (probes if for_features else centred(probes)) * _inverse(norms)[..., None]
-    return Query(grid, queries, *grid.sums(queries), probes, dims)
+    probes = (probes if for_features else without_mean(probes)) * _inverse(norms)[..., None]
+    return PreparedQueries(grid, queries, *grid.sums(queries), probes, dims)
 
 
 def _inverse(norms: Array) -> Array:
@@ -181,74 +179,69 @@ def _inverse(norms: Array) -> Array:
     return xp.where(norms > 0, 1 / xp.where(norms > 0, norms, xp.ones_like(norms)), xp.zeros_like(norms))
 
 
-def inner_products(query: Query, patterns: Array, features: Array = None) -> tuple[Array, Array]:
+def inner_products(queries: PreparedQueries, patterns: Array, features: Array = None) -> tuple[Array, Array]:
     """All that the models need of a chunk of pixels (m, d).
 
     Args:
-        query: from `prepare`.
+        queries: from `prepare`.
         patterns: the chunk.
         features: of the centred chunk, (D, m), where the probes are for them.
 
     Returns:
         <x_b, xi_b> of the finest blocks, (Q, B, m), and <probe, xi>, (R, Q, m).
     """
-    kernels, count = query.probes.shape[:2]
+    kernels, count = queries.probes.shape[:2]
     columns = patterns.T if features is None else features
-    probes = query.probes.reshape(kernels * count, columns.shape[0])
-    return query.grid.products(patterns, query.blocks), (probes @ columns).reshape(kernels, count, patterns.shape[0])
+    probes = queries.probes.reshape(kernels * count, columns.shape[0])
+    return queries.grid.products(patterns, queries.blocks), (probes @ columns).reshape(kernels, count, patterns.shape[0])
 
 
-def log_likelihoods(query: Query, patterns: Array, memory: MemoryStatistics) -> tuple[Array, Array]:
+def log_likelihoods(queries: PreparedQueries, patterns: Array, memory: MemoryStatistics) -> tuple[Array, Array]:
     """L_k of a chunk of memories under every model but agreement.
 
     Args:
-        query: from `prepare`.
+        queries: from `prepare`.
         patterns: the chunk's pixels in [0, 1], (m, d), float32.
         memory: the chunk's statistics.
 
     Returns:
-        (K, Q, m) in the order of `Query.models`, and the plain cosine (Q, m), which only proposes.
+        (K, Q, m) in the order of `PreparedQueries.models`, and the plain cosine (Q, m), which only proposes.
     """
-    return likelihoods_of_products(query, *inner_products(query, patterns), memory)
+    return likelihoods_of_products(queries, *inner_products(queries, patterns), memory)
 
 
-def likelihoods_of_products(query: Query, products: Array, projections: Array, memory: MemoryStatistics) -> tuple[Array, Array]:
+def likelihoods_of_products(
+    queries: PreparedQueries, products: Array, projections: Array, memory: MemoryStatistics
+) -> tuple[Array, Array]:
     """`log_likelihoods` from the `inner_products` of the chunk."""
     xp = namespace(products)
     total = xp.sum(products, axis=1)
-    size = query.pictures.shape[1]
-    own = xp.sum(query.squares, axis=1)[:, None]
-    residual = _clipped(own - 2 * total + memory.totals, least=0)
+    size = queries.pictures.shape[1]
+    own = xp.sum(queries.squares, axis=1)[:, None]
+    residual = clip_over(own - 2 * total + memory.totals, least=0)
     results = [(-size / 2) * xp.log(residual / size + ROUNDING)]
-    for level, sums, scale in zip(query.levels, memory.sums, memory.scales, strict=True):
+    for level, sums, scale in zip(queries.levels, memory.sums, memory.scales, strict=True):
         finest = len(level.sizes) == products.shape[1]
         values = sums * level.means[..., None]
         values -= products if finest else level.pool @ products
-        values = _clipped(values, most=0)  # minus the covariance; a negative gain is no damage
+        values = clip_over(values, most=0)  # minus the covariance; a negative gain is no damage
         values *= values
         values *= -scale
         values += level.variances[..., None]
-        values = _clipped(values, least=ROUNDING / 2)  # what the best gain and offset leave unexplained
+        values = clip_over(values, least=ROUNDING / 2)  # what the best gain and offset leave unexplained
         results.append((-level.sizes / 2) @ xp.log(values))
-    for projection, dim, inverse in zip(projections, query.dims, memory.inverses, strict=True):
-        cosine = _clipped(projection * inverse, 0, 1)
-        results.append((-dim / 2) * xp.log(1 - cosine * cosine + query.floor[:, None]))
-    length = _clipped(memory.totals * own, least=ROUNDING)
+    for projection, dim, inverse in zip(projections, queries.dims, memory.inverses, strict=True):
+        cosine = clip_over(projection * inverse, 0, 1)
+        results.append((-dim / 2) * xp.log(1 - cosine * cosine + queries.floor[:, None]))
+    length = clip_over(memory.totals * own, least=ROUNDING)
     return xp.stack(results, axis=0), total / length**0.5
 
 
-def _clipped(values: Array, least: float = -math.inf, most: float = math.inf) -> Array:
-    """`values` within bounds; NumPy's are overwritten, so that they stay in the cache. (One bound takes longer than two.)"""
-    if isinstance(values, np.ndarray):
-        return np.clip(values, least, most, out=values)
-    return namespace(values).clip(values, least, most)
-
-
-def unrelated(query: Query) -> Array:
+def unrelated(queries: PreparedQueries) -> Array:
     """L_k of a memory that explains nothing of the query: no correlation anywhere. (K, Q)."""
-    xp = namespace(query.pictures)
-    affine = [xp.log(level.variances) @ (-level.sizes / 2) for level in query.levels]
-    kernels = [(-dim / 2) * xp.log1p(query.floor) for dim in query.dims]
+    xp = namespace(queries.pictures)
+    affine = [xp.log(level.variances) @ (-level.sizes / 2) for level in queries.levels]
+    kernels = [(-dim / 2) * xp.log1p(queries.floor) for dim in queries.dims]
     return xp.stack([affine[0], *affine, *kernels], axis=0)
 
 

@@ -1,4 +1,4 @@
-"""One pass over all memories, and the choice by evidence: the engine around `evidence`, which has the equations.
+"""One pass over all memories, and the choice by evidence: the engine around `likelihoods`, which has the equations.
 
 The state of the first step is the damaged query, and the noise model that explains it best gives the weights. What a step reads
 out is a picture of the same kind as the memories, damage gone, so from the second step on the identity model alone is at work.
@@ -23,14 +23,20 @@ import numpy as np
 
 from uhop_cli.arrays.library import Array, namespace
 from uhop_cli.arrays.operations import logsumexp
-from uhop_cli.arrays.threads import chunks, on_all_cores
 from uhop_cli.arrays.types import Float32
 from uhop_cli.evidence.blocks import FEW_QUERIES, BlockGrid
-from uhop_cli.evidence.choice import Shortlist, choose, shortlist
-from uhop_cli.evidence.likelihoods import MemoryStatistics, Query, centred, inner_products, likelihoods_of_products, prepare
+from uhop_cli.evidence.choice import Candidates, choose, propose
+from uhop_cli.evidence.likelihoods import (
+    MemoryStatistics,
+    PreparedQueries,
+    inner_products,
+    likelihoods_of_products,
+    prepare,
+    without_mean,
+)
 from uhop_cli.retrieval.distances import ROUNDING, squared_distances
 from uhop_cli.retrieval.models import Evaluation, separated
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import PatternMatrix
 from uhop_cli.retrieval.separation import Separation
 
 FEW_TOGETHER = 1 << 13  # pairs of a few queries and their memories: the products of their blocks stay in the cache
@@ -39,20 +45,20 @@ Probes = Callable[[Float32], tuple[Float32, Float32]]
 
 
 @dataclass(frozen=True)
-class Examiner:
+class EvidenceEngine:
     """The memories as the choice by evidence sees them.
 
     Attributes:
-        bank: the memories.
+        X: the memories.
         grid: of their shape.
-        statistics: of the memories, on the bank's device.
+        statistics: of the memories, on the device of X.
         probes: rows (Q, d) -> A_r x (R, Q, d) and |Phi_r(x)| (R, Q), for the kernels that take part.
         dims: the dimension of the noise that each kernel whitens.
         features: W (xi - mean xi) of all memories, (D, M), where they are at hand; only batches of queries use them.
         coordinates: the same as `probes` for them, (R, Q, D).
     """
 
-    bank: Bank
+    X: PatternMatrix
     grid: BlockGrid
     statistics: MemoryStatistics
     probes: Probes
@@ -60,32 +66,31 @@ class Examiner:
     features: Float32 | None = None
     coordinates: Probes | None = None
 
-    def prepare(self, queries: Float32) -> Query:
+    def prepare(self, queries: Float32) -> PreparedQueries:
         """Queries (Q, d), in host memory, ready for the pass."""
-        put, at_hand = self.bank.device.put, self._features_for(len(queries)) is not None
+        put, at_hand = self.X.device.put, self._features_for(len(queries)) is not None
         project = self.coordinates if at_hand and self.coordinates is not None else self.probes
-        probes, norms = project(centred(queries))
+        probes, norms = project(without_mean(queries))
         return prepare(self.grid, put(queries), put(probes), put(norms), self.dims, for_features=at_hand)
 
     def _features_for(self, queries: int) -> Float32 | None:
         """The features, if that many queries make use of them: a few read the pixels of a memory faster, which are fewer bytes."""
         return self.features if queries > FEW_QUERIES else None
 
-    def scan(self, query: Query) -> tuple[Array, Array]:
+    def scan(self, queries: PreparedQueries) -> tuple[Array, Array]:
         """The pass over all memories: log-likelihoods (K, Q, M) and plain cosines (Q, M)."""
-        bank = self.bank
-        xp = namespace(query.pictures)
-        count = int(query.pictures.shape[0])
-        scores = xp.empty((len(query.models) - 1, count, bank.count), dtype=xp.float32, device=query.pictures.device)
-        cosines = xp.empty((count, bank.count), dtype=xp.float32, device=query.pictures.device)
+        X = self.X
+        xp = namespace(queries.pictures)
+        count = int(queries.pictures.shape[0])
+        scores = xp.empty((len(queries.models) - 1, count, X.count), dtype=xp.float32, device=queries.pictures.device)
+        cosines = xp.empty((count, X.count), dtype=xp.float32, device=queries.pictures.device)
         features = self._features_for(count)
         # Pixels come as stored; the query carries their scale, so that no chunk has to be multiplied by it.
-        probes = query.probes * bank.scale if features is None else query.probes
-        scaled = replace(query, pictures=query.pictures * bank.scale, probes=probes)
+        probes = queries.probes * X.scale if features is None else queries.probes
+        scaled = replace(queries, pictures=queries.pictures * X.scale, probes=probes)
 
-        if count > FEW_QUERIES or not bank.device.is_numpy:
-            step = max(1, MANY_TOGETHER // bank.chunk_rows(count)) if bank.device.is_numpy else count
-            parts = [(part, query.part(part)) for part in chunks(count, step)]
+        if count > FEW_QUERIES or X.long_chunks:
+            parts = [(part, queries.part(part)) for part in X.query_parts(count, MANY_TOGETHER)]
 
             def work(rows: slice, pixels: Array) -> None:
                 products, projections = inner_products(scaled, pixels, None if features is None else features[:, rows])
@@ -94,46 +99,46 @@ class Examiner:
                     found = likelihoods_of_products(some, products[part], projections[:, part], statistics)
                     scores[:, part, rows], cosines[part, rows] = found
 
-            bank.each_chunk(work, count)
+            X.each_chunk(work, count)
             return scores, cosines
         # A chunk of pixels that fits into the cache has few rows, and work on few numbers is mostly overhead.
         grid = self.grid
-        slabs = grid.slabs(scaled.blocks, scaled.probes.reshape(-1, bank.dim))
-        products = np.empty((grid.side, slabs[0].shape[-2], bank.count), np.float32)
+        slabs = grid.slabs(scaled.blocks, scaled.probes.reshape(-1, X.dim))
+        products = np.empty((grid.side, slabs[0].shape[-2], X.count), np.float32)
 
         def weigh(rows: slice) -> None:
             blocks, projections = grid.of_slabs(products[:, :, rows], count)
-            projections = projections.reshape(len(query.dims), count, rows.stop - rows.start)
-            parts = likelihoods_of_products(query, blocks, projections, self.statistics.rows(rows))
+            projections = projections.reshape(len(queries.dims), count, rows.stop - rows.start)
+            parts = likelihoods_of_products(queries, blocks, projections, self.statistics.rows(rows))
             scores[:, :, rows], cosines[:, rows] = parts
 
-        bank.each_chunk(lambda rows, pixels: grid.slab_products(pixels, slabs, products[:, :, rows]), count)
-        on_all_cores(weigh, bank.count, FEW_TOGETHER // count)
+        X.each_chunk(lambda rows, pixels: grid.slab_products(pixels, slabs, products[:, :, rows]), count)
+        X.device.on_all_cores(weigh, X.count, FEW_TOGETHER // count)
         return scores, cosines
 
-    def shortlist(self, query: Query, scores: Array, cosines: Array) -> Shortlist:
+    def candidates(self, queries: PreparedQueries, scores: Array, cosines: Array) -> Candidates:
         """The memories that the models propose, from what the pass found."""
-        return shortlist(query, scores, cosines, self.bank.rows)
+        return propose(queries, scores, cosines, self.X.rows)
 
 
 class EvidenceModel:
     """The retrieval model of the choice by evidence; see the head of this file.
 
     Args:
-        examiner: of the memories.
-        query: prepared.
+        engine: of the memories.
+        queries: prepared.
         separation, beta: weights are Sep(beta L); softmax at beta = 1 is the posterior.
     """
 
     name = "evidence"
     monotone = True  # from the first read-out on
 
-    def __init__(self, examiner: Examiner, query: Query, separation: Separation, beta: float) -> None:
-        self.examiner, self.separation, self.beta = examiner, separation, beta
-        self.query = query
-        scores, cosines = examiner.scan(query)
-        listed = examiner.shortlist(query, scores, cosines)
-        self.choice = choose(query, scores, cosines, listed)
+    def __init__(self, engine: EvidenceEngine, queries: PreparedQueries, separation: Separation, beta: float) -> None:
+        self.engine, self.separation, self.beta = engine, separation, beta
+        self.queries = queries
+        scores, cosines = engine.scan(queries)
+        listed = engine.candidates(queries, scores, cosines)
+        self.choice = choose(queries, scores, cosines, listed)
         self._first = scores[0]  # L of the identity model for the query
         self._first[namespace(cosines).arange(len(listed.rows), device=listed.rows.device)[:, None], listed.rows] = listed.exact
 
@@ -148,7 +153,7 @@ class EvidenceModel:
         if state is None:
             return Evaluation(separated(self.separation, self.choice.scores, self.beta)[0], self.choice.scores, energy)
         xp = namespace(identity)
-        residual = xp.exp(-2 / self.examiner.bank.dim * identity)  # |x - xi|^2 / d + q
+        residual = xp.exp(-2 / self.engine.X.dim * identity)  # |x - xi|^2 / d + q
         pull = self.separation(self.beta * identity) / residual
         return Evaluation(pull / xp.sum(pull, axis=-1, keepdims=True), identity, energy)
 
@@ -158,6 +163,6 @@ class EvidenceModel:
 
     def _identity(self, pictures: Array) -> Array:
         """L of the identity model, (Q, M)."""
-        bank = self.examiner.bank
-        squares = squared_distances(bank, pictures, totals=self.examiner.statistics.totals)
-        return (-bank.dim / 2) * namespace(pictures).log(squares / bank.dim + ROUNDING)
+        X = self.engine.X
+        squares = squared_distances(X, pictures, totals=self.engine.statistics.totals)
+        return (-X.dim / 2) * namespace(pictures).log(squares / X.dim + ROUNDING)

@@ -13,20 +13,20 @@ from __future__ import annotations
 from uhop_cli.arrays.library import Array, namespace
 from uhop_cli.arrays.operations import topk
 from uhop_cli.retrieval.distances import ROUNDING, squared_distances
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import PatternMatrix
 
 
-def visible_log_likelihood(bank: Bank, queries: Array, visible: Array) -> Array:
+def visible_log_likelihood(X: PatternMatrix, queries: Array, visible: Array) -> Array:
     """Lambda_mu, shape (Q, M): larger = closer.
 
     Args:
-        bank: the memories.
+        X: the memories.
         queries: shape (Q, d).
         visible: shape (Q, d) bool; at least one value of each query is visible.
     """
     xp = namespace(queries)
     count = xp.sum(xp.astype(visible, queries.dtype), axis=-1, keepdims=True)
-    return -0.5 * count * xp.log(squared_distances(bank, queries, visible) / count + ROUNDING)
+    return -0.5 * count * xp.log(squared_distances(X, queries, visible) / count + ROUNDING)
 
 
 def visible_features(scores: Array, queries: Array, visible: Array) -> Array:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 import numpy as np
 
+from uhop_cli.arrays.device import CPU, Device, resolve_device
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Float32
 from uhop_cli.experiments.config import Config
@@ -16,12 +17,12 @@ from uhop_cli.experiments.data.datasets import Dataset
 from uhop_cli.experiments.grids.experiment import Condition, Experiment
 from uhop_cli.experiments.memory_sets import MemorySets
 from uhop_cli.experiments.methods.learners import Learner
-from uhop_cli.experiments.methods.protocol import Answer, Settings
+from uhop_cli.experiments.methods.protocol import Prediction, Tuning
 from uhop_cli.experiments.methods.registry import Method
-from uhop_cli.experiments.methods.task import Memories, Task
+from uhop_cli.experiments.methods.task import MemorySet, Task
 from uhop_cli.experiments.results.journal import KEY, Journal, Row
 from uhop_cli.experiments.results.measures import measure
-from uhop_cli.experiments.training import Training, Tuning
+from uhop_cli.experiments.training import Training, TuningTasks
 from uhop_cli.progress import OnProgress, Progress
 
 WEIGHT_BYTES = 1 << 30  # of learned W that are held at a time; it decides how many repeats go side by side
@@ -42,25 +43,37 @@ class Bench:
     dataset: Dataset
     journal: Journal
     progress: OnProgress | None = None
+    device: Device = field(default=CPU, init=False)
+
+    def __post_init__(self) -> None:
+        self.device = resolve_device(self.config.device)
 
     @property
     def sets(self) -> MemorySets:
         """The memory sets of the run."""
-        return MemorySets(self.config.seed, self.dataset)
+        return MemorySets(self.config.seed, self.dataset, self.device)
 
     def run(self, experiment: Experiment, methods: Sequence[Method]) -> None:
         """All rows of an experiment that are not in the journal yet."""
         conditions = experiment.conditions(self.config, self.dataset)
         learners = list(dict.fromkeys(learner for method in methods for learner in method.needs(self.config.protocol)))
+        self.device = resolve_device(self.config.device, self._flop(conditions, len(methods), len(learners)))
         size = self._group_size(learners, conditions)
         self._done, self._total = 0, len(conditions) * self.config.count
         by_set = sorted(conditions, key=lambda c: c.training)  # stable: within a set, as the experiment lists them
         for _, some in groupby(by_set, key=lambda c: (*c.training[:3], c.held_out)):
             same_set = list(some)
-            tuning = Tuning(self.sets, learners)
-            settings = Settings(self.config.protocol, tuning.task)
+            tuning = TuningTasks(self.sets, learners)
+            settings = Tuning(self.config.protocol, tuning.task)
             for part in chunks(self.config.count, 1 if same_set[0].drawn else size):
                 self._repeats(same_set, range(part.start, part.stop), methods, learners, settings, tuning)
+
+    def _flop(self, conditions: Sequence[Condition], methods: int, learners: int) -> float:
+        """About how much work an experiment is: Stage I once a memory set, and each method's products, the engine's ten of them."""
+        dim = self.dataset.spec.dim
+        steps = sum(iterations * min(size, dim) ** 3 for size, _, _, iterations in {c.training for c in conditions})
+        pairs = sum(c.memory_size**2 * dim * (c.steps or 1) for c in conditions)
+        return 2.0 * self.config.count * (3 * learners * steps + (methods + 10) * pairs)
 
     def _group_size(self, learners: list[Learner], conditions: list[Condition]) -> int:
         """Repeats that go side by side."""
@@ -74,8 +87,8 @@ class Bench:
         repeats: Sequence[int],
         methods: Sequence[Method],
         learners: list[Learner],
-        settings: Settings,
-        tuning: Tuning,
+        settings: Tuning,
+        tuning: TuningTasks,
     ) -> None:
         """The rows of some repeats, for conditions that share memory sets and differ in iterations, corruption, steps or beta."""
         missing = [[c for c in conditions if not self._complete(c, repeat, methods)] for repeat in repeats]
@@ -96,9 +109,9 @@ class Bench:
         self,
         condition: Condition,
         repeat: int,
-        memories: Memories,
+        memories: MemorySet,
         methods: Sequence[Method],
-        settings: Settings,
+        settings: Tuning,
         training: Training,
     ) -> None:
         """One condition and one repeat: a row for each method, all written together."""
@@ -114,7 +127,7 @@ class Bench:
         self.journal.append(rows, seconds)
         self._report(1)
 
-    def _row(self, condition: Condition, repeat: int, method: Method, task: Task, answer: Answer, training: Training) -> Row:
+    def _row(self, condition: Condition, repeat: int, method: Method, task: Task, answer: Prediction, training: Training) -> Row:
         needs = method.needs(self.config.protocol)
         drawn = condition.drawn and bool(needs)
         return {
@@ -126,7 +139,6 @@ class Bench:
             "level": condition.corruption.level,
             "x": condition.x,
             "iterations": condition.iterations,
-            "steps": condition.steps,
             "repeat": repeat,
             "seed": task.seed,
             "protocol": self.config.protocol,
@@ -152,9 +164,9 @@ def pictures(bench: Bench, condition: Condition, methods: Sequence[Method], coun
     learners = list(dict.fromkeys(learner for method in methods for learner in method.needs(bench.config.protocol)))
     training = Training(bench.sets, condition, [0], learners)
     training.advance(condition.iterations)
-    tuning = Tuning(bench.sets, learners)
+    tuning = TuningTasks(bench.sets, learners)
     tuning.condition = condition
-    settings = Settings(bench.config.protocol, tuning.task)
+    settings = Tuning(bench.config.protocol, tuning.task)
     task = bench.sets.task(condition, training.memories[0], 0)
     for method in methods:
         answer = method.answer(task, settings)

@@ -31,6 +31,7 @@ class Config:
         iterations: N of Stage I by gradient; None is the paper's 100 for grey and 500 for coloured pictures.
         protocol: paper or tuned.
         seed: of everything random.
+        device: where Stage I, the engine and similarities run; 'auto' takes a GPU where there is one and the grid is worth it.
     """
 
     experiments: tuple[str, ...] = ("capacity", "noise")
@@ -41,6 +42,7 @@ class Config:
     iterations: int | None = None
     protocol: ProtocolName = "tuned"
     seed: int = 0
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         if any(size < 2 for size in self.sizes):

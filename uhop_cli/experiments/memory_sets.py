@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from uhop_cli.arrays.device import CPU, Device
 from uhop_cli.arrays.types import Int64
 from uhop_cli.experiments.data.datasets import Dataset
 from uhop_cli.experiments.grids.experiment import Condition
-from uhop_cli.experiments.methods.task import Memories, Task
+from uhop_cli.experiments.methods.task import MemorySet, Task
 
 TUNING = 1_000_000  # the repeat that settings are tuned on; no result has it
 HELD_OUT = 500  # queries that are not stored
@@ -27,12 +28,14 @@ class MemorySets:
     Attributes:
         seed: of the run.
         dataset: the images that memories and held-out queries are drawn from.
+        device: where methods run.
     """
 
     seed: int
     dataset: Dataset
+    device: Device = CPU
 
-    def task(self, condition: Condition, memories: Memories, repeat: int) -> Task:
+    def task(self, condition: Condition, memories: MemorySet, repeat: int) -> Task:
         """The task of a condition on a memory set."""
         seed = self.seed * (TUNING + 1) + repeat
         settings: dict[str, Any] = {"steps": condition.steps, "beta": condition.beta}
@@ -42,9 +45,9 @@ class MemorySets:
         queries = self.dataset.vectors(order)
         return Task(memories, queries, None, condition.corruption, seed, held_out=True, **settings)
 
-    def memories(self, size: int, repeat: int) -> Memories:
+    def memories(self, size: int, repeat: int) -> MemorySet:
         """The memory set of a repeat."""
-        return Memories(self.dataset.vectors(self._order(repeat)[:size]), self.dataset.spec)
+        return MemorySet(self.dataset.vectors(self._order(repeat)[:size]), self.dataset.spec, self.device)
 
     def _order(self, repeat: int) -> Int64:
         return np.random.default_rng([self.seed, repeat]).permutation(len(self.dataset))

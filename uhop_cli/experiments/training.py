@@ -29,6 +29,7 @@ class Training:
     def __init__(self, sets: MemorySets, condition: Condition, repeats: Sequence[int], learners: Sequence[Learner]) -> None:
         self.repeats, self.condition = repeats, condition
         self.memories = [sets.memories(condition.memory_size, repeat) for repeat in repeats]
+        self._device = sets.device
         self.seconds: dict[Learner, float] = {}
         self.drawn = _drawn(sets.seed, repeats[0])
         self._reached: dict[Learner, int] = {}
@@ -49,7 +50,8 @@ class Training:
             actual = self._actual(learner)
             target = self.drawn[1] if self.condition.drawn else iterations
             before = self._reached.get(learner, 0) if actual.resumable else 0
-            self._weights[learner] = learn(patterns, self._weights[learner] if before else begin, actual, target - before)
+            start = self._weights[learner] if before else begin
+            self._weights[learner] = learn(patterns, start, actual, target - before, self._device)
             self._reached[learner] = target
             self.seconds[learner] = self.seconds.get(learner, 0.0) + time.perf_counter() - began
             for memories, weight in zip(self.memories, self._weights[learner], strict=True):
@@ -62,7 +64,7 @@ class Training:
         return at_rate(learner, self.drawn[0]) if self.condition.drawn and learner.rate is not None else learner
 
 
-class Tuning:
+class TuningTasks:
     """Makes the task that settings are tuned on; it keeps the memory set of the last one, with its W."""
 
     def __init__(self, sets: MemorySets, learners: Sequence[Learner]) -> None:
@@ -80,7 +82,7 @@ class Tuning:
         if self._reached != condition.iterations:
             self._training.advance(condition.iterations)
             self._reached = condition.iterations
-        return replace(self._sets.task(condition, self._training.memories[0], TUNING), steps=1, beta=None)
+        return replace(self._sets.task(condition, self._training.memories[0], TUNING), steps=None, beta=None)
 
 
 def _drawn(seed: int, repeat: int) -> tuple[float, int]:

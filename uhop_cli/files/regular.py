@@ -6,26 +6,36 @@ import os
 import stat
 from pathlib import Path
 
-from uhop_cli.errors import MemoryFileError
+from uhop_cli.errors import UhopError
 from uhop_cli.files.names import escape
 
 
-def open_regular(path: str | Path) -> int:
+def open_regular(
+    path: str | Path, error: type[UhopError], what: str = "regular file", hint: str | None = None, *, follow: bool = True
+) -> int:
     """A descriptor, for reading, of the regular file at `path`; never waits for a pipe and never touches a device.
 
+    Args:
+        path: the file.
+        error: what to raise.
+        what: what the file should be, for the message.
+        hint: the cure where there is none.
+        follow: whether `path` may be a link.
+
     Raises:
-        MemoryFileError: there is no such file, it cannot be read, or it is not a regular file.
+        UhopError: as `error`; there is no such file, it cannot be read, or it is not a regular file.
     """
     name = escape(path)
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise MemoryFileError(f"{name}: {'a folder, ' if os.path.isdir(path) else ''}not a memory file")
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.stat(path).st_mode):  # asked before opening: to open a device may do something
+            raise error(f"{name}: {'a folder, ' if os.path.isdir(path) else ''}not a {what}")
+        links = 0 if follow else os.O_NOFOLLOW
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | links)
     except FileNotFoundError:
-        raise MemoryFileError(f"{name}: no such memory file", "`uhop store FOLDER` makes one; -m names another") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise MemoryFileError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise error(f"{name}: no such {what.removeprefix('regular ')}", hint) from None
+    except (OSError, ValueError) as cause:  # ValueError: a NUL in the name
+        raise error(f"{name}: cannot be read: {getattr(cause, 'strerror', None) or cause}") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # replaced between the two calls
         os.close(descriptor)
-        raise MemoryFileError(f"{name}: not a memory file")
+        raise error(f"{name}: not a {what}")
     return descriptor

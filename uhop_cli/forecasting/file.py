@@ -68,7 +68,7 @@ def load(path: str | Path) -> ForecastMemory:
     Raises:
         MemoryFileError: missing, no forecast memory, of another version, truncated, damaged or inconsistent.
     """
-    descriptor = open_regular(path)
+    descriptor = open_regular(path, MemoryFileError, "forecast memory", "save() writes one")
     try:
         return _read(descriptor)
     except FaultError as fault:

@@ -1,19 +1,12 @@
 """How far a retrieved pattern can be from the memory it is meant to be, for the dense (softmax) models.
 
-Softmax never retrieves exactly, so what replaces the certified radius of `diagnostics` is a bound on the error ||T(x) - xi_mu||.
+Softmax never retrieves exactly, so what replaces the certified radius of `margins` is a bound on the error ||T(x) - xi_mu||.
 Source: Ramsauer et al. 2021 (arXiv 2008.02217), Wu et al. 2024 (arXiv 2404.03827) eq. 1.3.
 """
 
 from __future__ import annotations
 
 import math
-
-import numpy as np
-
-from uhop_cli.arrays.threads import chunks
-from uhop_cli.arrays.types import Floats
-
-BLOCK_VALUES = 1 << 22
 
 
 def dense_error_bound(margin: float, radius: float, *, beta: float, count: int, largest: float, largest_feature: float) -> float:
@@ -42,17 +35,3 @@ def dense_beta(error: float, margin: float, radius: float, *, count: int, larges
     if count == 1 or error >= 2 * largest:
         return 0.0
     return math.log(2 * largest * (count - 1) / error) / room if room > 0 and error > 0 else math.inf
-
-
-def retrieval_error_bound(weights: Floats, patterns: Floats, memory: int) -> float:
-    """||T(x) - xi_mu|| <= sum over nu of p_nu ||xi_nu - xi_mu||: the tighter form, from the weights of an actual retrieval.
-
-    Args:
-        weights: p, shape (M,).
-        patterns: X, shape (M, d).
-        memory: mu.
-    """
-    total = 0.0
-    for part in chunks(len(patterns), max(1, BLOCK_VALUES // patterns.shape[1])):
-        total += float(weights[part] @ np.linalg.norm(patterns[part] - patterns[memory], axis=1))
-    return total

@@ -1,4 +1,4 @@
-"""What can be promised about a set of memories before any query is seen, and what a retrieval settled in.
+"""What can be promised about a set of memories before any query is seen.
 
 Let s_nu(x) be the score of memory nu for the query x, beta the inverse temperature and t = 1 / (beta (alpha - 1)) the threshold
 of the separation function (0 for argmax, infinite for softmax). One step retrieves xi_mu exactly if and only if every other score
@@ -19,10 +19,6 @@ cosine) the condition is <W^T (f_mu - f_nu), x> >= t ||W x||, and (2) with n_mu 
 
 t = 0 in (2) and (3) gives the radius within which mu keeps the largest score. Corrections to the printed statements (signs, a
 second beta, a lost -1): docs/equations.md. Source: Wu et al. 2024 (arXiv 2404.03827) sec. 2, and this project.
-
-A state that a retrieval settled in is judged by its size, how many memories have a weight above a threshold (U-Hop+, arXiv
-2410.23126; protocol of deep-spin/SSHN): 0.01 for the dense softmax, 0 for the sparse functions, whose small weights are meant.
-Size 0, no weight above 0.01, and sizes above 10 belong into every table; one from 1 to 10 hides most of the states at small beta.
 """
 
 from __future__ import annotations
@@ -111,7 +107,7 @@ def guarantees(
         raise SettingsError(f"guarantees of '{similarity}' need patterns and {'a' if weight is None else 'no'} weight W")
     if not 0 < beta < math.inf or not alpha >= 1:
         raise SettingsError(f"guarantees need a beta above 0 and an alpha of at least 1, not {beta:g} and {alpha:g}")
-    pairs = Pairs(patterns, weight, similarity, threshold(beta, alpha))
+    pairs = Pairs(patterns, weight, similarity, one_hot_margin(beta, alpha))
     pairs.sweep(memories)
     which = np.arange(len(patterns)) if memories is None else np.asarray(memories, np.intp)
     margins = pairs.margins[which]
@@ -132,6 +128,6 @@ def guarantees(
     )
 
 
-def threshold(beta: float, alpha: float) -> float:
+def one_hot_margin(beta: float, alpha: float) -> float:
     """t = 1 / (beta (alpha - 1)): how far ahead of all others a score has to be for a one-hot result."""
     return math.inf if alpha == 1 else 1 / (beta * (alpha - 1))

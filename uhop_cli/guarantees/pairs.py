@@ -1,4 +1,4 @@
-"""Minima over all pairs of memories, from the blocks of two Gram matrices: what the guarantees of `diagnostics` are made of.
+"""Minima over all pairs of memories, from the blocks of two Gram matrices: what the guarantees of `margins` are made of.
 
 G = Z Z^T holds the inner products of the features, H those of the pulls y_mu = W^T z_mu (in units of the score), so that ||y_mu -
 y_nu|| is the length of the gradient of s_mu - s_nu. Blocks are visited once and serve both of their memories; nothing of size M x
@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from uhop_cli.arrays.operations import quotient
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Floats
 
@@ -30,10 +31,9 @@ class Pairs:
         self.pulls = self.features if weight is None else self.features @ weight
         self.largest_gain = 1.0
         if similarity.endswith("cosine"):
-            if weight is not None and 0 < limit < math.inf:  # equation (3) of `diagnostics` needs it there only
+            if weight is not None and 0 < limit < math.inf:  # equation (3) of `margins` needs it there only
                 self.largest_gain = operator_norm(weight)
-            self.lengths = np.where(self.norms > 0, self.norms, 1)
-            self.pulls = self.pulls / self.lengths[:, None]
+            self.pulls = quotient(self.pulls, self.norms[:, None])
         self.pull_squares = np.einsum("ij,ij->i", self.pulls, self.pulls)
         count, dtype = len(patterns), patterns.dtype
         terms = max(self.features.shape[1], patterns.shape[1])
@@ -78,7 +78,7 @@ class Pairs:
         own, other = self.norms[rows][:, None], self.norms[columns][None, :]
         squares = np.maximum(own**2 + other**2 - 2 * gram, 0)
         product = own * other
-        cosines = np.clip(gram / np.where(product > 0, product, 1), -1, 1)
+        cosines = np.clip(quotient(gram, product), -1, 1)
         same = rows[:, None] == columns[None, :]
         size = own**2 + product  # what the rounding of a gap is measured by
         if self.similarity in ("kernel", "dot"):

@@ -14,30 +14,22 @@ min(M, d) is beyond `EXACT_LIMIT` a randomised subspace iteration finds the lead
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.operations import quotient, unit_rows
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Float64
 from uhop_cli.errors import SettingsError
 from uhop_cli.kernel.feature_map import KernelFamily
+from uhop_cli.progress import OnProgress, Progress
 
-RHO_GRID = (
-    1e-5,
-    1e-4,
-    1e-3,
-    1e-2,
-    1e-1,
-    1.0,
-)  # relative to ten times the mean eigenvalue; the range that docs/stage-one.md measures
+# Relative to ten times the mean eigenvalue; the range that docs/stage-one.md measures.
+RHO_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 EXACT_LIMIT = 4096  # beyond this an exact eigen-decomposition takes minutes and gigabytes
 CHUNK_BYTES = 32 << 20  # of float32 rows at a time
-
-Progress = Callable[[int, int], None]  # rows done, rows in all
 
 
 @dataclass(frozen=True)
@@ -60,7 +52,7 @@ class Spectrum:
 
 
 def decompose(
-    patterns: NDArray[np.generic], *, feature_dim: int | None = None, seed: int = 0, progress: Progress | None = None
+    patterns: NDArray[np.generic], *, feature_dim: int | None = None, seed: int = 0, progress: OnProgress | None = None
 ) -> Spectrum:
     """The singular values and right singular vectors of the memories.
 
@@ -68,7 +60,7 @@ def decompose(
         patterns: uint8 or float, first axis M, the rest flattened to d; may be memory-mapped.
         feature_dim: keep at most this many directions; None keeps all with a singular value above rounding.
         seed: of the randomised method, where it is used.
-        progress: called with the rows done and the rows in all.
+        progress: told how many of the rows are done.
 
     Raises:
         SettingsError: there are no patterns.
@@ -89,7 +81,7 @@ def decompose(
         # U^T X, rows divided by s, is V^T.
         basis = (vectors[:, keep].T[::-1] @ rows) / np.maximum(singular, np.finfo(float).tiny)[:, None]
         if progress:
-            progress(total, total)
+            progress(Progress("learn", total, total))
     else:
         values, vectors = np.linalg.eigh(second_moment(patterns, progress))
         trace = float(values.sum())
@@ -100,7 +92,7 @@ def decompose(
     return full.truncated(feature_dim) if feature_dim else full
 
 
-def second_moment(patterns: NDArray[np.generic], progress: Progress | None = None) -> Float64:
+def second_moment(patterns: NDArray[np.generic], progress: OnProgress | None = None) -> Float64:
     """X^T X, shape (d, d), summed over chunks: products in float32, sums in float64."""
     total, dim = len(patterns), int(np.prod(patterns.shape[1:]))
     moment = np.zeros((dim, dim))
@@ -108,7 +100,7 @@ def second_moment(patterns: NDArray[np.generic], progress: Progress | None = Non
         part = unit_rows(patterns, rows)
         moment += part.T @ part
         if progress:
-            progress(rows.stop, total)
+            progress(Progress("learn", rows.stop, total))
     return moment
 
 
@@ -119,13 +111,13 @@ def whitening(spectrum: Spectrum, rhos: tuple[float, ...] = RHO_GRID, chosen: in
     squares = np.square(spectrum.singular)
     absolute = np.asarray(rhos)[:, None] * 10 * spectrum.mean_eigenvalue  # (R, 1)
     denominator = squares + absolute  # (R, D); zero only for all-black memories, whose one direction has singular value 0
-    gains = np.where(denominator > 0, spectrum.singular / np.where(denominator > 0, denominator, 1), 1.0)
+    gains = quotient(spectrum.singular, denominator, otherwise=1.0)
     weight = (gains[chosen][:, None] * spectrum.basis).astype(np.float32)
     relative = (gains / gains[chosen]).astype(np.float32)
     return KernelFamily(weight, relative, tuple(rhos), chosen, spectrum.singular.astype(np.float32))
 
 
-def centred(family: KernelFamily, patterns: NDArray[np.generic]) -> KernelFamily:
+def centred_features(family: KernelFamily, patterns: NDArray[np.generic]) -> KernelFamily:
     """The chosen kernel with its features projected so that their mean over the memories is zero.
 
     For the whitened features of linearly independent memories (rho -> 0) this is Phi' = (I - v v^T) Phi with v the direction of the
@@ -149,7 +141,7 @@ def _significant(eigenvalues: Float64, total: int) -> Bool:
     return keep
 
 
-def _randomised(patterns: NDArray[np.generic], feature_dim: int, seed: int, progress: Progress | None) -> Spectrum:
+def _randomised(patterns: NDArray[np.generic], feature_dim: int, seed: int, progress: OnProgress | None) -> Spectrum:
     """The leading directions by subspace iteration: three passes over the patterns, O(d * D) memory."""
     total, dim = len(patterns), int(np.prod(patterns.shape[1:]))
     size = min(feature_dim + 64, total, dim)  # some more than asked for, so that the last ones are accurate
@@ -164,7 +156,7 @@ def _randomised(patterns: NDArray[np.generic], feature_dim: int, seed: int, prog
             trace += float(np.vdot(part, part))
             product += part.T @ (part @ basis)
             if progress:
-                progress(step * total + rows.stop, passes * total)
+                progress(Progress("learn", step * total + rows.stop, passes * total))
         if step < passes - 1:
             basis = np.linalg.qr(product)[0]
     # basis^T X^T X basis is small: its eigen-decomposition rotates the basis to the leading singular vectors (Rayleigh-Ritz).

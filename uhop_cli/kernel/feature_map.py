@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from uhop_cli.arrays.operations import unit_vectors
 from uhop_cli.arrays.types import Float32
 from uhop_cli.errors import SettingsError
 
@@ -127,8 +128,7 @@ def initial_weight(
 
 def normalise_rows(weight: NDArray[Any]) -> NDArray[Any]:
     """W with rows of length 1 (Algorithm 1, line 4); rows of zeros stay as they are."""
-    lengths = np.linalg.norm(weight, axis=-1, keepdims=True)
-    return np.asarray(np.divide(weight, lengths, out=np.zeros_like(weight), where=lengths > 0))
+    return np.asarray(unit_vectors(weight))
 
 
 def compress(weight: NDArray[Any], patterns: NDArray[Any]) -> NDArray[Any]:

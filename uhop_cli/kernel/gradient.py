@@ -27,15 +27,14 @@ from uhop_cli.arrays.library import Array, like, namespace, to_numpy
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float64, Int64
 from uhop_cli.errors import SettingsError
-from uhop_cli.kernel.gram_step import Stepper, gradient_of, measure
+from uhop_cli.kernel.gram_step import Stepper, gradient_of, point_at
 from uhop_cli.kernel.losses import AverageLoss, SeparationLoss
+from uhop_cli.progress import OnProgress, Progress
 
 FULL_BATCH = 4000  # memories up to which all pairs are taken at every step, unless a batch size is given
 BATCH = 512  # memories of a mini-batch, where M is larger than that
 SAMPLE = 2048  # memories that the loss of a mini-batch run is measured on, before and after
 GROUP = 1 << 18  # pairs followed at a time when many memory sets are learned at once: the arrays of a step should stay in the cache
-
-Progress = Callable[[int, float, float], None]  # steps done, loss (mean over sets), bound
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class Descent:
 
 
 def descend(
-    patterns: Array, weight: Array, settings: GradientSettings, *, seed: int = 0, progress: Progress | None = None
+    patterns: Array, weight: Array, settings: GradientSettings, *, seed: int = 0, progress: OnProgress | None = None
 ) -> Descent:
     """Minimise a separation loss over W by gradient descent (Algorithm 1, first loop).
 
@@ -117,7 +116,7 @@ def descend(
         weight: W0, (D, d), or (R, D, d) for a start of its own for each set.
         settings: loss, steps, learning rate.
         seed: of the order of the mini-batches.
-        progress: called after every step.
+        progress: told after every step, with the loss (mean over sets) and its bound.
 
     Fewer than two memories have no pair to separate: W0 is returned as it is, with a loss of NaN.
 
@@ -145,7 +144,11 @@ def descend(
     return _joined([_full_batch(patterns[group], weights[group], settings, progress) for group in groups])
 
 
-def _full_batch(patterns: Array, weight: Array, settings: GradientSettings, progress: Progress | None) -> Descent:
+def _step(done: int, settings: GradientSettings, loss: float, bound: float) -> Progress:
+    return Progress("learn", done, settings.iterations, f"loss {loss:.4f}, bound {bound:.4f}")
+
+
+def _full_batch(patterns: Array, weight: Array, settings: GradientSettings, progress: OnProgress | None) -> Descent:
     """All pairs at every step, for sets (R, M, d) from (R, D, d)."""
     xp = namespace(patterns)
     memories, feature_dim = int(patterns.shape[-2]), int(weight.shape[-2])
@@ -156,7 +159,7 @@ def _full_batch(patterns: Array, weight: Array, settings: GradientSettings, prog
         features = triangle.mT
     gram = patterns @ patterns.mT
     loss, final = settings.loss.at(0.0), settings.loss.at(1.0)
-    point = measure(features, loss)
+    point = point_at(features, loss)
     bound = loss.bound(memories, rank)
     total = xp.zeros_like(features)
     active = xp.isfinite(point.loss)
@@ -166,7 +169,7 @@ def _full_batch(patterns: Array, weight: Array, settings: GradientSettings, prog
         annealed = settings.loss.at((k + 1) / settings.iterations)
         if annealed != loss:  # the same features under another loss
             loss, bound = annealed, annealed.bound(memories, rank)
-            point = measure(point.features, loss)
+            point = point_at(point.features, loss)
         gradient = gradient_of(point)
         point, used = stepper.step(point, gradient, gram, loss, active)
         total += used * gradient
@@ -176,8 +179,8 @@ def _full_batch(patterns: Array, weight: Array, settings: GradientSettings, prog
         if settings.tolerance > 0 and loss == final:
             active = active & (point.loss > bound + settings.tolerance * abs(bound))
         trace.append(to_numpy(point.loss))
-        if progress is not None:
-            progress(k + 1, float(np.mean(trace[-1])), bound)
+        if progress:
+            progress(_step(k + 1, settings, float(np.mean(trace[-1])), bound))
         if not bool(xp.any(active)):
             break
     change = total.mT @ patterns
@@ -195,7 +198,7 @@ def _full_batch(patterns: Array, weight: Array, settings: GradientSettings, prog
 
 
 def _mini_batches(
-    patterns: Array, weight: Array, settings: GradientSettings, batch: int, seed: int, progress: Progress | None
+    patterns: Array, weight: Array, settings: GradientSettings, batch: int, seed: int, progress: OnProgress | None
 ) -> Descent:
     """The pairs of `batch` memories at every step, W formed at every step; for one set (M, d) from (D, d).
 
@@ -207,7 +210,7 @@ def _mini_batches(
     final = settings.loss.at(1.0)
     bound = final.bound(memories, rank)
     sample = _rows(patterns, rng.choice(memories, min(SAMPLE, memories), replace=False))
-    initial = to_numpy(measure((sample @ weight.mT)[None], settings.loss.at(0.0)).loss)[0]
+    initial = to_numpy(point_at((sample @ weight.mT)[None], settings.loss.at(0.0)).loss)[0]
     trace: list[NDArray[Any]] = []
     stepper, steps, rate, stalled = Stepper(settings.rates), 0, 0.0, False
     order = rng.permutation(memories)
@@ -217,7 +220,7 @@ def _mini_batches(
         chosen, order = order[:batch], order[batch:]
         rows = _rows(patterns, chosen)
         loss = settings.loss.at((k + 1) / settings.iterations)
-        point = measure((rows @ weight.mT)[None], loss)
+        point = point_at((rows @ weight.mT)[None], loss)
         if not trace:
             trace.append(to_numpy(point.loss)[0])
         gradient = gradient_of(point)
@@ -226,12 +229,12 @@ def _mini_batches(
         trace.append(to_numpy(point.loss)[0])
         moved = float(used[0, 0, 0])
         steps, rate, stalled = steps + (moved != 0), moved or rate, moved == 0
-        if progress is not None:
-            progress(k + 1, float(trace[-1]), bound)
+        if progress:
+            progress(_step(k + 1, settings, float(trace[-1]), bound))
         last_pass = trace[-(memories // batch) :]
         if settings.tolerance > 0 and loss == final and float(np.mean(last_pass)) <= bound + settings.tolerance * abs(bound):
             break
-    reached = to_numpy(measure((sample @ weight.mT)[None], final).loss)[0]
+    reached = to_numpy(point_at((sample @ weight.mT)[None], final).loss)[0]
     one = Descent(
         weight=weight[None],
         losses=np.asarray([trace or [initial]], np.float64),

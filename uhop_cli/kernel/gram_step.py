@@ -28,7 +28,7 @@ class Point(NamedTuple):
     pair_weights: Array  # S, (R, M, M)
 
 
-def measure(features: Array, loss: SeparationLoss) -> Point:
+def point_at(features: Array, loss: SeparationLoss) -> Point:
     xp = namespace(features)
     norms = xp.sqrt(xp.sum(features * features, axis=-1, keepdims=True))
     present = norms > 0
@@ -79,7 +79,7 @@ class Stepper:
         if self.schedule is not None:
             rate = xp.where(active, xp.full_like(point.loss, self.schedule(self.taken)), xp.zeros_like(point.loss))[:, None, None]
             self.taken += 1
-            return measure(point.features - rate * shift, loss), rate
+            return point_at(point.features - rate * shift, loss), rate
         if self.rate is None:
             # ||Phi||^2 against ||x||^2 makes the first guess independent of the scale of W0.
             self.rate = xp.sum(point.features**2, axis=(-2, -1), keepdims=True) / _trace(gram)
@@ -91,7 +91,7 @@ class Stepper:
         """Armijo's backtracking from the grown step size of the last step, for each set by itself."""
         xp = namespace(shift)
         rate = xp.where(active[:, None, None], self.rate * self.growth, 0.0)
-        trial = measure(point.features - rate * shift, loss)
+        trial = point_at(point.features - rate * shift, loss)
         for _ in range(BACKTRACKS):
             refused = active & ~(trial.loss < point.loss - DECREASE * rate[:, 0, 0] * slope)  # NaN is refused
             if not bool(xp.any(refused)):
@@ -99,7 +99,7 @@ class Stepper:
                 return trial, rate
             self.growth[refused] = GROWTH
             rate[refused] = rate[refused] / 2
-            again = measure(point.features[refused] - rate[refused] * shift[refused], loss)
+            again = point_at(point.features[refused] - rate[refused] * shift[refused], loss)
             for whole, part in zip(trial, again, strict=True):
                 whole[refused] = part
         rate[refused] = 0.0

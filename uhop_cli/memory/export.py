@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from uhop_cli.errors import OutputError
@@ -13,13 +12,12 @@ from uhop_cli.files.targets import failure
 from uhop_cli.images.encode import to_png
 from uhop_cli.images.own_mark import is_own_output
 from uhop_cli.memory.memory import Memory
+from uhop_cli.progress import OnProgress, Progress
 
 LONGEST_STEM = 200  # bytes; file systems take names of 255, and a number and the suffix come on top
 
 
-def export(
-    memory: Memory, folder: str | Path, *, force: bool = False, progress: Callable[[int, int], None] | None = None
-) -> list[Path]:
+def export(memory: Memory, folder: str | Path, *, force: bool = False, progress: OnProgress | None = None) -> list[Path]:
     """Writes every pattern to `folder` as a PNG of its own pixels, named after the first of its files; returns the paths, by row.
 
     Only the last part of a name is used, without what a file system or a terminal could take amiss; equal names are numbered.
@@ -43,8 +41,8 @@ def export(
         with AtomicFile(path) as file:
             file.write(to_png(memory.patterns[row]), 0)
             file.commit(durable=False)  # they can be exported again
-        if progress is not None:
-            progress(row + 1, len(paths))
+        if progress:
+            progress(Progress("export", row + 1, len(paths)))
     return paths
 
 

@@ -43,7 +43,7 @@ def open_original(memory: Memory, index: int, path: str | Path, originals: str |
 def _read(path: Path, size: int) -> bytes | None:
     """The content of a regular file of exactly `size` bytes, or None."""
     try:
-        descriptor = open_regular(path)
+        descriptor = open_regular(path, MemoryFileError)
     except MemoryFileError:
         return None
     try:

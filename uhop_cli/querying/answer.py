@@ -13,7 +13,7 @@ from uhop_cli.arrays.operations import topk
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
 from uhop_cli.retrieval.dynamics import run
 from uhop_cli.retrieval.models import Model
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import PatternMatrix
 
 RANKED = 64  # best scores among which the weights decide the order
 
@@ -110,7 +110,7 @@ def joined(parts: Sequence[Answer]) -> Answer:
 
 def answer_from(
     model: Model,
-    bank: Bank,
+    X: PatternMatrix,
     queries: Array,
     *,
     kernels: tuple[str, ...] | None = None,
@@ -120,15 +120,15 @@ def answer_from(
     trace: bool = False,
     rows: Int64 | None = None,
 ) -> Answer:
-    """What a model makes of queries (Q, d), which lie where the bank does.
+    """What a model makes of queries (Q, d), which lie where X does.
 
     Args:
         kernels: which kernel answers each query; by default the model for all.
         confidence: (Q,) in the answers.
         steps, clamp, trace: as in `retrieval.dynamics.run`.
-        rows: (1, S) the memories that the bank holds; None: all.
+        rows: (1, S) the memories that X holds; None: all.
     """
-    trajectory = run(model, bank, queries, steps=steps, clamp=clamp, trace=trace)
+    trajectory = run(model, X, queries, steps=steps, clamp=clamp, trace=trace)
     return Answer(
         weights=to_numpy(trajectory.weights),
         scores=to_numpy(trajectory.scores),

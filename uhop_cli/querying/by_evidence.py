@@ -18,17 +18,17 @@ from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Int64
 from uhop_cli.errors import SettingsError
 from uhop_cli.evidence.blocks import BlockGrid
-from uhop_cli.evidence.codes import Coder, Shortlist
+from uhop_cli.evidence.codes import CodeIndex, Coder
 from uhop_cli.evidence.confidence import Confidence
-from uhop_cli.evidence.likelihoods import MemoryStatistics, centred
-from uhop_cli.evidence.model import EvidenceModel, Examiner
+from uhop_cli.evidence.likelihoods import MemoryStatistics, without_mean
+from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
 from uhop_cli.evidence.statistics import Statistics, encode, evidence_members
 from uhop_cli.evidence.visible import visible_features, visible_log_likelihood
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.answer import Answer, answer_from, joined
 from uhop_cli.querying.budget import Budget
 from uhop_cli.retrieval.models import FixedModel
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import PatternMatrix, pattern_matrix
 from uhop_cli.retrieval.separation import Separation
 
 VISIBLE_PIXELS = "visible pixels"
@@ -42,14 +42,14 @@ class ByEvidence:
 
     Args:
         memory: what is stored.
-        bank: its patterns.
+        X: its patterns.
         budget: what may be taken of the memory there is.
         steps: T; None goes on to a fixed point.
     """
 
-    def __init__(self, memory: Memory, bank: Bank, budget: Budget, steps: int | None = None) -> None:
-        self.memory, self.bank, self.budget, self.steps = memory, bank, budget, steps
-        self._with_features: Examiner | None = None  # once they pay
+    def __init__(self, memory: Memory, X: PatternMatrix, budget: Budget, steps: int | None = None) -> None:
+        self.memory, self.X, self.budget, self.steps = memory, X, budget, steps
+        self._with_features: EvidenceEngine | None = None  # once they pay
 
     def answer(self, queries: Float32, visible: Bool | None, *, trace: bool = False) -> Answer:
         """The answers to queries (Q, d), of which the values marked in `visible` (Q, d) are known; None: all may be damaged.
@@ -66,26 +66,26 @@ class ByEvidence:
         """The answers to queries (Q, d), all memories examined."""
         self.budget.asked += len(queries)
         # With a shortlist few queries come here, and what is bounded is the memory taken.
-        at_hand = None if self.memory.compact is not None else self._examiner_with_features()
-        return self._examined(at_hand or self.examiner, queries, trace)
+        at_hand = None if self.memory.compact is not None else self._engine_with_features()
+        return self._examined(at_hand or self.engine, queries, trace)
 
     def among(self, query: Float32, rows: Int64, *, trace: bool = False) -> Answer:
         """The answer to one query (1, d), as if only the memories in `rows` were stored."""
-        bank = Bank(self.memory.patterns[rows], self.bank.device)
-        return self._examined(self._examiner(bank, self._statistics.select(rows)), query, trace, rows[None])
+        X = pattern_matrix(self.memory.patterns[rows], self.X.device)
+        return self._examined(self._engine(X, self._statistics.select(rows)), query, trace, rows[None])
 
     @cached_property
-    def shortlist(self) -> Shortlist | None:
+    def shortlist(self) -> CodeIndex | None:
         """What finds the memories that are worth examining, where there are codes of them, on the CPU."""
         codes, directions = self.memory.compact, self.memory.compact_map
-        if codes is None or directions is None or not self.bank.device.is_numpy:
+        if codes is None or directions is None or not self.X.device.is_numpy:
             return None
-        return Shortlist(codes, Coder(directions, len(codes) - len(directions)))
+        return CodeIndex(codes, Coder(directions, len(codes) - len(directions)))
 
     @cached_property
-    def examiner(self) -> Examiner:
+    def engine(self) -> EvidenceEngine:
         """All memories as the choice by evidence sees them."""
-        return self._examiner(self.bank, self._statistics)
+        return self._engine(self.X, self._statistics)
 
     def _in_two_stages(self, queries: Float32, shortlists: Int64, trace: bool) -> Answer:
         """Each query's evidence on its shortlist (Q, S); all memories for those whose answer is not convincing then."""
@@ -98,13 +98,13 @@ class ByEvidence:
                 answers[place] = again.part(index, shortlists.shape[1])
         return joined(answers)
 
-    def _examined(self, examiner: Examiner, queries: Float32, trace: bool, rows: Int64 | None = None) -> Answer:
-        model = EvidenceModel(examiner, examiner.prepare(queries), POSTERIOR, 1.0)
+    def _examined(self, engine: EvidenceEngine, queries: Float32, trace: bool, rows: Int64 | None = None) -> Answer:
+        model = EvidenceModel(engine, engine.prepare(queries), POSTERIOR, 1.0)
         answer = answer_from(
             model,
-            examiner.bank,
-            model.query.pictures,
-            kernels=tuple(model.query.models[int(index)] for index in to_numpy(model.choice.model)),
+            engine.X,
+            model.queries.pictures,
+            kernels=tuple(model.queries.models[int(index)] for index in to_numpy(model.choice.model)),
             confidence=self._confidence("evidence", model.choice.features),
             steps=self.steps,
             trace=trace,
@@ -113,11 +113,11 @@ class ByEvidence:
         return self._recognised(queries, answer)
 
     def _by_visible(self, queries: Float32, visible: Bool, trace: bool) -> Answer:
-        pictures, seen = self.bank.device.put(queries), self.bank.device.put(visible)
-        scores = visible_log_likelihood(self.bank, pictures, seen)
+        pictures, seen = self.X.device.put(queries), self.X.device.put(visible)
+        scores = visible_log_likelihood(self.X, pictures, seen)
         return answer_from(
             FixedModel(scores, POSTERIOR, 1.0, VISIBLE_PIXELS),
-            self.bank,
+            self.X,
             pictures,
             confidence=self._confidence("visible", visible_features(scores, pictures, seen)),
             steps=self.steps,
@@ -150,21 +150,21 @@ class ByEvidence:
         same = (np.abs(queries - unit_rows(self.memory.patterns[rows])) < HALF_A_LEVEL).all(axis=1)
         return replace(answer, confidence=np.where(same, np.float32(1), answer.confidence))
 
-    def _examiner(self, bank: Bank, kept: Statistics) -> Examiner:
-        """The memories of a bank as the choice by evidence sees them, from their statistics."""
-        kernel, members, put = self.memory.kernel, evidence_members(self.memory.kernel), bank.device.put
+    def _engine(self, X: PatternMatrix, kept: Statistics) -> EvidenceEngine:
+        """The memories of X as the choice by evidence sees them, from their statistics."""
+        kernel, members, put = self.memory.kernel, evidence_members(self.memory.kernel), X.device.put
         grid = BlockGrid.of(self.memory.spec.shape)
         statistics = MemoryStatistics.of(grid, put(kept.sums), put(kept.squares), put(kept.norms))
-        dims = (float(bank.dim),) * len(members)
-        return Examiner(bank, grid, statistics, lambda rows: kernel.probes(rows, members), dims)
+        dims = (float(X.dim),) * len(members)
+        return EvidenceEngine(X, grid, statistics, lambda rows: kernel.probes(rows, members), dims)
 
-    def _examiner_with_features(self) -> Examiner | None:
-        """`examiner` with W (xi - mean xi) of all memories at hand; None as long as they don't pay."""
+    def _engine_with_features(self) -> EvidenceEngine | None:
+        """`engine` with W (xi - mean xi) of all memories at hand; None as long as they don't pay."""
         kernel, members = self.memory.kernel, evidence_members(self.memory.kernel)
         if self._with_features is None and self.budget.features_pay(len(members)):
-            features = self.bank.products(centred(kernel.weight))
+            features = self.X.products(without_mean(kernel.weight))
             self._with_features = replace(
-                self.examiner, features=features, coordinates=lambda rows: kernel.coordinates(rows, members)
+                self.engine, features=features, coordinates=lambda rows: kernel.coordinates(rows, members)
             )
         return self._with_features
 

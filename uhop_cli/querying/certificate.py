@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, Literal
 
 import numpy as np
 
 from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.threads import chunks
+from uhop_cli.arrays.types import Floats
+from uhop_cli.guarantees.error_bounds import dense_beta, dense_error_bound
 from uhop_cli.guarantees.margins import guarantees
 from uhop_cli.images.patterns import to_vectors
-from uhop_cli.kernel.spherical_codes import code_bounds
+from uhop_cli.kernel.spherical_codes import code_bounds, required_dimension
 from uhop_cli.memory.memory import Memory
 
-ALL = 4096  # memories up to which all are looked at; of more, a sample
-
-
-SAMPLE = 512
+ALL = 4096  # memories up to which all are looked at
+SAMPLE = 512  # memories that are looked at where there are more
+CERTIFY_FLOP = 2e11  # some seconds
+HALF_A_LEVEL = 0.5 / 255
 
 
 def promises(memory: Memory) -> dict[str, Any]:
-    """Margins, exactly stored share, certified radii and bounds, as JSON values, for one step of the plain kernel with sparsemax.
+    """Margins, exactly stored share, certified radii and bounds, as JSON values, for one step of the plain kernel with sparsemax;
+    and what softmax, which retrieves nothing exactly, is bound to.
 
-    Numbers are those of `guarantees.margins.guarantees` and `kernel.spherical_codes.code_bounds`; of a large memory they are taken
-    over a sample, against all others.
+    Numbers are those of `guarantees.margins.guarantees`, `guarantees.error_bounds` and `kernel.spherical_codes`; of a large memory
+    they are taken over a sample, against all others.
     """
-    count, kernel = len(memory), memory.kernel
-    raw = memory.raw_features  # the paper's kernel does not normalise its features
+    count, kernel, raw = len(memory), memory.kernel, memory.raw_features
     rows = None if count <= ALL else np.sort(np.random.default_rng(0).choice(count, SAMPLE, replace=False))
-    found = guarantees(
-        to_vectors(memory.patterns), kernel.weight, similarity="kernel" if raw else "kernel-cosine", beta=memory.beta, memories=rows
-    )
+    similarity: Literal["kernel", "kernel-cosine"] = "kernel" if raw else "kernel-cosine"
+    found = guarantees(to_vectors(memory.patterns), kernel.weight, similarity=similarity, beta=memory.beta, memories=rows)
     mean, smallest, largest = found.cosine_distances
     bounds = code_bounds(count, kernel.feature_dim) if count > 1 else None
     return {
-        "kernel": "kernel" if raw else "kernel-cosine",
+        "kernel": similarity,
         "separation": "sparsemax",
         "beta": memory.beta,
         "memories": len(found.memories),
@@ -48,11 +51,31 @@ def promises(memory: Memory) -> dict[str, Any]:
         "r_phi": found.feature_radius,
         "cosine_distance": {"mean": mean, "min": smallest, "max": largest},
         "cosine_distance_bounds": None if bounds is None else {"lower": bounds.lower, "upper": bounds.upper},
+        "dimensions": _dimensions(len(found.memories), smallest),
+        "dense": _dense(memory, found.margins),
         "effective_beta": found.effective_beta,
     }
 
 
-CERTIFY_FLOP = 2e11  # some seconds
+def _dimensions(count: int, distance: float) -> dict[str, int] | None:
+    """How many features `count` memories need to be so far apart (1 - cos) at all, and how many are enough."""
+    if count < 2 or not distance > 0:
+        return None
+    necessary, sufficient = required_dimension(count, min(distance, count / (count - 1)))
+    return {"necessary": necessary, "sufficient": sufficient}
+
+
+def _dense(memory: Memory, margins: Floats) -> dict[str, float]:
+    """What softmax makes of an undamaged memory: bounds on its distance from the memory, and the beta at which that is rounding."""
+    lengths = [np.linalg.norm(unit_rows(memory.patterns, part), axis=1).max() for part in chunks(len(memory), ALL)]
+    largest = float(max(lengths))
+    bounds = {
+        name: dense_error_bound(float(margin), 0.0, beta=memory.beta, count=len(memory), largest=largest, largest_feature=1.0)
+        for name, margin in (("error_largest", margins.min()), ("error_median", np.median(margins)))
+    }
+    level = HALF_A_LEVEL * math.sqrt(memory.spec.dim)
+    beta = dense_beta(level, float(margins.min()), 0.0, count=len(memory), largest=largest, largest_feature=1.0)
+    return {**bounds, "beta": beta}
 
 
 def certified_radius(memory: Memory, row: int, alpha: float | None, beta: float, *, flop: float = CERTIFY_FLOP) -> float | None:
@@ -64,12 +87,11 @@ def certified_radius(memory: Memory, row: int, alpha: float | None, beta: float,
     kernel = memory.kernel
     if 4.0 * len(memory) * kernel.pattern_dim * kernel.feature_dim > flop:
         return None
-    raw = memory.raw_features
     sparse = alpha is not None and alpha > 1
     found = guarantees(
         unit_rows(memory.patterns),
         kernel.weight,
-        similarity="kernel" if raw else "kernel-cosine",
+        similarity="kernel" if memory.raw_features else "kernel-cosine",
         beta=beta,
         alpha=alpha if alpha is not None and alpha > 1 else 2.0,
         memories=np.array([row]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ class Query:
     truth: Float32 | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Match:
     """A stored pattern as an answer; `names` are all its files, the first of which names it."""
 
@@ -39,29 +39,27 @@ class Match:
     names: tuple[str, ...]
     row: int
 
+    def to_json(self) -> dict[str, Any]:
+        """The match as JSON values."""
+        values = {name: getattr(self, name) for name in ("rank", "name", "path", "weight", "similarity")}
+        return {**values, "names": list(self.names)}
 
-@dataclass(frozen=True)
-class Restoration:
-    """The outcome for one picture. `to_json` is one of the results of `uhop.query/1`.
+
+@dataclass(frozen=True, kw_only=True)
+class Identification:
+    """What the retrieval says: which memory, how sure, and how it came to it.
 
     Attributes:
-        query: its name.
-        matches: the best ones, in falling weight; `match` is the first, unless nothing stored fits.
-        confidence: probability that the first match is right; None where no calibration applies.
+        matches: the best ones, in falling weight.
+        fits: whether the first one is sure enough to be the answer.
+        confidence: probability that it is right; None where no calibration applies.
         kernel: which kernel gave the answer.
         map: which retrieval map ran.
         steps, converged, energy: of the dynamics.
         settled: memory, metastable or diffuse; `metastable_size` counts the memories with a part in it.
         inside_radius: whether the query lay in the certified radius of its match; None for models that have none.
-        sse, sse_query: squared error of the state and of the query, where the truth is known.
-        output_kind: 'original' or 'state'.
-        original: the stored file's bytes, if the output is the original; `suffix` is its file name's.
-        state, damaged: pixels (H, W, C) of the retrieved state and of the query.
-        pictures: pixels of every step, if the trace was asked for.
-        arrays: x, weights, energy, for `--states`.
     """
 
-    query: str
     matches: tuple[Match, ...]
     fits: bool
     confidence: float | None
@@ -73,20 +71,67 @@ class Restoration:
     settled: str
     metastable_size: int
     inside_radius: bool | None
-    sse: float | None
-    sse_query: float | None
-    output_kind: Literal["original", "state"]
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields after `match` of one of the results of `uhop.query/1`."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("matches", "fits")}
+        confidence = values.pop("confidence")
+        matches = [match.to_json() for match in self.matches]
+        return {"confidence": confidence, "matches": matches, **values, "energy": list(self.energy)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SquaredErrors:
+    """sum (x - xi)^2 over the pixels, of the retrieved state and of the query, against the truth."""
+
+    state: float
+    query: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """What there is to see.
+
+    Attributes:
+        original: the stored file's bytes, if the output is the original; `suffix` is its file name's.
+        state, damaged: pixels (H, W, C) of the retrieved state and of the query.
+        steps: pixels of every step, if the trace was asked for.
+    """
+
     original: bytes | None
     suffix: str
     state: UInt8
     damaged: UInt8
-    pictures: tuple[UInt8, ...]
+    steps: tuple[UInt8, ...]
+
+    @property
+    def kind(self) -> Literal["original", "state"]:
+        """What the output is."""
+        return "state" if self.original is None else "original"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restoration:
+    """The outcome for one picture. `to_json` is one of the results of `uhop.query/1`.
+
+    Attributes:
+        query: its name.
+        answer: what it is a copy of.
+        error: against the truth, where that is known.
+        pictures: the output, and what it was made from.
+        arrays: x, weights, energy, for `--states`.
+    """
+
+    query: str
+    answer: Identification
+    error: SquaredErrors | None
+    pictures: Pictures
     arrays: dict[str, NDArray[Any]]
 
     @property
     def match(self) -> Match | None:
         """The answer, or None where nothing stored fits."""
-        return self.matches[0] if self.fits else None
+        return self.answer.matches[0] if self.answer.fits else None
 
     def to_json(self, output: str | None = None) -> dict[str, Any]:
         """The result; `output` is the file that was written, if any."""
@@ -94,28 +139,9 @@ class Restoration:
         return {
             "query": self.query,
             "match": None if match is None else {"name": match.name, "path": match.path, "weight": match.weight},
-            "confidence": self.confidence,
-            "matches": [
-                {
-                    "rank": item.rank,
-                    "name": item.name,
-                    "path": item.path,
-                    "weight": item.weight,
-                    "similarity": item.similarity,
-                    "names": list(item.names),
-                }
-                for item in self.matches
-            ],
-            "kernel": self.kernel,
-            "map": self.map,
-            "steps": self.steps,
-            "converged": self.converged,
-            "energy": list(self.energy),
-            "settled": self.settled,
-            "metastable_size": self.metastable_size,
-            "inside_radius": self.inside_radius,
-            "sse": self.sse,
-            "sse_query": self.sse_query,
+            **self.answer.to_json(),
+            "sse": None if self.error is None else self.error.state,
+            "sse_query": None if self.error is None else self.error.query,
             "output": output,
-            "output_kind": None if output is None else self.output_kind,
+            "output_kind": None if output is None else self.pictures.kind,
         }

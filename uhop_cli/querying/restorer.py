@@ -22,7 +22,7 @@ from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.originals import open_original
 from uhop_cli.querying.answer import Answer
 from uhop_cli.querying.certificate import certified_radius
-from uhop_cli.querying.restoration import Match, Query, Restoration
+from uhop_cli.querying.restoration import Identification, Match, Pictures, Query, Restoration, SquaredErrors
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import QuerySettings
 from uhop_cli.retrieval.states import settled, size_threshold
@@ -97,56 +97,66 @@ class Restorer:
         return [result for result in results if result is not None]
 
     def _restoration(self, query: Query, answer: Answer, place: int) -> Restoration:
-        spec, settings = self.memory.spec, self.settings
-        weights = answer.weights[place]
-        matches = tuple(self._match(rank, *found) for rank, found in enumerate(answer.best(place, settings.top), 1))
-        kinds, sizes = settled(weights[None], size_threshold(self.retriever.separation.alpha))
-        state = answer.pictures[-1][place]
-        confidence = None if answer.confidence is None else float(answer.confidence[place])
-        original, suffix = None, ".png"
-        if matches[0].weight >= ORIGINAL_WEIGHT and self.path is not None:
-            for index in self.memory.entries.files_of(matches[0].row):
-                content = open_original(self.memory, int(index), self.path, settings.originals)
-                kind = None if content is None else sniff(content[:HEAD_BYTES]).format
-                if kind is not None:  # what is no picture, such as the row of an array, is not handed out as one
-                    original = content
-                    suffix = Path(escape(self.memory.entries.name(int(index)))).suffix
-                    suffix = suffix if suffix.lower() in SUFFIXES else f".{kind.lower()}"
-                    break
-        energy = (
-            ()
-            if answer.energies is None
-            else tuple(float(value) for value in answer.energies[: int(answer.steps[place]) + 1, place])
-        )
-        pictures = tuple(to_pixels(picture[place][None], spec)[0] for picture in answer.pictures) if settings.trace else ()
+        matches = tuple(self._match(rank, *found) for rank, found in enumerate(answer.best(place, self.settings.top), 1))
+        state, truth = answer.pictures[-1][place], query.truth
+        found = self._identification(query, answer, place, matches)
+        arrays = {
+            "x": np.stack([query.pattern, *(picture[place] for picture in answer.pictures)]),
+            "weights": answer.weights[place],
+            "energy": np.array(found.energy),
+        }
         return Restoration(
-            query.name,
-            matches,
-            confidence is None or confidence >= settings.min_confidence,
-            confidence,
-            answer.kernels[place],
-            answer.map,
-            int(answer.steps[place]),
-            bool(answer.converged[place]),
-            energy,
-            str(kinds[0]),
-            int(sizes[0]),
-            self._inside_radius(query, matches[0]),
-            None if query.truth is None else squared_error(state, query.truth),
-            None if query.truth is None else squared_error(query.pattern, query.truth),
-            "state" if original is None else "original",
-            original,
-            suffix,
-            to_pixels(state[None], spec)[0],
-            to_pixels(query.pattern[None], spec)[0],
-            pictures,
-            {
-                "x": np.stack([query.pattern, *(picture[place] for picture in answer.pictures)]),
-                "weights": weights,
-                "energy": np.array(energy),
-                **({} if answer.rows is None else {"rows": answer.rows[place]}),
-            },
+            query=query.name,
+            answer=found,
+            error=None
+            if truth is None
+            else SquaredErrors(state=squared_error(state, truth), query=squared_error(query.pattern, truth)),
+            pictures=self._pictures(query, answer, place, matches[0]),
+            arrays=arrays if answer.rows is None else {**arrays, "rows": answer.rows[place]},
         )
+
+    def _identification(self, query: Query, answer: Answer, place: int, matches: tuple[Match, ...]) -> Identification:
+        kinds, sizes = settled(answer.weights[place][None], size_threshold(self.retriever.separation.alpha))
+        confidence = None if answer.confidence is None else float(answer.confidence[place])
+        steps = int(answer.steps[place])
+        return Identification(
+            matches=matches,
+            fits=confidence is None or confidence >= self.settings.min_confidence,
+            confidence=confidence,
+            kernel=answer.kernels[place],
+            map=answer.map,
+            steps=steps,
+            converged=bool(answer.converged[place]),
+            energy=() if answer.energies is None else tuple(map(float, answer.energies[: steps + 1, place])),
+            settled=str(kinds[0]),
+            metastable_size=int(sizes[0]),
+            inside_radius=self._inside_radius(query, matches[0]),
+        )
+
+    def _pictures(self, query: Query, answer: Answer, place: int, match: Match) -> Pictures:
+        spec = self.memory.spec
+        original, suffix = self._original(match) or (None, ".png")
+        trace = answer.pictures if self.settings.trace else ()
+        return Pictures(
+            original=original,
+            suffix=suffix,
+            state=to_pixels(answer.pictures[-1][place][None], spec)[0],
+            damaged=to_pixels(query.pattern[None], spec)[0],
+            steps=tuple(to_pixels(picture[place][None], spec)[0] for picture in trace),
+        )
+
+    def _original(self, match: Match) -> tuple[bytes, str] | None:
+        """The bytes of the match's file and their suffix; None where there is no such file, or the answer is a mixture."""
+        if match.weight < ORIGINAL_WEIGHT or self.path is None:
+            return None
+        for index in self.memory.entries.files_of(match.row):
+            content = open_original(self.memory, int(index), self.path, self.settings.originals)
+            kind = None if content is None else sniff(content[:HEAD_BYTES]).format
+            # What is no picture, such as the row of an array, is not handed out as one.
+            if content is not None and kind is not None:
+                suffix = Path(escape(self.memory.entries.name(int(index)))).suffix
+                return content, suffix if suffix.lower() in SUFFIXES else f".{kind.lower()}"
+        return None
 
     def _inside_radius(self, query: Query, match: Match) -> bool | None:
         """Whether the query is so close to its match that the plain kernel is certain to retrieve it; None for another model."""
@@ -165,7 +175,15 @@ class Restorer:
     def _match(self, rank: int, row: int, weight: float, similarity: float) -> Match:
         names = [escape(name) for name in self.memory.entries.names_of(row)]
         base = Path() if self.path is None else self.path.parent
-        return Match(rank, names[0], escape(base / names[0]), weight, similarity, tuple(names), row)
+        return Match(
+            rank=rank,
+            name=names[0],
+            path=escape(base / names[0]),
+            weight=weight,
+            similarity=similarity,
+            names=tuple(names),
+            row=row,
+        )
 
     def _open(self, source: str | Path | bytes | Image) -> Image:
         if isinstance(source, Image):

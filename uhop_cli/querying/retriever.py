@@ -21,7 +21,7 @@ from uhop_cli.querying.budget import Budget
 from uhop_cli.querying.by_evidence import ByEvidence
 from uhop_cli.querying.by_similarity import BySimilarity
 from uhop_cli.querying.settings import RetrievalSettings
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 from uhop_cli.retrieval.separation import Separation
 
 
@@ -42,14 +42,12 @@ class Retriever:
         self.memory, self.device = memory, device
         self.settings = settings or RetrievalSettings()
         self.separation = Separation.parse(self.settings.separation)
-        self.bank = Bank(memory.patterns, device)
+        self.X = pattern_matrix(memory.patterns, device)
         self.strategy: ByEvidence | BySimilarity
         if self.settings.similarity == "auto" and not memory.raw_features:
-            self.strategy = ByEvidence(
-                memory, self.bank, Budget(memory, device, "evidence", features_expected), self.settings.limit
-            )
+            self.strategy = ByEvidence(memory, self.X, Budget(memory, device, "evidence", features_expected), self.settings.limit)
         else:
-            self.strategy = BySimilarity(memory, self.bank, self.settings, Budget(memory, device, "similarity", features_expected))
+            self.strategy = BySimilarity(memory, self.X, self.settings, Budget(memory, device, "similarity", features_expected))
 
     @property
     def batch(self) -> int:

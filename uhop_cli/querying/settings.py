@@ -10,10 +10,7 @@ from uhop_cli.corruption.corruption import Corruption
 from uhop_cli.errors import SettingsError
 from uhop_cli.retrieval.separation import Separation
 
-SIMILARITY_NAMES = ("auto", "kernel", "dot", "cosine", "l2", "l1")
-
-
-PLAIN = {"dot": "dot", "cosine": "cosine", "l2": "l2-squared", "l1": "l1"}  # our name -> that of the registry
+SIMILARITY_NAMES = ("auto", "kernel", "dot", "cosine", "l2", "l2-squared", "l1")
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class RetrievalSettings:
         steps: T, or 'auto': to a fixed point.
         beta: inverse temperature, or 'auto': the stored one for the kernel, found from the memories' margins for the others.
         separation: as `Separation.parse` reads it.
-        similarity: 'auto', 'kernel', 'dot', 'cosine', 'l2' (squared) or 'l1'.
+        similarity: 'auto', 'kernel', 'dot', 'cosine', 'l2', 'l2-squared' or 'l1' (`retrieval.similarity`).
     """
 
     steps: int | Literal["auto"] = "auto"

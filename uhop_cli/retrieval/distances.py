@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from uhop_cli.arrays.library import Array, namespace
 from uhop_cli.arrays.operations import topk
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import PatternMatrix
 
 EXACT = 64  # memories that are measured again
 ROUNDING = (1 / 255) ** 2 / 12  # q: the variance of a value rounded to 8 bits, below which residuals mean nothing
 
 
-def squared_distances(bank: Bank, queries: Array, visible: Array | None = None, totals: Array | None = None) -> Array:
+def squared_distances(X: PatternMatrix, queries: Array, visible: Array | None = None, totals: Array | None = None) -> Array:
     """sum over the visible values of (x - xi)^2: shape (Q, M).
 
     Args:
-        bank: the memories.
+        X: the memories.
         queries: shape (Q, d).
         visible: shape (Q, d) bool; None: all.
         totals: |xi|^2 of all memories, (M,), where the caller has it; only used without `visible`.
@@ -29,13 +29,13 @@ def squared_distances(bank: Bank, queries: Array, visible: Array | None = None, 
     if visible is None and totals is not None:
         own = totals
     elif visible is None:
-        own = bank.products(mask[:1], squared=True)
+        own = X.products(mask[:1], squared=True)
     else:
-        own = bank.products(mask, squared=True)
-    squares = own - 2 * bank.products(seen) + xp.sum(seen * seen, axis=-1, keepdims=True)
+        own = X.products(mask, squared=True)
+    squares = own - 2 * X.products(seen) + xp.sum(seen * seen, axis=-1, keepdims=True)
     squares = xp.clip(squares, 0, None)
     _, closest = topk(-squares, EXACT)
     for index in range(queries.shape[0]):
-        difference = (bank.rows(closest[index]) - queries[index]) * mask[index]
+        difference = (X.rows(closest[index]) - queries[index]) * mask[index]
         squares[index, closest[index]] = xp.sum(difference * difference, axis=-1)
     return squares

@@ -14,18 +14,18 @@ import numpy as np
 from uhop_cli.arrays.library import Array, namespace, to_numpy
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
 from uhop_cli.retrieval.models import Evaluation, Model
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import PatternMatrix
 
 MAX_STEPS = 10  # of `auto`; retrieval that has not settled by then wanders between metastable states
 TOLERANCE = 1e-4  # of values in [0, 1]: a fortieth of a grey level of 8 bits
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trajectory:
     """The way of Q queries.
 
     Attributes:
-        weights: (Q, M) of the last step, on the device of the bank.
+        weights: (Q, M) of the last step, on the device of X.
         scores: (Q, M) of the last step.
         pictures: (T, Q, d) float32, the picture after each step; only the last one unless the trace was asked for.
         energies: (T, Q) energy of the state at the beginning of each step, or None.
@@ -46,7 +46,7 @@ class Trajectory:
 
 def run(
     model: Model,
-    bank: Bank,
+    X: PatternMatrix,
     queries: Array,
     *,
     steps: int | None = None,
@@ -57,8 +57,8 @@ def run(
 
     Args:
         model: the map.
-        bank: the memories that the picture is read out of.
-        queries: shape (Q, d), on the bank's device.
+        X: the memories that the picture is read out of.
+        queries: shape (Q, d), on the device of X.
         steps: T; None goes on to a fixed point, at most `MAX_STEPS`.
         clamp: (known, values), both (Q, d): pixels that keep their values in the picture.
         trace: keep the picture of each step.
@@ -74,7 +74,7 @@ def run(
     evaluation: Evaluation | None = None
     for step in range(1, limit + 1):
         evaluation = model.evaluate(state)
-        picture = bank.read_out(evaluation.weights)
+        picture = X.read_out(evaluation.weights)
         if clamp is not None:
             picture = namespace(picture).where(clamp[0], clamp[1], picture)
         if evaluation.energy is not None:
@@ -93,12 +93,12 @@ def run(
             state = model.advance(state, evaluation.weights, picture)
     assert evaluation is not None, "a retrieval takes at least one step"
     return Trajectory(
-        evaluation.weights,
-        evaluation.scores,
-        np.stack(pictures),
-        np.stack(energies) if energies else None,
-        taken,
-        converged,
-        model.name,
-        model.monotone,
+        weights=evaluation.weights,
+        scores=evaluation.scores,
+        pictures=np.stack(pictures),
+        energies=np.stack(energies) if energies else None,
+        steps=taken,
+        converged=converged,
+        map=model.name,
+        monotone=model.monotone,
     )

@@ -14,9 +14,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from uhop_cli.arrays.library import Array, namespace
+from uhop_cli.arrays.operations import exp_over
 from uhop_cli.errors import SettingsError
 
 SOFTMAX_ALPHA = 1.0
@@ -48,7 +47,7 @@ class Threshold:
 
 def softmax(logits: Array) -> Array:
     """exp(x) / sum exp(x), without overflow, along the last axis."""
-    weights = _exp(logits - _top(logits))
+    weights = exp_over(logits - _top(logits))
     weights /= namespace(weights).sum(weights, axis=-1, keepdims=True)
     return weights
 
@@ -137,7 +136,7 @@ def power(distance: Array, alpha: float) -> Array:
     """[1 + (alpha - 1) u]_+ ^ (1 / (alpha - 1)): the weight of a logit at u <= 0 from the one of weight 1; exp(u) at alpha 1."""
     xp = namespace(distance)
     if alpha == SOFTMAX_ALPHA:
-        return _exp(distance)
+        return exp_over(distance)
     if alpha == ARGMAX_ALPHA:
         return xp.astype(distance >= 0, distance.dtype)
     base = xp.clip(1 + (alpha - 1) * distance, 0, None)
@@ -149,19 +148,6 @@ def power(distance: Array, alpha: float) -> Array:
     positive = base > 0
     exponent = xp.log1p(xp.where(positive, (alpha - 1) * distance, 0)) / (alpha - 1)
     return xp.where(positive, xp.exp(exponent), 0)
-
-
-def _exp(distance: Array) -> Array:
-    """exp(u) for u <= 0, and 0 where that is below the normal numbers (1e-38 in float32), which many processors compute with a
-    hundred times more slowly. An array of NumPy's is overwritten."""
-    if not isinstance(distance, np.ndarray) or not distance.size:
-        return namespace(distance).exp(distance)
-    least = math.log(np.finfo(distance.dtype).tiny)
-    if distance.min() >= least:
-        return np.exp(distance, out=distance)
-    kept = distance > least  # to multiply by it takes a fifth of the time of writing where it is false
-    np.exp(np.clip(distance, least, math.inf, out=distance), out=distance)
-    return np.multiply(distance, kept, out=distance)
 
 
 def _sparsemax_cut(shifted: Array) -> Array:

@@ -16,12 +16,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-
+from uhop_cli.arrays.device import device_of
 from uhop_cli.arrays.library import Array, namespace
-from uhop_cli.arrays.threads import WORTH_THREADS, on_all_cores, product_on_all_cores
+from uhop_cli.arrays.operations import inverse, quotient, unit_vectors
+from uhop_cli.arrays.threads import WORTH_THREADS
 from uhop_cli.retrieval.energy import conjugate
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import PatternMatrix
 from uhop_cli.retrieval.separation import Separation
 
 ROWS_BYTES = 1 << 20  # of scores that are separated together
@@ -40,27 +40,24 @@ class Evaluation:
 def separated(separation: Separation, scores: Array, beta: float) -> tuple[Array, Array | None]:
     """p = Sep(beta * scores), (Q, M), and Psi*(beta, scores), (Q,), None where it is not defined.
 
-    On the CPU a few rows at a time, which stay in the cache, and on all cores.
+    A few rows at a time, which stay in the cache, on all cores.
     """
     alpha = separation.alpha
     if alpha is None:  # some of these have to know which row of the batch they are at
         return separation(beta * scores), None
-    if not isinstance(scores, np.ndarray) or scores.size < WORTH_THREADS or len(scores) == 1:
+    xp = namespace(scores)
+    count, size = (int(length) for length in scores.shape)
+    if count * size < WORTH_THREADS or count == 1:
         weights = separation(beta * scores)
         return weights, conjugate(scores, beta, alpha, weights)
-    weights, potential = np.empty_like(scores), np.empty(len(scores), scores.dtype)
+    weights, potential = xp.empty_like(scores), xp.empty_like(scores[:, 0])
 
     def work(rows: slice) -> None:
         weights[rows] = separation(beta * scores[rows])
         potential[rows] = conjugate(scores[rows], beta, alpha, weights[rows])
 
-    on_all_cores(work, len(scores), max(1, ROWS_BYTES // scores[0].nbytes))
+    device_of(scores).on_all_cores(work, count, max(1, ROWS_BYTES // (scores.dtype.itemsize * size)))
     return weights, potential
-
-
-def _product(left: Array, right: Array) -> Array:
-    """left @ right, on all cores."""
-    return product_on_all_cores(left, right) if isinstance(left, np.ndarray) else left @ right
 
 
 class Model(Protocol):
@@ -86,7 +83,7 @@ class LinearModel:
     """Scores that are linear in the state.
 
     Args:
-        bank: the memories.
+        X: the memories.
         separation: from logits to weights.
         beta: inverse temperature.
         weight: W (D, d); None is the identity.
@@ -99,7 +96,7 @@ class LinearModel:
 
     def __init__(
         self,
-        bank: Bank,
+        X: PatternMatrix,
         separation: Separation,
         beta: float,
         *,
@@ -110,32 +107,24 @@ class LinearModel:
         features: Array = None,
         name: str = "kernel",
     ) -> None:
-        self.bank, self.separation, self.beta = bank, separation, beta
+        self.X, self.separation, self.beta = X, separation, beta
         self.weight, self.bias, self.scale, self.features, self.name = weight, bias, scale, features, name
-        self.inverse: Array = None
-        if norms is not None:
-            xp = namespace(norms)
-            # A memory without a direction (an all-black one) has score 0 with every query.
-            self.inverse = xp.where(norms > 0, 1 / xp.where(norms > 0, norms, 1), 0)
+        self.inverse: Array = None if norms is None else inverse(norms)
         self.monotone = separation.alpha is not None
 
     def start(self, queries: Array) -> Array:
         """z = Phi(x), divided by its length where the memories' features are."""
-        features = queries if self.weight is None else _product(queries, self.weight.T)
-        if self.inverse is None:
-            return features
-        xp = namespace(features)
-        length = xp.sqrt(xp.sum(features * features, axis=-1, keepdims=True))
-        return features / xp.where(length > 0, length, 1)
+        features = queries if self.weight is None else device_of(queries).product(queries, self.weight.T)
+        return features if self.inverse is None else unit_vectors(features)
 
     def evaluate(self, state: Array) -> Evaluation:
         """p = Sep(beta F z) and E(z) = scale ||z||^2 / 2 - Psi*(beta, F z)."""
         xp = namespace(state)
         if self.features is not None:
-            scores = product_on_all_cores(state, self.features)
+            scores = device_of(state).product(state, self.features)
         else:
-            probes = state if self.weight is None else _product(state, self.weight)
-            scores = self.bank.products(probes if self.scale == 1 else probes * self.scale, self.inverse)
+            probes = state if self.weight is None else device_of(state).product(state, self.weight)
+            scores = self.X.products(probes if self.scale == 1 else probes * self.scale, self.inverse)
         if self.bias is not None:
             scores += self.bias
         weights, potential = separated(self.separation, scores, self.beta)
@@ -145,7 +134,7 @@ class LinearModel:
 
     def advance(self, state: Array, weights: Array, picture: Array) -> Array:
         """z <- F^T p."""
-        target = picture if self.inverse is None else self.bank.read_out(weights * self.inverse)
+        target = picture if self.inverse is None else self.X.read_out(weights * self.inverse)
         return target if self.weight is None else target @ self.weight.T
 
 
@@ -188,12 +177,12 @@ class ClampedModel(LinearModel):
         for _ in range(CLAMP_ITERATIONS):
             image = direction @ weight.T
             curvature = xp.sum(image * image, axis=-1, keepdims=True)
-            step = xp.where(curvature > 0, size / xp.where(curvature > 0, curvature, 1), 0)
+            step = quotient(size, curvature)
             x = x + step * direction
             residual = residual - step * image
             gradient = xp.where(self.known, 0, residual @ weight)
             new_size = xp.sum(gradient * gradient, axis=-1, keepdims=True)
-            direction = gradient + xp.where(size > 0, new_size / xp.where(size > 0, size, 1), 0) * direction
+            direction = gradient + quotient(new_size, size) * direction
             size = new_size
         self._pixels = x
         return (x @ weight.T) / self._length

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from uhop_cli.arrays.library import Array, namespace
+from uhop_cli.arrays.operations import quotient
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.errors import SettingsError
 
@@ -121,7 +122,7 @@ def _normalised(queries: Array, memories: Array, *, visible: Array | None, norms
     xp = namespace(queries)
     products = _inner(queries, memories, visible=visible, norms=None, weight=weight)
     lengths = xp.sqrt(_query_squares(queries, visible, weight)) * xp.sqrt(_memory_squares(memories, visible, norms, weight))
-    return xp.where(lengths > 0, products / xp.where(lengths > 0, lengths, 1), 0)
+    return quotient(products, lengths)
 
 
 def _negative_square(queries: Array, memories: Array, *, visible: Array | None, norms: Array | None, weight: Array | None) -> Array:

@@ -67,7 +67,7 @@ def learn_memory(
         ResourceError: learning would take more memory than there is.
     """
     resolved, patterns = settings.resolved(), draft.patterns
-    learned = learn(patterns, settings, progress) if keep is None else Learned(keep.kernel, stage1_of(keep))
+    learned = learn(patterns, settings, progress) if keep is None else Learned(keep.kernel, stage1_of(keep.record))
     norms, statistics = encode(learned.kernel, draft.spec, patterns, progress)
     codes, directions = compact_codes(draft.spec, patterns, settings.seed, progress) or (None, None)
     memory = Memory(draft.spec, patterns, learned.kernel, norms, draft.entries, 1.0, {}, statistics, codes, directions)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.operations import quotient, unit_rows
 from uhop_cli.arrays.types import Bool, Float32, UInt8
 from uhop_cli.corruption.corruption import parse
-from uhop_cli.evidence.likelihoods import RHOS, centred
+from uhop_cli.evidence.likelihoods import RHOS, without_mean
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.kernel.closed_form import Spectrum, whitening
 
@@ -39,9 +39,8 @@ def smallest_dim(spectrum: Spectrum, patterns: UInt8, seed: int) -> int:
     spec = PatternSpec(width, height, channels)
     damaged = np.concatenate([parse(label)(memories[truth], spec, seed).patterns for label in DAMAGE])
     kernel = whitening(spectrum, RHOS)
-    right = accuracies(
-        centred(memories) @ kernel.weight.T, centred(damaged) @ kernel.weight.T, kernel.gains, np.tile(truth, len(DAMAGE)), dims
-    )
+    stored, asked = (without_mean(part) @ kernel.weight.T for part in (memories, damaged))
+    right = accuracies(stored, asked, kernel.gains, np.tile(truth, len(DAMAGE)), dims)
     by_damage = right.reshape(*right.shape[:2], len(DAMAGE), -1).mean(axis=3).max(axis=0)  # (dims, damages)
     kept = (by_damage >= by_damage[-1] - LOSS).all(axis=1)  # (dims,)
     # Once lost, accuracy may come back by chance at a smaller D: the smallest D above which nothing is lost.
@@ -69,6 +68,5 @@ def accuracies(memories: Float32, queries: Float32, gains: Float32, truth: NDArr
             norms += squares[:, start:dim].sum(axis=1)
             start = dim
             lengths = np.sqrt(norms)
-            cosines = np.divide(products, lengths, out=np.full_like(products, -np.inf), where=lengths > 0)
-            result[member, place] = cosines.argmax(axis=1) == truth
+            result[member, place] = quotient(products, lengths, otherwise=-np.inf).argmax(axis=1) == truth
     return result

@@ -10,15 +10,15 @@ import numpy as np
 
 from uhop_cli.arrays.device import resolve_device
 from uhop_cli.arrays.library import to_numpy
-from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.operations import quotient, unit_rows, unit_vectors
 from uhop_cli.arrays.types import Float32, Int64, UInt8
 from uhop_cli.errors import SettingsError
 from uhop_cli.kernel.closed_form import RHO_GRID, decompose, whitening
 from uhop_cli.kernel.feature_map import KernelFamily, compress, initial_weight, normalise_rows
 from uhop_cli.kernel.gradient import GradientSettings, descend
 from uhop_cli.kernel.losses import LOSSES, SeparationLoss, TemperatureLoss
-from uhop_cli.progress import OnProgress, Progress
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.progress import OnProgress
+from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 from uhop_cli.storing.feature_dim import smallest_dim
 from uhop_cli.storing.needs import AUTO_FEATURE_DIM, check_memory
 from uhop_cli.storing.settings import StoreSettings
@@ -89,17 +89,17 @@ def margins(kernel: KernelFamily, norms: Float32, patterns: UInt8, seed: int) ->
     sample = _sample(count, _rivals(count), seed)
     unit = _unit_features(kernel, unit_rows(patterns[sample]))
     lengths = norms[:, kernel.chosen]
-    bank = Bank(patterns)
-    columns = (unit @ kernel.weight).T * np.float32(bank.scale)  # (d, sample)
+    X = pattern_matrix(patterns)
+    columns = (unit @ kernel.weight).T * np.float32(X.scale)  # (d, sample)
     closest = np.empty(count, np.float32)  # the largest cosine of each memory with another one in the sample
 
     def work(rows: slice, pixels: Float32) -> None:
-        cosines = pixels @ columns / np.where(lengths[rows] > 0, lengths[rows], 1)[:, None]
+        cosines = quotient(pixels @ columns, lengths[rows, None])
         inside = np.flatnonzero((sample >= rows.start) & (sample < rows.stop))
         cosines[sample[inside] - rows.start, inside] = -1
         closest[rows] = cosines.max(axis=1)
 
-    bank.each_chunk(work)
+    X.each_chunk(work)
     return 1 - closest
 
 
@@ -123,7 +123,7 @@ def _closed_form(patterns: UInt8, settings: StoreSettings, progress: OnProgress 
         patterns,
         feature_dim=limit,
         seed=settings.seed,
-        progress=(lambda done, total: progress(Progress("learn", done, total))) if progress else None,
+        progress=progress,
     )
     if settings.feature_dim == "auto":
         spectrum = spectrum.truncated(smallest_dim(spectrum, patterns, settings.seed))
@@ -149,11 +149,7 @@ def _gradient(patterns: UInt8, settings: StoreSettings, progress: OnProgress | N
             tolerance=0.0 if settings.protocol else 0.02,
         ),
         seed=settings.seed,
-        progress=(
-            lambda step, loss, bound: progress(Progress("learn", step, settings.iterations, f"loss {loss:.4f}, bound {bound:.4f}"))
-        )
-        if progress
-        else None,
+        progress=progress,
     )
     learned = to_numpy(run.weight)
     if settings.protocol:
@@ -171,8 +167,7 @@ def _gradient(patterns: UInt8, settings: StoreSettings, progress: OnProgress | N
 
 def _unit_features(kernel: KernelFamily | None, rows: Float32) -> Float32:
     features = rows if kernel is None else kernel.features(rows)
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return (features / np.where(lengths > 0, lengths, 1)).astype(np.float32, copy=False)
+    return np.asarray(unit_vectors(features), np.float32)
 
 
 def _sample(count: int, size: int, seed: int) -> Int64:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from uhop_cli.errors import SettingsError
-from uhop_cli.memory.memory import Memory
 from uhop_cli.storing.settings import StoreSettings
 
 
-def settings_of(memory: Memory | None) -> StoreSettings | None:
-    """The settings that a memory was made with; a record that does not fit (it is somebody's claim) gives the defaults."""
-    if memory is None or not isinstance(memory.record.get("settings"), dict):
-        return None
+def settings_of(record: Mapping[str, Any]) -> StoreSettings:
+    """The settings that a memory was made with. The record is somebody's claim: what does not fit gives the defaults."""
+    settings = record.get("settings")
     try:
-        return StoreSettings(**memory.record["settings"])
+        return StoreSettings(**settings) if isinstance(settings, dict) else StoreSettings()
     except (TypeError, SettingsError):
-        return None
+        return StoreSettings()
 
 
-def stage1_of(memory: Memory) -> dict[str, Any]:
-    """What a memory says about its Stage I: its known fields, as far as they are what they should be."""
-    stage1 = memory.record.get("stage1")
+def stage1_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record says about Stage I: its known fields, as far as they are what they should be."""
+    stage1 = record.get("stage1")
     if not isinstance(stage1, dict) or stage1.get("solver") not in ("closed-form", "gradient"):
         return {}
     counts = {name: stage1[name] for name in ("iterations", "feature_dim") if type(stage1.get(name)) is int}

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uhop_cli.arrays.types import UInt8
+from uhop_cli.errors import MemoryFileError
 from uhop_cli.files.atomic import AtomicFile, temporary_files
+from uhop_cli.files.names import escape
+from uhop_cli.files.regular import open_regular
 from uhop_cli.files.targets import resolve
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.version import __version__
@@ -147,7 +149,7 @@ def _head(target: Path, spec: PatternSpec) -> dict[str, object]:
 
 def _read(folder: Path, path: Path, wanted: dict[str, object]) -> tuple[int, int, NDArray[np.void]] | None:
     """Descriptor of the patterns, room and records, if the file at `path` holds records like those wanted."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(MemoryFileError, OSError, ValueError, KeyError, TypeError):
         descriptor = _open(path)
         try:
             head = json.loads(os.pread(descriptor, HEAD, 0))
@@ -167,17 +169,13 @@ def _read(folder: Path, path: Path, wanted: dict[str, object]) -> tuple[int, int
 
 
 def _open(path: Path) -> int:
-    """A descriptor of a regular file that belongs to the user.
+    """A descriptor of a regular file, no link, that belongs to the user.
 
     Raises:
-        OSError: it is none.
+        MemoryFileError: it is none.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        info = os.fstat(descriptor)
-        if not stat.S_ISREG(info.st_mode) or info.st_uid != os.geteuid():
-            raise OSError(f"{path} is not the user's")
-    except BaseException:
+    descriptor = open_regular(path, MemoryFileError, follow=False)
+    if os.fstat(descriptor).st_uid != os.geteuid():
         os.close(descriptor)
-        raise
+        raise MemoryFileError(f"{escape(path)}: not the user's")
     return descriptor

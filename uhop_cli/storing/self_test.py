@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from uhop_cli.arrays.device import CPU
-from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.operations import inverse, unit_rows
 from uhop_cli.arrays.types import Bool, Float32, Int64
 from uhop_cli.corruption.corruption import SUITE, Corruption
 from uhop_cli.evidence.choice import choose
-from uhop_cli.evidence.codes import Shortlist
+from uhop_cli.evidence.codes import CodeIndex
 from uhop_cli.evidence.confidence import fit_confidence
 from uhop_cli.evidence.visible import visible_features, visible_log_likelihood
 from uhop_cli.memory.memory import Memory
@@ -29,7 +29,7 @@ from uhop_cli.querying.budget import Budget
 from uhop_cli.querying.by_evidence import ByEvidence
 from uhop_cli.querying.by_similarity import pattern_lengths
 from uhop_cli.retrieval.inverse_temperature import auto_beta
-from uhop_cli.retrieval.pattern_matrix import Bank
+from uhop_cli.retrieval.pattern_matrix import PatternMatrix, pattern_matrix
 from uhop_cli.storing.settings import StoreSettings
 
 WORK = 4e9  # values of memories that may be looked at for each corruption; it sets how many queries there are
@@ -40,7 +40,7 @@ MASKS = tuple(corruption for corruption in SUITE if corruption.kind in ("mask", 
 MASK_NOISE = (0.0, 0.1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """The outcome for one corruption.
 
@@ -96,8 +96,8 @@ def wilson(right: int, queries: int) -> tuple[float, float]:
 
 def self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | None = None) -> SelfTest:
     """Run the suite on a memory whose kernel is learned and whose rho, beta and calibration are still open."""
-    evidence = ByEvidence(memory, Bank(memory.patterns), Budget(memory, CPU, "evidence"))
-    lengths = pattern_lengths(evidence.bank)
+    evidence = ByEvidence(memory, pattern_matrix(memory.patterns), Budget(memory, CPU, "evidence"))
+    lengths = pattern_lengths(evidence.X)
     rng = np.random.default_rng([settings.seed, 1])
     count = queries_for(len(memory), memory.spec.dim)
     outcomes, known = [], []
@@ -147,45 +147,45 @@ class _Outcome:
         kind, _, level = ("none" if self.corruption is None else self.corruption.label).partition(":")
         low, high = wilson(int(right.sum()), right.size)
         return Row(
-            kind,
-            level,
-            int(right.size),
-            float(right.mean()),
-            low,
-            high,
-            float(self.right_members[chosen].mean()),
-            float(self.right_unlearned.mean()),
-            self.sse,
-            self.shortlisted,
+            corruption=kind,
+            level=level,
+            queries=int(right.size),
+            accuracy=float(right.mean()),
+            low=low,
+            high=high,
+            accuracy_kernel=float(self.right_members[chosen].mean()),
+            accuracy_unlearned=float(self.right_unlearned.mean()),
+            sse=self.sse,
+            shortlisted=self.shortlisted,
         )
 
 
 def _try(evidence: ByEvidence, lengths: Float32, corruption: Corruption | None, rows: Int64, seed: int) -> _Outcome:
     """Damage the memories in `rows` (None: not at all), choose by evidence, compare; then again with each left out."""
-    memory, examiner = evidence.memory, evidence.examiner
+    memory, engine = evidence.memory, evidence.engine
     truth = unit_rows(memory.patterns[rows])
     damaged = truth if corruption is None else corruption(truth, memory.spec, seed).patterns
     places = np.arange(len(rows))
-    query = examiner.prepare(damaged)
-    scores, cosines = examiner.scan(query)
-    listed = examiner.shortlist(query, scores, cosines)
+    query = engine.prepare(damaged)
+    scores, cosines = engine.scan(query)
+    listed = engine.candidates(query, scores, cosines)
     choice = choose(query, scores, cosines, listed)
-    error = np.square(np.clip(evidence.bank.read_out(choice.weights), 0, 1) - truth).sum(axis=1)
+    error = np.square(np.clip(evidence.X.read_out(choice.weights), 0, 1) - truth).sum(axis=1)
     scores[:, places, rows] = -np.inf
     cosines[places, rows] = -np.inf
     without = choose(query, scores, cosines, listed)
-    lead = _leads(memory, evidence.bank, lengths, damaged, rows)
+    lead = _leads(memory, evidence.X, lengths, damaged, rows)
     return _Outcome(
-        corruption,
-        lead[:-1] > 0,
-        lead[-1] > 0,
-        np.maximum(lead[:-1], 0),
-        float(error.mean()),
-        _Sample(choice.features, choice.scores.argmax(axis=1) == rows, without.features),
+        corruption=corruption,
+        right_members=lead[:-1] > 0,
+        right_unlearned=lead[-1] > 0,
+        margins=np.maximum(lead[:-1], 0),
+        sse=float(error.mean()),
+        sample=_Sample(choice.features, choice.scores.argmax(axis=1) == rows, without.features),
     )
 
 
-def _shortlisted(memory: Memory, shortlist: Shortlist, corruption: Corruption, rows: Int64, seed: int) -> float:
+def _shortlisted(memory: Memory, shortlist: CodeIndex, corruption: Corruption, rows: Int64, seed: int) -> float:
     """The share of the memories in `rows` that the shortlists of their damaged copies hold."""
     damaged = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed).patterns
     return float((shortlist(damaged) == rows[:, None]).any(axis=1).mean())
@@ -197,7 +197,7 @@ def _try_known(evidence: ByEvidence, corruption: Corruption, noise: float, rows:
     damaged, visible = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed)
     assert visible is not None, "MASKS are the corruptions that have a mask"
     damaged = Corruption("noise", noise)(damaged, memory.spec, seed).patterns if noise else damaged
-    scores = visible_log_likelihood(evidence.bank, damaged, visible)
+    scores = visible_log_likelihood(evidence.X, damaged, visible)
     features, right = visible_features(scores, damaged, visible), scores.argmax(axis=1) == rows
     scores[np.arange(len(rows)), rows] = -np.inf
     return _Sample(features, right, visible_features(scores, damaged, visible))
@@ -213,19 +213,19 @@ def _calibrate(samples: list[_Sample]) -> dict[str, Any] | None:
     return fit_confidence(features[finite], right[finite]).to_json()
 
 
-def _leads(memory: Memory, bank: Bank, bare: Float32, queries: Float32, rows: Int64) -> Float32:
+def _leads(memory: Memory, X: PatternMatrix, bare: Float32, queries: Float32, rows: Int64) -> Float32:
     """Lead in cosine of the right memories, in `rows`, over the best other one: for every member of the family, then for the bare
     pixels, whose lengths are `bare` (M,): (R + 1, Q). One pass over the memories, of which nothing is kept."""
     probes, norms = memory.kernel.probes(queries)  # (R, Q, d), (R, Q)
     probes = np.concatenate([probes, queries[None]])
     norms = np.concatenate([norms, np.linalg.norm(queries, axis=1)[None]])
-    columns = (_inverse(norms)[:, :, None] * probes * np.float32(bank.scale)).reshape(-1, bank.dim).T  # (d, (R + 1) Q)
+    columns = (inverse(norms)[:, :, None] * probes * np.float32(X.scale)).reshape(-1, X.dim).T  # (d, (R + 1) Q)
     own, rivals = np.zeros_like(norms), np.full_like(norms, -1)
     guard = Lock()
 
     def work(span: slice, pixels: Float32) -> None:
         lengths = np.concatenate([memory.norms[span], bare[span, None]], axis=1)
-        cosines = (pixels @ columns).reshape(-1, *norms.shape) * _inverse(lengths)[:, :, None]
+        cosines = (pixels @ columns).reshape(-1, *norms.shape) * inverse(lengths)[:, :, None]
         inside = np.flatnonzero((rows >= span.start) & (rows < span.stop))
         places = rows[inside] - span.start
         own[:, inside] = cosines[places, :, inside].T
@@ -233,10 +233,5 @@ def _leads(memory: Memory, bank: Bank, bare: Float32, queries: Float32, rows: In
         with guard:
             np.maximum(rivals, cosines.max(axis=0), out=rivals)
 
-    bank.each_chunk(work)
+    X.each_chunk(work)
     return own - rivals
-
-
-def _inverse(lengths: Float32) -> Float32:
-    """1 / lengths, 0 where they are 0."""
-    return np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)

@@ -1,8 +1,9 @@
-"""What `uhop store` can be told, and how it reports progress."""
+"""What `uhop store` can be told. An option that would do nothing is refused, with the option that would make it count."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from uhop_cli.errors import SettingsError
@@ -39,6 +40,9 @@ _WORDS = {
     "regularization": ("auto",),
 }
 MAX_ITERATIONS = 10_000_000
+# What belongs to one solver only: under `auto` it chooses the solver, and with the other one it would do nothing.
+GRADIENT_ONLY = ("iterations", "learning_rate", "loss", "t", "init", "batch_size")
+CLOSED_FORM_ONLY = ("regularization",)
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,11 @@ class StoreSettings:
         background: what transparency is laid on.
         embed: keep the original files' bytes inside the memory file.
         strict: an unreadable file is an error.
-        solver: of Stage I.
+        solver: of Stage I. 'auto' is the closed form, unless an option of the gradient solver is set.
         iterations: N of Algorithm 1 (gradient solver).
         learning_rate: 'auto' (backtracking, the loss falls at every step) or a fixed rate.
         loss: separation loss of the gradient solver.
-        t: temperature of the separation loss.
+        t: temperature of the separation loss; the temperature loss has its own, which falls.
         feature_dim: D; 'auto' is the smallest that keeps the accuracy.
         init: initial W of the gradient solver.
         regularization: rho, relative to ten times the mean eigenvalue; 'auto' lets the self-test choose.
@@ -103,6 +107,7 @@ class StoreSettings:
             raise SettingsError("a mini-batch needs at least 2 memories")
         if self.protocol not in (None, "paper"):
             raise SettingsError(f"unknown protocol {_shown(self.protocol)}", "use --protocol paper, or leave it out")
+        _check_effect(self._set, self.resolved_solver, self.loss, self.protocol)
 
     def _check_types(self) -> None:
         """Settings may come from a memory file, where they are somebody's claim."""
@@ -117,10 +122,38 @@ class StoreSettings:
             if not isinstance(value, int | float) and value not in words:
                 raise SettingsError(f"the setting {name} cannot be {_shown(value)}", "use " + ", ".join(words))
 
+    def changed(self, given: dict[str, Any]) -> StoreSettings:
+        """These settings with the options `given` in the place of theirs; what belongs to a solver that these turn away from goes.
+
+        An option that is given counts as set, also where its value is the default.
+
+        Raises:
+            SettingsError: an option makes no sense, or would do nothing.
+        """
+        asked = [name for name in GRADIENT_ONLY if name in given]
+        solver = given.get("solver", "auto")
+        solver = "gradient" if solver == "auto" and asked else solver
+        protocol = given.get("protocol", self.protocol)
+        _check_effect(given, solver, given.get("loss", self.loss), protocol)
+        gone = {"closed-form": GRADIENT_ONLY, "gradient": CLOSED_FORM_ONLY}.get(solver, ())
+        values: dict[str, Any] = {name: DEFAULTS[name] for name in gone} | given
+        return replace(self, **(values | {"solver": solver} if gone and not protocol else values))
+
+    @property
+    def resolved_solver(self) -> Literal["closed-form", "gradient"]:
+        """The solver that runs."""
+        if self.solver != "auto":
+            return self.solver
+        return "gradient" if self.protocol or any(name in self._set for name in GRADIENT_ONLY) else "closed-form"
+
+    @property
+    def _set(self) -> list[str]:
+        return [name for name, default in DEFAULTS.items() if getattr(self, name) != default]
+
     def resolved(self) -> StoreSettings:
-        """These settings with the protocol's values in place: average loss, rate 1, N = 200, D = d, Gaussian W (U-Hop)."""
+        """These settings with the solver chosen, and the protocol's values: average loss, rate 1, N = 200, D = d, Gaussian W."""
         if self.protocol is None:
-            return self
+            return replace(self, solver=self.resolved_solver)
         return replace(
             self,
             solver="gradient",
@@ -133,6 +166,28 @@ class StoreSettings:
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON values."""
         return asdict(self)
+
+
+DEFAULTS = {field.name: field.default for field in fields(StoreSettings)}
+
+
+def _check_effect(given: Collection[str], solver: str, loss: str, protocol: str | None) -> None:
+    """Refuses options that do nothing beside the others.
+
+    Raises:
+        SettingsError: one is among `given`.
+    """
+    fixed = ("loss", "init", *CLOSED_FORM_ONLY) if protocol else ()
+    other = {"closed-form": "gradient", "gradient": "closed-form"}.get(solver, "")
+    idle = {"closed-form": GRADIENT_ONLY, "gradient": CLOSED_FORM_ONLY}.get(solver, ())
+    for name in given:
+        option = "--" + name.replace("_", "-")
+        if name in fixed or (protocol and name == "solver" and solver == "closed-form"):
+            raise SettingsError(f"{option} does nothing under the paper's protocol", "leave out one of the two")
+        if name == "t" and loss == "temperature":
+            raise SettingsError("--t does nothing with the temperature loss, whose own falls", "--loss average makes it count")
+        if name in idle:
+            raise SettingsError(f"{option} does nothing with the {solver} solver", f"--solver {other} makes it count")
 
 
 def _shown(value: object) -> str:

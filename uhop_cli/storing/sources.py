@@ -6,7 +6,6 @@ A row is made into a `Source` when its turn comes, so that an array of millions 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import UInt8
 from uhop_cli.errors import ImageError
 from uhop_cli.files.names import escape
+from uhop_cli.files.regular import open_regular
 from uhop_cli.images.decode import MAX_PIXELS, MAX_SIDE, Header, Image, decode, decoding_threads, read_bytes, read_header
 from uhop_cli.images.discover import Skipped, discover
 from uhop_cli.images.patterns import PatternSpec, to_pattern
@@ -169,15 +169,12 @@ def _file(path: Path, folder: Path) -> Source:
 
 def _rows(path: Path, folder: Path) -> Rows:
     """The images of an array: uint8, or floats in [0, 1]. The array is mapped, not loaded, and never unpickled."""
+    cure = "give a .npy file of uint8 or float images, (M, H, W) or (M, H, W, C)"
+    os.close(open_regular(path, ImageError, hint=cure))  # NumPy wants the name, and would wait for the writer of a pipe
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe would wait for its writer
-            raise ValueError
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # its header is a Python literal, of which a damaged one raises nearly anything
-        reason = "no such file" if isinstance(error, FileNotFoundError) else "not a NumPy array of numbers"
-        raise ImageError(
-            f"{escape(path)}: {reason}", "give a .npy file of uint8 or float images, (M, H, W) or (M, H, W, C)"
-        ) from None
+    except Exception:  # its header is a Python literal, of which a damaged one raises nearly anything
+        raise ImageError(f"{escape(path)}: not a NumPy array of numbers", cure) from None
     if not isinstance(array, np.ndarray):  # an archive of arrays under the name of one
         raise ImageError(f"{escape(path)}: an archive of arrays", "unpack it, and give the array that holds the images")
     if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)) or 0 in array.shape:

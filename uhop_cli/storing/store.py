@@ -62,7 +62,7 @@ def store(
     check_target(target, add=add, force=force)
     with nullcontext() if dry_run else lock(target):
         old = load(target) if add and target.exists() else None
-        settings = settings or settings_of(old) or StoreSettings()
+        settings = settings or (StoreSettings() if old is None else settings_of(old.record))
         plan = make_plan(paths, target, settings, old=old, prune=prune, progress=progress)
         plan.check(target, settings, learning=not (keep_kernel and plan.kept is not None))
         if dry_run:
@@ -125,7 +125,7 @@ def remove(
         folder = Path(os.path.realpath(target)).parent
         wanted = [entry_name(old, name, folder) for name in names]
         kept = old.without(wanted)
-        settings = settings_of(old) or StoreSettings()
+        settings = settings_of(old.record)
         with Writer(target) as writer:
             distinct = Distinct(writer, old.spec)
             found = take(kept, Sources([]), distinct, None, progress)

@@ -152,5 +152,5 @@ def test_a_file_that_unpacks_to_too_much_or_is_no_file_is_refused(tmp_path: Path
     with pytest.raises(DatasetError, match="too large"):
         read_idx(tmp_path / "x.gz")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(DatasetError, match="no regular file"):
+    with pytest.raises(DatasetError, match="not a regular file"):
         read_idx(tmp_path / "pipe")

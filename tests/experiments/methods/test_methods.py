@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from uhop_cli.corruption.corruption import SUITE, Corruption, parse
 from uhop_cli.errors import SettingsError
-from uhop_cli.evidence.agreement import agreement, value_density
 from uhop_cli.experiments.data.datasets import Dataset
 from uhop_cli.experiments.methods.learners import learn, start
-from uhop_cli.experiments.methods.protocol import Answer, ProtocolName, Settings, separate
+from uhop_cli.experiments.methods.protocol import Prediction, ProtocolName, Retrieval, Tuning
 from uhop_cli.experiments.methods.registry import METHODS, Method, select
-from uhop_cli.experiments.methods.rules import (
-    ClosedForm,
-    Either,
-    Kept,
-    Linear,
-    RandomFeatures,
-    Visible,
-    named,
-    random_directions,
-    unit,
-)
-from uhop_cli.experiments.methods.task import Memories, Task
-from uhop_cli.retrieval.fixed_size import LinearMemory, RandomFeatureMemory
+from uhop_cli.experiments.methods.rules import BySimilarity, ClosedForm, Kernel, Linear, RandomFeatures, Rule, named
+from uhop_cli.experiments.methods.task import MemorySet, Task
+from uhop_cli.kernel.closed_form import RHO_GRID
+from uhop_cli.retrieval.fixed_size import FixedSizeMemory, LinearMemory, RandomFeatureMemory
 
 SIZE = 20
 CASES = [(method, protocol) for method in METHODS.values() for protocol in ("paper", "tuned")]
@@ -34,7 +26,7 @@ def make_task(
     dataset: Dataset, label: str = "mask:0.5", repeat: int = 0, methods: list[Method] | None = None, **settings: object
 ) -> Task:
     rows = np.random.default_rng(repeat).permutation(len(dataset))[:SIZE]
-    memories = Memories(dataset.vectors(rows), dataset.spec)
+    memories = MemorySet(dataset.vectors(rows), dataset.spec)
     for method in methods or []:
         for learner in (*method.learners, *method.tuned_learners):
             weight = start(0, repeat, learner.feature_dim or dataset.spec.dim, dataset.spec.dim)
@@ -44,8 +36,8 @@ def make_task(
 
 def answer(
     dataset: Dataset, method: Method, protocol: ProtocolName, label: str = "mask:0.5", **settings: object
-) -> tuple[Task, Answer]:
-    tuner = Settings(protocol, lambda task: make_task(dataset, label, 99, [method]))
+) -> tuple[Task, Prediction]:
+    tuner = Tuning(protocol, lambda task: make_task(dataset, label, 99, [method]))
     task = make_task(dataset, label, methods=[method], **settings)
     return task, method.answer(task, tuner)
 
@@ -110,7 +102,7 @@ def test_nothing_beats_the_ceiling(dataset: Dataset, corruption: Corruption) -> 
     differences = []
     for repeat in range(8):
         task = make_task(dataset, corruption.label, repeat)
-        tuner = Settings("tuned", lambda task, label=corruption.label: make_task(dataset, label, 99))
+        tuner = Tuning("tuned", lambda task, label=corruption.label: make_task(dataset, label, 99))
         best = METHODS["ceiling"].answer(task, tuner)
         if best.weights is None:
             assert corruption.kind not in ("mask", "half", "noise", "noise-abs", "noise-clamped", "noise-norm")
@@ -146,45 +138,83 @@ def test_the_tabulated_likelihood_is_the_exact_one(dataset: Dataset) -> None:
         assert np.abs(difference - difference.mean(axis=1, keepdims=True)).max() < 0.05
 
 
-def test_tuning_takes_the_rule_that_suits_the_damage(dataset: Dataset) -> None:
-    both, kernel = METHODS["uhop"], METHODS["uhop-kernel"]
-    for label, setting in (("values:0.7", "sharpness"), ("noise:0.5", "rho")):
-        task, found = answer(dataset, both, "tuned", label)
-        assert list(found.options) == [setting]
-        _, alone = answer(dataset, kernel, "tuned", label)
-        assert list(alone.options) == ["rho"]
-        assert found.weights is not None
-        if setting == "rho":
-            np.testing.assert_array_equal(found.weights, alone.weights)
-        else:
-            rule = Kept()
-            expected = separate("softmax")(np.float32(found.beta) * rule.scores(task, None, found.options[setting]), task)
-            np.testing.assert_array_equal(found.weights, expected)
-
-
 def test_what_a_rule_was_set_to_is_named() -> None:
     assert named(ClosedForm(), 0.1) == {"rho": 0.1}
-    assert named(Visible(ClosedForm()), 0.1) == {"rho": 0.1}
-    assert named(Either((ClosedForm(), Kept())), (Kept(), 3.0)) == {"sharpness": 3.0}
     assert named(Linear(), None) == {}
-    both = Either((ClosedForm(), Kept()))
-    assert both.options(True) == tuple((rule, option) for rule in both.rules for option in rule.options(True))
-    assert [rule for rule, _ in both.options(False)] == [ClosedForm()]
 
 
-def test_the_fixed_size_models_are_those_of_the_engine(dataset: Dataset) -> None:
+def unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("rho", RHO_GRID)
+def test_the_closed_form_is_the_cosine_of_regularised_whitening(dataset: Dataset, rho: float) -> None:
+    """With the singular values of the memories written out: W = diag(s / (s^2 + 10 rho mean s^2)) V^T."""
     task = make_task(dataset, "noise:0.3")
-    linear = LinearMemory(dataset.spec.dim)
-    linear.write(task.memories.patterns)
-    weights = separate("share")(Linear().scores(task, None, None), task)
-    assert np.allclose(weights @ task.memories.patterns, linear.read(task.queries), atol=1e-4)
+    _, s, basis = np.linalg.svd(task.memories.patterns.astype(np.float64), full_matrices=False)
+    weight = (s / (s**2 + 10 * rho * np.mean(s**2)))[:, None] * basis
+    for states in (None, task.memories.patterns[::-1] * np.float32(0.7)):
+        pictures = task.queries if states is None else states
+        expected = unit(pictures @ weight.T) @ unit(task.memories.patterns @ weight.T).T
+        np.testing.assert_allclose(ClosedForm().scores(task, states, rho), expected, atol=2e-4)
+    assert ClosedForm().options(tuned=True) == RHO_GRID
+    assert ClosedForm().options(tuned=False) == (0.01,)
 
-    memory = RandomFeatureMemory(dataset.spec.dim, features=dataset.spec.dim)
-    memory.omegas = random_directions(dataset.spec.dim).astype(np.float64)
-    scores = RandomFeatures().scores(task, None, None)
-    lifted = np.exp(memory.exponents(unit(task.memories.patterns)))
-    expected = np.exp(memory.exponents(unit(task.queries))) @ lifted.T
-    assert np.allclose(separate("share")(scores, task), expected / expected.sum(axis=1, keepdims=True), atol=1e-4)
+
+def test_the_kernels_of_a_learned_w(dataset: Dataset) -> None:
+    task = make_task(dataset, methods=[METHODS["uhop"]])
+    (learner,) = METHODS["uhop"].learners
+    weight, memories = task.memories.weights[learner].astype(np.float64), task.memories.patterns
+    raw = (task.queries @ weight.T) @ (memories @ weight.T).T
+    rows = (task.queries @ unit(weight).T) @ (memories @ unit(weight).T).T
+    length = np.square(memories).sum() / np.square(memories @ weight.T).sum()
+    expected = {
+        "raw": raw,
+        "rows": rows,
+        "unit": unit(task.queries @ weight.T) @ unit(memories @ weight.T).T,
+        "matched": raw * length,
+    }
+    for scale, scores in expected.items():
+        np.testing.assert_allclose(Kernel(learner, scale).scores(task, None, None), scores, rtol=1e-3, err_msg=scale)  # type: ignore[arg-type]
+    swapped = np.ascontiguousarray(task.queries[::-1])
+    np.testing.assert_allclose(Kernel(learner, "raw").scores(task, swapped, None), raw[::-1], rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("rule", "model", "picture"),
+    [
+        (Linear(), LinearMemory, lambda rows: rows),
+        (RandomFeatures(), lambda dim: RandomFeatureMemory(dim, features=dim, orthogonal=False), unit),
+    ],
+    ids=["linear", "random features"],
+)
+def test_the_weights_of_the_fixed_size_models_give_what_they_read_out(
+    dataset: Dataset, rule: Rule, model: Callable[[int], FixedSizeMemory], picture: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    task = make_task(dataset, "noise:0.3")
+    memory = model(dataset.spec.dim)
+    memory.write(picture(task.memories.patterns))
+    answered = Retrieval(rule, "none")(task, Tuning("tuned", lambda task: make_task(dataset, "noise:0.3", 99))).weights
+    assert answered is not None
+    np.testing.assert_allclose(answered @ picture(task.memories.patterns), memory.read(picture(task.queries)), atol=1e-4)
+    states = np.ascontiguousarray(task.queries[::-1])
+    np.testing.assert_allclose(rule.scores(task, states, None), answered[::-1], atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_t_steps_go_through_the_picture_that_is_read_out(dataset: Dataset, steps: int) -> None:
+    task = make_task(dataset, "noise:0.3", steps=steps, beta=3.0)
+    tuner = Tuning("tuned", lambda task: task)
+    result = Retrieval(BySimilarity("cosine"), "softmax")(task, tuner)
+    state = task.queries
+    for _ in range(steps):
+        logits = 3 * unit(state) @ unit(task.memories.patterns).T
+        expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        state = expected @ task.memories.patterns
+    assert result.steps == steps
+    assert result.beta == 3.0
+    assert result.weights is not None
+    np.testing.assert_allclose(result.weights, expected, rtol=1e-4)
 
 
 def test_methods_are_chosen_by_name_and_by_protocol() -> None:
@@ -204,17 +234,3 @@ def test_every_method_says_what_it_is_in_one_line() -> None:
     for method in METHODS.values():
         assert 10 < len(method.description) < 130
         assert "\n" not in method.description
-
-
-def test_kept_values_decide_among_what_the_kernels_propose(dataset: Dataset) -> None:
-    task = make_task(dataset)
-    exact, coarse = (Kept(proposals=SIZE).scores(task, None, sharpness) for sharpness in (9.0, 1.0))
-    assert (exact.argmax(axis=1) == np.arange(SIZE)).all()
-    assert not np.allclose(exact, coarse)
-    density = value_density(task.queries[:1])[0]
-    expected = [agreement(density, np.square(row - task.queries[0]), 9.0)[0] for row in task.memories.patterns]
-    np.testing.assert_allclose(exact[0], expected, rtol=1e-4, atol=1e-4)
-    few = Kept(proposals=1).scores(task, None, 9.0)
-    assert (np.sort(few, axis=1)[:, -1] == exact.max(axis=1)).all()
-    assert (few.argmax(axis=1) == exact.argmax(axis=1)).all()
-    assert Kept().options(tuned=False) == (1.0,)

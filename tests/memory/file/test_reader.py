@@ -27,6 +27,7 @@ from uhop_cli.memory.file.header import read_header
 from uhop_cli.memory.file.reader import load, save, verify
 from uhop_cli.memory.file.writer import BLOCK, Writer
 from uhop_cli.memory.memory import Memory
+from uhop_cli.progress import Progress
 
 JSON = st.recursive(
     st.none()
@@ -227,10 +228,10 @@ def test_verify_checks_what_was_written_too(tmp_path: Path, make_memory: Any, sp
 
 def test_verify_tells_how_far_it_is(tmp_path: Path, make_memory: Any) -> None:
     save(make_memory(patterns=5, files=7, embed=True), tmp_path / "m")
-    steps: list[tuple[int, int]] = []
-    verify(tmp_path / "m", lambda done, total: steps.append((done, total)))
-    assert steps[-1] == (12, 12)
-    assert steps == sorted(steps)
+    steps: list[Progress] = []
+    verify(tmp_path / "m", steps.append)
+    assert (steps[-1].done, steps[-1].total) == (12, 12)
+    assert [step.done for step in steps] == sorted(step.done for step in steps)
 
 
 def test_a_file_cut_anywhere_is_truncated(tmp_path: Path, make_memory: Any) -> None:

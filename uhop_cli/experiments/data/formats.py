@@ -21,6 +21,7 @@ from uhop_cli.arrays.types import UInt8
 from uhop_cli.errors import DatasetError
 from uhop_cli.experiments.data.plain_pickle import _Array, plain_pickle
 from uhop_cli.files.names import escape
+from uhop_cli.files.regular import open_regular
 
 IDX_MAGIC = 0x00000803  # unsigned bytes, three axes
 LARGEST_FILE = 256 << 20  # bytes of one plain file; the largest of the published ones has 155 MB
@@ -50,10 +51,8 @@ def read_file(path: Path) -> bytes:
         DatasetError: it cannot be read, or is larger.
     """
     try:
-        if not path.is_file():
-            raise DatasetError(f"{escape(path)} is no regular file")
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
+        with open(open_regular(path, DatasetError), "rb") as file:
+            data = (gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file).read(LARGEST_FILE + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DatasetError(f"{escape(path)} cannot be read: {error}") from None
     if len(data) > LARGEST_FILE:

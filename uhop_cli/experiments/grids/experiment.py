@@ -21,7 +21,7 @@ class Condition:
         memory_size: M.
         corruption: of the queries.
         iterations: N of Stage I.
-        steps: T of Stage II.
+        steps: T of Stage II; None leaves it to the method: a fixed point for the default answer, one step for the others.
         beta: None leaves it to the protocol.
         feature_dim: D; None is d.
         drawn: learning rate and iterations are drawn at random for each repeat.
@@ -33,7 +33,7 @@ class Condition:
     memory_size: int
     corruption: Corruption
     iterations: int
-    steps: int = 1
+    steps: int | None = None
     beta: float | None = None
     feature_dim: int | None = None
     drawn: bool = False

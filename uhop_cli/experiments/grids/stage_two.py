@@ -36,12 +36,15 @@ def _states(config: Config, dataset: Dataset) -> list[Condition]:
     ]
 
 
+ALONE = ("uhop-kernel", "uhop-sparse", "uhop-entmax", "untrained", "mhn", "l2-squared", "cosine", "mean-image", "ceiling")
+
 STEPS_EXPERIMENT = Experiment(
     "steps",
     "-",
     "does iterating Stage II help (from the second step on the state is the picture read out)",
     "steps T of Stage II",
     _steps,
+    ALONE,
 )
 BETA_EXPERIMENT = Experiment(
     "beta",
@@ -49,7 +52,7 @@ BETA_EXPERIMENT = Experiment(
     "the inverse temperature, for kernels with unit features and without learning",
     "beta",
     _betas,
-    ("uhop-kernel", "uhop-sparse", "uhop-entmax", "untrained", "mhn", "l2-squared", "cosine", "mean-image", "ceiling"),
+    ALONE,
     log=True,
 )
 METASTABLE = Experiment(

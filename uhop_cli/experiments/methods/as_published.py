@@ -12,9 +12,9 @@ from collections.abc import Callable
 import numpy as np
 
 from uhop_cli.experiments.methods.learners import PAPER, PAPER_MAX_10, Learner
-from uhop_cli.experiments.methods.protocol import PAPER_BETA, Answer, Tuner, separate
+from uhop_cli.experiments.methods.protocol import PAPER_BETA, Prediction, Tuner, separate
 from uhop_cli.experiments.methods.registry import Method, register
-from uhop_cli.experiments.methods.rules import Kernel, Plain, Rule
+from uhop_cli.experiments.methods.rules import BySimilarity, Kernel, Rule
 from uhop_cli.experiments.methods.task import Task
 from uhop_cli.retrieval.entmax import softmax
 
@@ -26,49 +26,49 @@ TOP_SHARE = 0.2
 KEEP = 0.5
 
 
-def _retrieve(rule: Rule, separation: str = "softmax", published_query: bool = True) -> Callable[[Task, Tuner], Answer]:
-    def answer(task: Task, tuner: Tuner) -> Answer:
+def _retrieve(rule: Rule, separation: str = "softmax", published_query: bool = True) -> Callable[[Task, Tuner], Prediction]:
+    def answer(task: Task, tuner: Tuner) -> Prediction:
         asked = task.as_published if published_query else task
         beta = PAPER_BETA if task.beta is None else task.beta
-        return Answer(separate(separation)(np.float32(beta) * rule.scores(asked, None, None), asked), beta=beta)
+        return Prediction(separate(separation)(np.float32(beta) * rule.scores(asked, None, None), asked), beta=beta)
 
     return answer
 
 
-def _beta_outside(task: Task, tuner: Tuner) -> Answer:
+def _beta_outside(task: Task, tuner: Tuner) -> Prediction:
     """beta X^T softmax(X x): beta scales the picture, not the logits."""
     beta = PAPER_BETA if task.beta is None else task.beta
     weights = np.asarray(softmax(task.as_published.similarity("dot")))
-    return Answer(None, np.float32(beta) * (weights @ task.memories.patterns), beta=beta)
+    return Prediction(None, np.float32(beta) * (weights @ task.memories.patterns), beta=beta)
 
 
-def _polynomial(task: Task, tuner: Tuner) -> Answer:
+def _polynomial(task: Task, tuner: Tuner) -> Prediction:
     """sum (x . xi)^10 xi, not normalised."""
     weights = task.as_published.similarity("dot").astype(np.float64) ** 10
     with np.errstate(over="ignore"):
-        return Answer(None, np.minimum(weights @ task.memories.patterns, 1e30).astype(np.float32))
+        return Prediction(None, np.minimum(weights @ task.memories.patterns, 1e30).astype(np.float32))
 
 
-def _top_k(task: Task, tuner: Tuner) -> Answer:
+def _top_k(task: Task, tuner: Tuner) -> Prediction:
     """Softmax with the logits of the others at 0."""
     scores = task.as_published.similarity("dot")
     count = int(np.ceil(TOP_SHARE * scores.shape[1]))
     least = np.partition(scores, -count, axis=1)[:, -count, None]
-    return Answer(np.asarray(softmax(np.where(scores >= least, scores, 0))), beta=1.0)
+    return Prediction(np.asarray(softmax(np.where(scores >= least, scores, 0))), beta=1.0)
 
 
-def _random(task: Task, tuner: Tuner) -> Answer:
+def _random(task: Task, tuner: Tuner) -> Prediction:
     """Softmax with dropped logits at 0 and the others doubled."""
     scores = task.as_published.similarity("dot")
     kept = np.random.default_rng([task.seed, 2]).random(scores.shape) < KEEP
-    return Answer(np.asarray(softmax(np.where(kept, scores / np.float32(KEEP), 0))), beta=1.0)
+    return Prediction(np.asarray(softmax(np.where(kept, scores / np.float32(KEEP), 0))), beta=1.0)
 
 
-def _entry(name: str, description: str, answer: Callable[[Task, Tuner], Answer], *learners: Learner) -> Method:
+def _entry(name: str, description: str, answer: Callable[[Task, Tuner], Prediction], *learners: Learner) -> Method:
     return Method(f"published:{name}", description, "published", answer, learners, learners, ("paper",))
 
 
-def _only(name: str, description: str, answer: Callable[[Task, Tuner], Answer], learner: Learner) -> Method:
+def _only(name: str, description: str, answer: Callable[[Task, Tuner], Prediction], learner: Learner) -> Method:
     return Method(f"only:{name}", f"the paper's protocol, but {description}", "quirk", answer, (learner,), (learner,), ("paper",))
 
 
@@ -86,11 +86,11 @@ register(
         _retrieve(Kernel(CODE_MAX, "raw")),
         CODE_MAX,
     ),
-    _entry("mhn", "mask = dropout x 2; nothing else differs at beta 1", _retrieve(Plain("dot"))),
+    _entry("mhn", "mask = dropout x 2; nothing else differs at beta 1", _retrieve(BySimilarity("dot"))),
     _entry("beta", "beta multiplies the picture, not the logits; mask = dropout x 2", _beta_outside),
-    _entry("sparse-mhn", "mask = dropout x 2", _retrieve(Plain("dot"), "sparsemax")),
-    _entry("l2", "+||x - xi||: the farthest memory wins; mask = dropout x 2", _retrieve(Plain("l2", -1.0))),
-    _entry("l1", "+||x - xi||_1: the farthest memory wins; mask = dropout x 2", _retrieve(Plain("l1", -1.0))),
+    _entry("sparse-mhn", "mask = dropout x 2", _retrieve(BySimilarity("dot"), "sparsemax")),
+    _entry("l2", "+||x - xi||: the farthest memory wins; mask = dropout x 2", _retrieve(BySimilarity("l2", -1.0))),
+    _entry("l1", "+||x - xi||_1: the farthest memory wins; mask = dropout x 2", _retrieve(BySimilarity("l1", -1.0))),
     _entry("poly10", "(x . xi)^10 without normalising, exponent 10 instead of 9; mask = dropout x 2", _polynomial),
     _entry("top-k", "excluded logits are 0, not -infinity; mask = dropout x 2", _top_k),
     _entry("random-mask", "excluded logits are 0, the others doubled; mask = dropout x 2", _random),

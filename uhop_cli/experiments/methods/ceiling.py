@@ -25,6 +25,8 @@ import numpy as np
 
 from uhop_cli.arrays.types import Float32, Float64
 from uhop_cli.experiments.methods.task import Task
+from uhop_cli.retrieval.distances import squared_distances
+from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 
 LEAST_SIGMA = 1e-4  # level 0: an exact copy
 LEVELS = 256  # of stored values
@@ -41,7 +43,8 @@ def log_likelihood(task: Task) -> Float64 | None:
     if task.held_out:
         return None
     if task.visible is not None:
-        return np.asarray(-_visible_squares(task) / (2 * LEAST_SIGMA**2))
+        squares = squared_distances(pattern_matrix(patterns), task.queries, task.visible)
+        return np.asarray(squares.astype(np.float64) / (-2 * LEAST_SIGMA**2))
     if kind not in ("noise", "noise-norm", "noise-abs", "noise-clamped"):
         return None
     sigma = max(float(level or 0) / (sqrt(patterns.shape[1]) if kind == "noise-norm" else 1), LEAST_SIGMA)
@@ -49,20 +52,6 @@ def log_likelihood(task: Task) -> Float64 | None:
     if sigma > LEAST_SIGMA and kind in ("noise-abs", "noise-clamped"):
         result += _beyond_the_square(task, sigma, _folded if kind == "noise-abs" else _clamped)
     return np.asarray(result)
-
-
-def _visible_squares(task: Task) -> Float64:
-    """||v (x - xi)||^2, (Q, M), for the visible values v; small ones measured from the difference itself."""
-    assert task.visible is not None
-    patterns, mask = task.memories.patterns, task.visible.astype(np.float32)
-    seen = task.queries * mask
-    squares = mask @ np.square(patterns).T - 2 * seen @ patterns.T
-    squares = squares.astype(np.float64) + np.einsum("qd,qd->q", seen, seen)[:, None]
-    for query, row in enumerate(squares):
-        close = np.flatnonzero(row < max(1e-2, row.min() + 1e-2))
-        difference = (patterns[close] - task.queries[query]) * mask[query]
-        row[close] = np.einsum("md,md->m", difference, difference)
-    return np.asarray(squares)
 
 
 def _beyond_the_square(task: Task, sigma: float, table: Table) -> Float64:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
+from uhop_cli.arrays.device import CPU, Device
+from uhop_cli.arrays.library import to_numpy
 from uhop_cli.arrays.types import Float32
 from uhop_cli.kernel.feature_map import initial_weight
 from uhop_cli.kernel.gradient import GradientSettings, descend
@@ -57,7 +59,7 @@ def start(seed: int, repeat: int, feature_dim: int, dim: int) -> Float32:
     return np.asarray(initial_weight("gaussian", feature_dim, dim, rng), np.float32)
 
 
-def learn(patterns: Float32, weights: Float32, learner: Learner, iterations: int) -> Float32:
+def learn(patterns: Float32, weights: Float32, learner: Learner, iterations: int, device: Device = CPU) -> Float32:
     """W after N steps, (R, D, d), for R memory sets (R, M, d) from weights (R, D, d)."""
     count = patterns.shape[1] // 2 if learner.half else patterns.shape[1]
     if learner.rate is None or iterations == 0 or count < 2:
@@ -68,8 +70,8 @@ def learn(patterns: Float32, weights: Float32, learner: Learner, iterations: int
         learning_rate=learner.rate,
         schedule=learner.schedule,
     )
-    result: Any = descend(patterns[:, :count], weights, settings).weight
-    return np.asarray(result, np.float32)
+    result = descend(device.put(patterns[:, :count]), device.put(weights), settings).weight
+    return np.asarray(to_numpy(result), np.float32)
 
 
 def at_rate(learner: Learner, rate: float) -> Learner:
@@ -78,18 +80,8 @@ def at_rate(learner: Learner, rate: float) -> Learner:
 
 
 PAPER = Learner("average", 1.0)
-
-
 PAPER_10 = Learner("average", 10.0)
-
-
 PAPER_MAX = Learner("max", 1.0)
-
-
 PAPER_MAX_10 = Learner("max", 10.0)
-
-
 UNTRAINED = Learner(rate=None)
-
-
 TUNED = Learner("average", "auto")

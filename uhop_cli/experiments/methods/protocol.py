@@ -17,6 +17,9 @@ import numpy as np
 from uhop_cli.arrays.types import Float32
 from uhop_cli.experiments.methods.rules import Option, Rule, named
 from uhop_cli.experiments.methods.task import Task
+from uhop_cli.retrieval.dynamics import run
+from uhop_cli.retrieval.models import Evaluation
+from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 from uhop_cli.retrieval.separation import Separation, random_mask, top_k
 
 ProtocolName = Literal["paper", "tuned"]
@@ -34,13 +37,15 @@ class Setting(NamedTuple):
     beta: float
 
 
-class Answer(NamedTuple):
-    """What a method answers: weights (Q, M) on the simplex, or pictures (Q, d); and settings that it used (`rules.named`)."""
+class Prediction(NamedTuple):
+    """What a method answers: weights (Q, M) on the simplex, or pictures (Q, d); and settings that it used: beta, those of
+    `rules.named`, and T, None where it goes on to a fixed point or takes no steps."""
 
     weights: Float32 | None
     pictures: Float32 | None = None
     beta: float | None = None
     options: Mapping[str, float] = {}
+    steps: int | None = None
 
 
 class Tuner(Protocol):
@@ -64,21 +69,47 @@ class Retrieval:
     rule: Rule
     separation: str = "softmax"
 
-    def __call__(self, task: Task, tuner: Tuner) -> Answer:
+    def __call__(self, task: Task, tuner: Tuner) -> Prediction:
         """The weights of the last step."""
         option, beta = tuner.setting(self.rule, self.separation, task)
-        weights = separate(self.separation)(np.float32(beta) * self.rule.scores(task, None, option), task)
-        for _ in range(task.steps - 1):
-            states = weights @ task.memories.patterns
-            weights = separate(self.separation)(np.float32(beta) * self.rule.scores(task, states, option), task)
-        return Answer(weights, beta=beta, options=named(self.rule, option))
+        model, steps = RuleModel(self.rule, self.separation, task, option, beta), task.steps or 1
+        if steps == 1:  # no picture has to be read out
+            weights = model.evaluate(model.start(task.queries)).weights
+        else:
+            weights = run(model, pattern_matrix(task.memories.patterns), task.queries, steps=steps).weights
+        return Prediction(weights, beta=beta, options=named(self.rule, option), steps=steps)
+
+
+@dataclass
+class RuleModel:
+    """A rule as a retrieval model (`retrieval.models`): its state is the query, for which None stands, then the picture."""
+
+    rule: Rule
+    separation: str
+    task: Task
+    option: Option
+    beta: float
+    name: str = "rule"
+    monotone: bool = False
+
+    def start(self, queries: Float32) -> Float32 | None:
+        """The query."""
+        return None
+
+    def evaluate(self, state: Float32 | None) -> Evaluation:
+        """p = Sep(beta * scores); a rule in general has no energy."""
+        scores = self.rule.scores(self.task, state, self.option)
+        return Evaluation(separate(self.separation)(np.float32(self.beta) * scores, self.task), scores, None)
+
+    def advance(self, state: Float32 | None, weights: Float32, picture: Float32) -> Float32:
+        """The picture."""
+        return picture
 
 
 def separate(name: str) -> Separate:
-    """The separation of that name; beside those of the engine 'top-k:20%', 'random:50%' and 'share', which normalises positive
-    scores to sum 1."""
-    if name == "share":
-        return lambda logits, task: np.asarray(logits / logits.sum(axis=1, keepdims=True))
+    """The separation of that name; beside those of the engine 'top-k:20%', 'random:50%' and 'none', for scores that are weights."""
+    if name == "none":
+        return lambda logits, task: logits
     kind, _, parameter = name.partition(":")
     if parameter.endswith("%"):
         share = float(parameter[:-1]) / 100
@@ -91,7 +122,7 @@ def separate(name: str) -> Separate:
 
 def has_beta(separation: str) -> bool:
     """Whether the weights depend on beta at all."""
-    return separation not in ("share", "argmax") and not separation.startswith("polynomial")
+    return separation not in ("none", "argmax") and not separation.startswith("polynomial")
 
 
 def tune(rule: Rule, separation: str, task: Task) -> Setting:
@@ -114,7 +145,7 @@ def tune(rule: Rule, separation: str, task: Task) -> Setting:
 
 
 @dataclass
-class Settings:
+class Tuning:
     """The settings of one protocol.
 
     Attributes:

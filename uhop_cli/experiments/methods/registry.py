@@ -13,7 +13,7 @@ from typing import Literal
 
 from uhop_cli.errors import SettingsError
 from uhop_cli.experiments.methods.learners import Learner
-from uhop_cli.experiments.methods.protocol import Answer, ProtocolName, Tuner
+from uhop_cli.experiments.methods.protocol import Prediction, ProtocolName, Tuner
 from uhop_cli.experiments.methods.task import Task
 
 Role = Literal["uhop", "baseline", "control", "ceiling", "published", "quirk"]
@@ -45,7 +45,7 @@ class Method:
     name: str
     description: str
     role: Role
-    answer: Callable[[Task, Tuner], Answer]
+    answer: Callable[[Task, Tuner], Prediction]
     learners: tuple[Learner, ...] = ()
     tuned_learners: tuple[Learner, ...] = ()
     protocols: tuple[ProtocolName, ...] = ("paper", "tuned")

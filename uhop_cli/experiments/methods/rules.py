@@ -13,12 +13,12 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from uhop_cli.arrays.types import Float32
-from uhop_cli.evidence.agreement import agreement, value_density
-from uhop_cli.evidence.choice import PROPOSALS
-from uhop_cli.evidence.likelihoods import RHOS
 from uhop_cli.experiments.methods.learners import Learner
 from uhop_cli.experiments.methods.task import Task
 from uhop_cli.kernel.closed_form import RHO_GRID
+from uhop_cli.kernel.feature_map import normalise_rows
+from uhop_cli.retrieval.fixed_size import FixedSizeMemory, LinearMemory, RandomFeatureMemory
+from uhop_cli.retrieval.similarity import similarity
 
 Option = Any
 
@@ -45,7 +45,7 @@ class _Fixed:
 
 
 @dataclass(frozen=True)
-class Plain(_Fixed):
+class BySimilarity(_Fixed):
     """A similarity of the engine: dot, cosine, l2, l2-squared, l1. `sign` -1 is the published sign error."""
 
     name: str
@@ -74,13 +74,13 @@ class Kernel(_Fixed):
         """K(xi, x)."""
         queries, memories = task.features(self.learner, states), task.memories.features(self.learner)
         if self.scale == "unit":
-            return np.asarray(unit(queries) @ unit(memories).T)
+            return np.asarray(similarity("cosine")(queries, memories))
         if self.scale == "rows":
-            return np.asarray((queries / np.square(task.memories.row_lengths(self.learner))) @ memories.T)
-        products = queries @ memories.T
+            queries = np.asarray(queries / np.square(task.memories.row_lengths(self.learner)), np.float32)
+        products: Float32 = similarity("dot")(queries, memories)
         if self.scale == "matched":
             products *= mean_square(task.memories.patterns) / mean_square(memories)
-        return np.asarray(products)
+        return products
 
 
 @dataclass(frozen=True)
@@ -93,144 +93,51 @@ class ClosedForm:
 
     def scores(self, task: Task, states: Float32 | None, option: Option) -> Float32:
         """cos(Phi_rho(x), Phi_rho(xi))."""
-        spectrum = task.memories.spectrum
-        gains = spectrum.singular / (np.square(spectrum.singular) + option * 10 * spectrum.mean_eigenvalue)
-        gains = gains.astype(np.float32)
-        return np.asarray(unit(task.coordinates(states) * gains) @ unit(task.memories.coordinates * gains).T)
-
-
-@dataclass(frozen=True)
-class Visible:
-    """Another rule proposes `proposals` memories, and the visible values decide among them: -||v (x - xi)||^2.
-
-    Where nothing is known of missing values it is the other rule.
-    """
-
-    rule: Rule
-    proposals: int = 64
-
-    def options(self, tuned: bool) -> tuple[Option, ...]:
-        """Those of the other rule."""
-        return self.rule.options(tuned)
-
-    def scores(self, task: Task, states: Float32 | None, option: Option) -> Float32:
-        """The squared distance over visible values, below that of all proposals for the others."""
-        scores = self.rule.scores(task, states, option)
-        if task.visible is None or states is not None:
-            return scores
-        count = min(self.proposals, scores.shape[1])
-        chosen = np.argpartition(-scores, count - 1, axis=1)[:, :count]
-        result = np.empty_like(scores)
-        for query, rows in enumerate(chosen):
-            difference = (task.memories.patterns[rows] - task.queries[query]) * task.visible[query]
-            near = -np.einsum("md,md->m", difference, difference)
-            result[query] = near.min() + scores[query] - scores[query, rows].max()
-            result[query, rows] = near
-        return result
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The kernels of the closed form propose, agreement decides: each value is kept or replaced, and nobody says which.
-
-    Options are how exactly kept values are kept (`sharpness`), which corruptions differ in.
-    """
-
-    proposals: int = PROPOSALS
-
-    def options(self, tuned: bool) -> tuple[Option, ...]:
-        """Up to 14, 5 and 1.5 grey levels off, thirds of that and ninths."""
-        return (1.0, 3.0, 9.0) if tuned else (1.0,)
-
-    def scores(self, task: Task, states: Float32 | None, option: Option) -> Float32:
-        """Lambda of the memories that were proposed, below that in the order of the last kernel for the others."""
-        pictures = task.queries if states is None else states
-        found = [ClosedForm().scores(task, states, rho) for rho in RHOS]
-        count = min(self.proposals, len(task.memories))
-        chosen = np.concatenate([np.argpartition(-scores, count - 1, axis=1)[:, :count] for scores in found], axis=1)
-        result = np.empty_like(found[-1])
-        for query, (picture, density) in enumerate(zip(pictures, value_density(pictures), strict=True)):
-            rows = np.unique(chosen[query])
-            agreed, _ = agreement(density, np.square(task.memories.patterns[rows] - picture), option)
-            result[query] = agreed.min() + found[-1][query] - found[-1][query].max()
-            result[query, rows] = agreed
-        return result
-
-
-@dataclass(frozen=True)
-class Either:
-    """Whichever of some rules suits the damage: the options are those of all of them, each with its rule."""
-
-    rules: tuple[Rule, ...]
-
-    def options(self, tuned: bool) -> tuple[Option, ...]:
-        """Pairs of a rule and its option; those of the first rule alone where nothing is tuned."""
-        return tuple((rule, option) for rule in (self.rules if tuned else self.rules[:1]) for option in rule.options(tuned))
-
-    def scores(self, task: Task, states: Float32 | None, option: Option) -> Float32:
-        """Those of the rule."""
-        rule, its_option = option
-        return np.asarray(rule.scores(task, states, its_option))
+        memories = task.memories
+        gains = memories.kernel.gains[memories.kernel.rhos.index(option)]
+        return np.asarray(similarity("cosine")(task.whitened(states) * gains, memories.whitened * gains))
 
 
 def named(rule: Rule, option: Option) -> dict[str, float]:
     """What a rule's option sets, by name."""
-    if isinstance(rule, Either):
-        return named(*option)
-    if isinstance(rule, Visible):
-        return named(rule.rule, option)
-    names = {ClosedForm: "rho", Kept: "sharpness"}
-    return {names[type(rule)]: option} if type(rule) in names else {}
+    return {"rho": option} if isinstance(rule, ClosedForm) else {}
 
 
 @dataclass(frozen=True)
 class Linear(_Fixed):
-    """<psi(x), psi(xi)>, psi = elu + 1: the weights of the linear model, which keeps only sums over the memories."""
+    """The linear model (`retrieval.fixed_size`), which keeps only sums over the memories."""
 
     def scores(self, task: Task, states: Float32 | None, option: Option) -> Float32:
-        """All positive."""
-        queries = task.queries if states is None else states
-        return np.asarray(lift(queries) @ (task.memories.patterns + 1).T)
+        """Its weights."""
+        return _shares(
+            LinearMemory(task.memories.spec.dim), task.memories.patterns, task.queries if states is None else states, task
+        )
 
 
 @dataclass(frozen=True)
 class RandomFeatures(_Fixed):
-    """<psi(x), psi(xi)> of d positive random features of exp(beta <x, xi>), for patterns of unit length and beta 1."""
-
-    beta: float = 1.0
+    """The model of d positive random features of exp(beta <x, xi>), for patterns of unit length and beta 1."""
 
     def scores(self, task: Task, states: Float32 | None, option: Option) -> Float32:
-        """All positive, each query's scaled by its own factor."""
-        omegas = random_directions(task.memories.patterns.shape[1])
-        key = ("random features", self.beta)
-        if key not in task.memories.cache:
-            stored = self._exponents(task.memories.patterns, omegas)
-            shift = stored.max(axis=0)
-            task.memories.cache[key] = shift, np.exp(stored - shift)
-        shift, lifted = task.memories.cache[key]
-        asked = self._exponents(task.queries if states is None else states, omegas) + shift
-        return np.asarray(np.exp(asked - asked.max(axis=1, keepdims=True)) @ lifted.T)
-
-    def _exponents(self, rows: Float32, omegas: Float32) -> Float32:
-        """ln psi(u) + ln(D)/2 = <omega_j, u> - ||u||^2 / 2, u = sqrt(beta) x / ||x||."""
-        return np.asarray(np.float32(self.beta**0.5) * (unit(rows) @ omegas.T) - np.float32(self.beta / 2))
+        """Its weights."""
+        queries = task.queries if states is None else states
+        return _shares(
+            _random_features(task.memories.spec.dim), normalise_rows(task.memories.patterns), normalise_rows(queries), task
+        )
 
 
 @lru_cache(maxsize=2)
-def random_directions(dim: int) -> Float32:
-    """d directions from N(0, I_d), the same for all memory sets."""
-    return np.random.default_rng(0).standard_normal((dim, dim), dtype=np.float32)
+def _random_features(dim: int) -> RandomFeatureMemory:
+    """The same features for all memory sets; independent ones, as orthogonal ones of 3,072 values take seconds."""
+    return RandomFeatureMemory(dim, features=dim, orthogonal=False)
 
 
-def lift(rows: Float32) -> Float32:
-    """elu(x) + 1, value by value: x + 1 for x > 0, exp(x) below."""
-    return np.asarray(np.where(rows > 0, rows + 1, np.exp(np.minimum(rows, 0))))
-
-
-def unit(rows: Float32) -> Float32:
-    """Rows of length 1; rows of zeros stay as they are."""
-    lengths = np.sqrt(np.einsum("md,md->m", rows, rows))
-    return np.asarray(rows / np.where(lengths > 0, lengths, 1)[:, None])
+def _shares(model: FixedSizeMemory, patterns: Float32, queries: Float32, task: Task) -> Float32:
+    """What share each memory has in the picture that a model of fixed size reads out, (Q, M)."""
+    key = ("lifted", type(model))
+    if key not in task.memories.cache:
+        task.memories.cache[key] = model.lift(patterns)
+    return np.asarray(model.weights_of(queries, task.memories.cache[key]))
 
 
 def mean_square(rows: Float32) -> np.float32:

@@ -14,29 +14,36 @@ from typing import Any
 
 import numpy as np
 
+from uhop_cli.api import learn
+from uhop_cli.arrays.device import CPU, Device
+from uhop_cli.arrays.library import Array, to_numpy
 from uhop_cli.arrays.types import Bool, Float32, Float64
 from uhop_cli.corruption.corruption import Corruption
 from uhop_cli.experiments.methods.learners import Learner
-from uhop_cli.images.patterns import PatternSpec
-from uhop_cli.kernel.closed_form import Spectrum, decompose
+from uhop_cli.images.patterns import PatternSpec, to_pixels
+from uhop_cli.kernel.closed_form import decompose, whitening
+from uhop_cli.kernel.feature_map import KernelFamily
+from uhop_cli.memory.memory import Memory
 from uhop_cli.retrieval.similarity import similarity
 
 PUBLISHED_QUERIES = {"mask": "dropout", "values": "dropout"}  # what the published code makes of a mask of the same level
 
 
 @dataclass(frozen=True, eq=False)
-class Memories:
+class MemorySet:
     """A memory set and what Stage I made of it.
 
     Attributes:
         patterns: X, (M, d) float32 in [0, 1].
         spec: of the patterns.
+        device: where Stage I, the engine and similarities run.
         weights: W, (D, d), of each learner that a method asked for.
         cache: what has been computed from them.
     """
 
     patterns: Float32
     spec: PatternSpec
+    device: Device = CPU
     weights: dict[Learner, Float32] = field(default_factory=dict)
     cache: dict[Any, Any] = field(default_factory=dict)
 
@@ -55,14 +62,24 @@ class Memories:
         return np.asarray(centred @ centred.T)
 
     @cached_property
-    def spectrum(self) -> Spectrum:
-        """Singular values and basis of the memories, for the kernels in closed form."""
-        return decompose(self.patterns)
+    def placed(self) -> Array:
+        """X on the device."""
+        return self.device.put(self.patterns)
 
     @cached_property
-    def coordinates(self) -> Float32:
-        """The memories in the basis of `spectrum`, (M, r)."""
-        return np.asarray(self.patterns @ self.spectrum.basis.T)
+    def stored(self) -> Memory:
+        """The memory that `uhop store` makes of the set, without its self-test: no answer by evidence hangs on that."""
+        return learn(to_pixels(self.patterns, self.spec), self_test=False)
+
+    @cached_property
+    def kernel(self) -> KernelFamily:
+        """The kernels in closed form, with all directions that the memories have."""
+        return whitening(decompose(self.patterns))
+
+    @cached_property
+    def whitened(self) -> Float32:
+        """Features of the memories by the chosen one of `kernel`, (M, r)."""
+        return self.kernel.features(self.patterns)
 
     def features(self, learner: Learner) -> Float32:
         """Z = X W^T, (M, D), W as the learner left it."""
@@ -90,24 +107,24 @@ class Task:
         visible: which values are known to be untouched, (Q, d), or None.
         corruption: what was done to the queries.
         seed: of the corruption, and of methods that draw at random.
-        steps: T of Stage II.
+        steps: T of Stage II; None leaves it to the method.
         beta: inverse temperature that the condition prescribes; None leaves it to the protocol.
         held_out: the queries are other images than the memories, so that there is no right answer.
         cache: what has been computed from the queries.
     """
 
-    memories: Memories
+    memories: MemorySet
     queries: Float32
     visible: Bool | None
     corruption: Corruption
     seed: int
-    steps: int = 1
+    steps: int | None = None
     beta: float | None = None
     held_out: bool = False
     cache: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
-    def damage(cls, memories: Memories, corruption: Corruption, seed: int, **settings: Any) -> Task:
+    def damage(cls, memories: MemorySet, corruption: Corruption, seed: int, **settings: Any) -> Task:
         """The task of retrieving every memory from a damaged copy."""
         queries, visible = corruption(memories.patterns, memories.spec, seed)
         return cls(memories, queries, visible, corruption, seed, **settings)
@@ -126,9 +143,13 @@ class Task:
         if states is None:
             key = ("similarity", name)
             if key not in self.cache:
-                self.cache[key] = np.asarray(similarity(name)(self.queries, self.memories.patterns))
+                self.cache[key] = self._similarity(name, self.queries)
             return np.asarray(self.cache[key])
-        return np.asarray(similarity(name)(states, self.memories.patterns))
+        return self._similarity(name, states)
+
+    def _similarity(self, name: str, states: Float32) -> Float32:
+        memories = self.memories
+        return np.asarray(to_numpy(similarity(name)(memories.device.put(states), memories.placed)))
 
     def features(self, learner: Learner, states: Float32 | None = None) -> Float32:
         """Phi of the queries, or of other states, (Q, D), W as the learner left it."""
@@ -139,13 +160,13 @@ class Task:
             self.cache[key] = self.queries @ self.memories.weights[learner].T
         return np.asarray(self.cache[key])
 
-    def coordinates(self, states: Float32 | None = None) -> Float32:
-        """The queries, or other states, in the basis of the memories' spectrum, (Q, r)."""
+    def whitened(self, states: Float32 | None = None) -> Float32:
+        """Features of the queries, or of other states, by the chosen one of the kernels in closed form, (Q, r)."""
         if states is not None:
-            return np.asarray(states @ self.memories.spectrum.basis.T)
-        if "coordinates" not in self.cache:
-            self.cache["coordinates"] = self.queries @ self.memories.spectrum.basis.T
-        return np.asarray(self.cache["coordinates"])
+            return self.memories.kernel.features(states)
+        if "whitened" not in self.cache:
+            self.cache["whitened"] = self.memories.kernel.features(self.queries)
+        return np.asarray(self.cache["whitened"])
 
     def error_of_weights(self, weights: Float32) -> Float64:
         """Sum-of-squares error of X^T p for weights p (Q, M) on the simplex: shape (Q,)."""

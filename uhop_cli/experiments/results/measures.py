@@ -8,27 +8,32 @@ import numpy as np
 
 from uhop_cli.arrays.types import Float32
 from uhop_cli.experiments.methods.learners import Learner, T
-from uhop_cli.experiments.methods.protocol import Answer
-from uhop_cli.experiments.methods.rules import unit
+from uhop_cli.experiments.methods.protocol import Prediction
 from uhop_cli.experiments.methods.task import Task
 from uhop_cli.kernel.losses import AverageLoss
 from uhop_cli.kernel.spherical_codes import code_bounds
+from uhop_cli.retrieval.similarity import similarity
+from uhop_cli.retrieval.states import metastable_sizes, size_table
 
 DIGITS = 9  # significant ones that rows carry
-SETTLED = 0.01  # a weight above it counts as taking part in a metastable state
-LARGEST_STATE = 10
 
 
-def measure(task: Task, answer: Answer, learners: tuple[Learner, ...]) -> dict[str, Any]:
+def measure(task: Task, answer: Prediction, learners: tuple[Learner, ...]) -> dict[str, Any]:
     """The measured part of a row.
 
     sse: mean over queries of the sum-of-squares error, both pictures clamped to [0, 1]; accuracy: share of queries whose largest
-    weight is the right memory. Null where there is no right answer, or no weights. loss and margin are the average separation loss
+    weight is the right memory. Null where there is no right answer, or no weights. steps: T, null for a method that goes on to a
+    fixed point or takes none. loss and margin are the average separation loss
     (t = 2) and the smallest 1 - cos of the learned features, with the bounds of spherical codes of that many memories and
     dimensions. sizes: shares of queries that settled in 0, 1, ..., 10 and more memories, for queries that are not stored.
     """
-    options = {name: _rounded(answer.options.get(name)) for name in ("rho", "sharpness")}
-    row: dict[str, Any] = {"beta": _rounded(answer.beta), **options, "sse": None, "accuracy": None}
+    row: dict[str, Any] = {
+        "steps": answer.steps,
+        "beta": _rounded(answer.beta),
+        "rho": _rounded(answer.options.get("rho")),
+        "sse": None,
+        "accuracy": None,
+    }
     weights = answer.weights
     if not task.held_out and (weights is not None or answer.pictures is not None):
         errors = task.error_of_weights(weights) if weights is not None else task.error_of_pictures(_pictures(answer))
@@ -46,8 +51,8 @@ def measure(task: Task, answer: Answer, learners: tuple[Learner, ...]) -> dict[s
 def _separation(task: Task, learner: Learner) -> dict[str, float | None]:
     key = ("separation", learner)
     if key not in task.memories.cache:
-        features = unit(task.memories.features(learner)).astype(np.float64)
-        cosines = features @ features.T
+        features = task.memories.features(learner).astype(np.float64)
+        cosines = similarity("cosine")(features, features)
         np.fill_diagonal(cosines, -1)
         margin = 1 - float(cosines.max())
         loss = float(AverageLoss(T).measure(cosines)[0])
@@ -63,11 +68,10 @@ def _separation(task: Task, learner: Learner) -> dict[str, float | None]:
 
 
 def _sizes(weights: Float32) -> list[float | None]:
-    sizes = np.minimum(np.count_nonzero(weights > SETTLED, axis=1), LARGEST_STATE + 1)
-    return [_rounded(float(share)) for share in np.bincount(sizes, minlength=LARGEST_STATE + 2) / len(weights)]
+    return [_rounded(count / len(weights)) for count in size_table(metastable_sizes(weights)).values()]
 
 
-def _pictures(answer: Answer) -> Float32:
+def _pictures(answer: Prediction) -> Float32:
     assert answer.pictures is not None
     return answer.pictures
 

@@ -13,9 +13,12 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from uhop_cli.errors import MemoryFileError
 from uhop_cli.files.names import escape
+from uhop_cli.files.regular import open_regular
 
 MAX_HEADER = 16 << 20  # a header of ours is 64 KiB; parsing costs some ten times the text
 
@@ -42,6 +45,15 @@ class TensorInfo:
     shape: tuple[int, ...]
     begin: int
     end: int
+
+
+def open_memory_file(path: str | Path) -> int:
+    """A descriptor of the file at `path`, which may be a memory file.
+
+    Raises:
+        MemoryFileError: there is no such file, it cannot be read, or it is not a regular file.
+    """
+    return open_regular(path, MemoryFileError, "memory file", "`uhop store FOLDER` makes one; -m names another")
 
 
 def read_text(descriptor: int) -> bytes:

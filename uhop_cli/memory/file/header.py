@@ -14,8 +14,15 @@ from typing import Any
 
 from uhop_cli.errors import MemoryFileError
 from uhop_cli.files.names import escape
-from uhop_cli.files.regular import open_regular
-from uhop_cli.memory.file.container import FaultError, TensorInfo, check_layout, read_json, read_tensors, read_text
+from uhop_cli.memory.file.container import (
+    FaultError,
+    TensorInfo,
+    check_layout,
+    open_memory_file,
+    read_json,
+    read_tensors,
+    read_text,
+)
 
 VERSION = 1
 SCHEMA = "uhop.memory/"
@@ -104,7 +111,7 @@ def read_header(path: str | Path) -> Header:
     Raises:
         MemoryFileError: missing, not a regular file, not a memory file, of a newer version, truncated or inconsistent.
     """
-    descriptor = open_regular(path)
+    descriptor = open_memory_file(path)
     try:
         return parse(descriptor, path)
     finally:
@@ -114,7 +121,7 @@ def read_header(path: str | Path) -> Header:
 def identify(path: str | Path) -> bool:
     """Whether `path` is a memory file of any version, whole or not; False for everything else, also what cannot be read."""
     try:
-        descriptor = open_regular(path)
+        descriptor = open_memory_file(path)
     except MemoryFileError:
         return False
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +14,21 @@ from uhop_cli.errors import MemoryFileError, UhopError
 from uhop_cli.evidence.statistics import Statistics
 from uhop_cli.files.lock import lock
 from uhop_cli.files.names import escape
-from uhop_cli.files.regular import open_regular
 from uhop_cli.images.patterns import PatternSpec, to_vectors
 from uhop_cli.kernel.feature_map import KernelFamily
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.file.consistency import fault
+from uhop_cli.memory.file.container import open_memory_file
 from uhop_cli.memory.file.header import Header, parse
 from uhop_cli.memory.file.writer import CHUNK, Writer
 from uhop_cli.memory.memory import Memory, Originals
+from uhop_cli.progress import OnProgress, Progress
 
 # Up to here a file is read, beyond it mapped: reading is as quick, and no other program can then change what was loaded.
 MAPPED = 32 << 20
 LONGEST = 300  # characters of what is wrong, in which the file may have a say
 STATISTICS = ("block_sums", "block_squares", "centred_norms")
 _DTYPES = {"U8": "|u1", "I64": "<i8", "F32": "<f4"}
-
-Progress = Callable[[int, int], None]
 
 
 def save(memory: Memory, path: str | Path) -> int:
@@ -59,7 +57,7 @@ def load(path: str | Path) -> Memory:
     return _load(path)[0]
 
 
-def verify(path: str | Path, progress: Progress | None = None) -> Memory:
+def verify(path: str | Path, progress: OnProgress | None = None) -> Memory:
     """Reads all of the memory file at `path` and returns the memory.
 
     Checked beyond what `load` does: the checksum over every tensor and the header; that the safetensors library opens the file and
@@ -67,17 +65,13 @@ def verify(path: str | Path, progress: Progress | None = None) -> Memory:
     finite codes; distinct names; sha256 of the embedded originals.
 
     Args:
-        progress: called with (steps done, steps in all).
+        progress: told how far it is.
 
     Raises:
         MemoryFileError: what is wrong, by tensor.
     """
     memory, header, data = _load(path)
-    wrong = (
-        _checksum_fault(header, data)
-        or _foreign_fault(path, header)
-        or _content_fault(memory, progress or (lambda done, total: None))
-    )
+    wrong = _checksum_fault(header, data) or _foreign_fault(path, header) or _content_fault(memory, progress)
     if wrong:
         raise MemoryFileError(f"{escape(path)}: damaged: {wrong}", "store the images again, or take a backup")
     return memory
@@ -85,7 +79,7 @@ def verify(path: str | Path, progress: Progress | None = None) -> Memory:
 
 def _load(path: str | Path) -> tuple[Memory, Header, UInt8]:
     """The memory, its header, and all tensors as bytes."""
-    descriptor = open_regular(path)
+    descriptor = open_memory_file(path)
     try:
         header = parse(descriptor, path)
         data = _read(descriptor, header.file_size)[header.data_start :]
@@ -154,7 +148,7 @@ def _foreign_fault(path: str | Path, header: Header) -> str | None:
     return f"{different[0]} is another tensor to the safetensors library" if different else None
 
 
-def _content_fault(memory: Memory, progress: Progress) -> str | None:
+def _content_fault(memory: Memory, progress: OnProgress | None) -> str | None:
     entries, originals = memory.entries, memory.originals
     if memory.compact is not None and not np.isfinite(memory.compact).all():
         return "compact has values that are not finite"
@@ -169,10 +163,12 @@ def _content_fault(memory: Memory, progress: Progress) -> str | None:
             norms = memory.kernel.norms(to_vectors(memory.patterns[begin : begin + rows]))
         if not np.allclose(norms, memory.norms[begin : begin + rows], rtol=1e-3, atol=tolerance):
             return "norms are not those of the kernel on the memories"
-        progress(min(begin + rows, len(memory)), total)
+        if progress:
+            progress(Progress("verify", min(begin + rows, len(memory)), total))
     for index in range(embedded):
         content = originals.content(index) if originals is not None else b""
         if content and hashlib.sha256(content).digest() != entries.digest(index):
             return f"originals: the copy of {escape(entries.name(index))} is not the file that was stored"
-        progress(len(memory) + index + 1, total)
+        if progress:
+            progress(Progress("verify", len(memory) + index + 1, total))
     return None

@@ -1,0 +1,105 @@
+"""Answers: the best matches, parts, and parts put together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from uhop_cli.images.patterns import to_vectors
+from uhop_cli.querying.answer import Answer, answer_from, joined
+from uhop_cli.retrieval.models import FixedModel
+from uhop_cli.retrieval.pattern_matrix import pattern_matrix
+from uhop_cli.retrieval.separation import Separation
+
+WEIGHTS = np.array([[0.0, 0.25, 0.75, 0.0], [0.5, 0.5, 0.0, 0.0]], np.float32)
+SCORES = np.array([[1.0, 4.0, 5.0, 2.0], [3.0, 3.5, 0.0, 1.0]], np.float32)
+
+
+def answer(**changed: Any) -> Answer:
+    """Two queries, four memories, two steps."""
+    made = Answer(
+        weights=WEIGHTS,
+        scores=SCORES,
+        pictures=np.arange(12, dtype=np.float32).reshape(2, 2, 3),
+        energies=np.array([[1.0, 2.0], [0.5, 1.5]]),
+        steps=np.array([1, 2]),
+        converged=np.array([True, False]),
+        kernels=("identity", "kernel"),
+        map="evidence",
+        monotone=True,
+        confidence=np.array([0.9, 0.2], np.float32),
+    )
+    return replace(made, **changed)
+
+
+def test_the_best_are_those_of_the_largest_weight_then_score() -> None:
+    found = answer()
+    assert found.best(0, 3) == [(2, 0.75, 5.0), (1, 0.25, 4.0), (3, 0.0, 2.0)]
+    assert found.best(0, 1) == [(2, 0.75, 5.0)]
+    assert found.ranking(1, 4) == [1, 0, 3, 2]  # equal weights: by score
+    assert found.ranking(1, 1) == [1]
+    some = answer(rows=np.array([[10, 20, 30, 40], [50, 60, 70, 80]]))
+    assert some.ranking(0, 2) == [30, 20]
+    assert some.ranking(0, 1) == [30]
+    assert some.ranking(1, 2) == [60, 50]
+
+
+def test_a_part_is_one_query_and_the_memories_of_its_best_scores() -> None:
+    part = answer().part(1, 2)
+    assert part.rows is not None
+    assert part.rows.tolist() == [[1, 0]]
+    assert part.weights.tolist() == [[0.5, 0.5]]
+    assert part.scores.tolist() == [[3.5, 3.0]]
+    assert part.pictures.tolist() == [[[3, 4, 5]], [[9, 10, 11]]]
+    assert part.energies is not None
+    assert part.energies.tolist() == [[2.0], [1.5]]
+    assert (part.steps.tolist(), part.converged.tolist(), part.kernels) == ([2], [False], ("kernel",))
+    assert part.confidence is not None
+    assert part.confidence.tolist() == [np.float32(0.2)]
+    again = answer(rows=np.array([[10, 20, 30, 40], [50, 60, 70, 80]])).part(1, 2)
+    assert again.rows is not None
+    assert again.rows.tolist() == [[60, 50]]
+    bare = answer(energies=None, confidence=None).part(0, 4)
+    assert (bare.energies, bare.confidence) == (None, None)
+
+
+def test_parts_that_arrived_early_stay_where_they_are() -> None:
+    short = answer(pictures=np.full((1, 2, 3), 7, np.float32), energies=np.array([[3.0, 4.0]]))
+    whole = joined([short, answer()])
+    assert whole.pictures.shape == (2, 4, 3)
+    assert (whole.pictures[:, :2] == 7).all()
+    assert whole.energies is not None
+    assert whole.energies.tolist() == [[3, 4, 1, 2], [3, 4, 0.5, 1.5]]
+    assert whole.weights.tolist() == [*WEIGHTS.tolist(), *WEIGHTS.tolist()]
+    assert whole.steps.tolist() == [1, 2, 1, 2]
+    assert whole.kernels == ("identity", "kernel") * 2
+    assert whole.rows is None
+    assert joined([answer(energies=None)]).energies is None
+
+
+def test_an_answer_says_what_the_model_did(make_memory: Any) -> None:
+    memory = make_memory()
+    x = to_vectors(memory.patterns)
+    scores = np.log(np.array([[1, 1, 6, 1, 1]], np.float32))
+    model = FixedModel(scores, Separation.parse("softmax"), 1.0, "fixed")
+    found = answer_from(model, pattern_matrix(memory.patterns), x[:1], trace=True)
+    np.testing.assert_allclose(found.weights, [[0.1, 0.1, 0.6, 0.1, 0.1]], rtol=1e-5)
+    np.testing.assert_allclose(found.pictures[0], found.weights @ x, rtol=1e-5)
+    assert (found.kernels, found.map, found.monotone, found.confidence, found.rows) == (("fixed",), "fixed", True, None, None)
+    assert found.converged.tolist() == [True]
+    assert found.steps.tolist() == [1]
+    known = np.ones((1, x.shape[1]), np.bool_)
+    kept = answer_from(
+        model,
+        pattern_matrix(memory.patterns),
+        x[:1],
+        kernels=("a",),
+        steps=1,
+        clamp=(known, x[:1]),
+        rows=np.array([[5, 6, 7, 8, 9]]),
+    )
+    np.testing.assert_array_equal(kept.pictures[-1], x[:1])
+    assert kept.kernels == ("a",)
+    assert kept.ranking(0, 1) == [7]
