@@ -14,11 +14,20 @@ INSTALLED := $(VENV)/.installed
 help:
 	@echo 'make setup | demo | test | lint | types | check | docs | acceptance | benchmark | stress'
 
+# What torch takes was measured for Linux on x86-64; elsewhere pip's build without CUDA is the only one.
 setup:
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'make setup: makes a virtual environment in $(VENV) and installs into it, in this order:'
+	@echo '  1. $(TORCH), which is used on a GPU only and is by far the largest part:'
+	@echo '     with CUDA (what pip takes on Linux) about 2.6 GB to download and 5 GB on disk;'
+	@echo '     a CPU build about 0.2 GB and 1 GB: make setup TORCH=VERSION, where pip finds one'
+	@echo '  2. uhop itself, its tests and checks: about 0.15 GB on disk'
+	@echo 'Nothing outside $(VENV) is changed. This takes some minutes; Ctrl-C stops it, and it can be run again.'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@if $(BIN)/python -m pip show --quiet torch 2>/dev/null; then echo 'torch is there already'; fi
 	$(BIN)/python -m pip install --quiet '$(TORCH)'
 	$(BIN)/python -m pip install --quiet --editable '.[dev,plot]'
-	touch $(INSTALLED)
+	@touch $(INSTALLED)
+	@echo 'done: $(BIN)/uhop --help, or make demo'
 
 $(INSTALLED): pyproject.toml
 	$(MAKE) setup
@@ -36,11 +45,9 @@ types: $(INSTALLED)
 
 check: lint types test
 
-# Stores the sample pictures, restores their damaged copies and shows both; works offline, and twice.
+# Stores the sample pictures, restores their damaged copies into build/demo and shows both; works offline, and twice.
 demo: $(INSTALLED)
-	mkdir -p $(DEMO)
-	$(BIN)/uhop store sample_data/images --memory $(DEMO)/sample.safetensors --force
-	$(BIN)/uhop query sample_data/damaged --memory $(DEMO)/sample.safetensors --output $(DEMO)
+	@$(BIN)/uhop demo --output $(DEMO)
 
 # The help texts in docs/cli.md, and the picture of the README.
 docs: $(INSTALLED)

@@ -5,6 +5,7 @@
     python tests/acceptance/layers.py alpha        # dp/dalpha in float32; entmax against the entmax package; half precision
     python tests/acceptance/layers.py entmax       # time of entmax beside the entmax package
     python tests/acceptance/layers.py speed        # the layer beside nn.MultiheadAttention
+    python tests/acceptance/layers.py functions    # `associate` beside scaled_dot_product_attention, float32 and bfloat16
     python tests/acceptance/layers.py memory       # peak memory at 16,384 patterns
     python tests/acceptance/layers.py compiled     # every separation as one graph
     python tests/acceptance/layers.py separation   # separation loss beside the layer's forward + backward
@@ -403,14 +404,16 @@ def memory(options: argparse.Namespace) -> None:
 
 
 def device(options: argparse.Namespace) -> None:
-    """What is to be run on a GPU, and the bare kernels beside SDPA and, where it is installed, adasplash."""
-    alpha(options)
-    entmax_time(options)
-    speed(options)
-    memory(options)
+    """What is to be run on a GPU."""
+    for experiment in (alpha, entmax_time, memory, functions, speed):
+        experiment(options)
+
+
+def functions(options: argparse.Namespace) -> None:
+    """`associate` beside SDPA in float32 and bfloat16, and beside adasplash where that is installed."""
     torch.manual_seed(0)
     for dtype in (torch.float32, torch.bfloat16):
-        length = 4096 if options.device != "cpu" else 512
+        length = 4096 if options.device != "cpu" else 128
         x = [torch.randn(4, 8, length, 64, device=options.device, dtype=dtype, requires_grad=True) for _ in range(3)]
         g = torch.randn_like(x[0])
         calls = {"sdpa": backward_of(partial(F.scaled_dot_product_attention, *x), g)}
@@ -519,6 +522,7 @@ EXPERIMENTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "separation": separation,
     "retrieval": retrieval,
     "imports": imports,
+    "functions": functions,
     "device": device,
 }
 

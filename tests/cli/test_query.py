@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uhop_cli.cli.query_report import without_shared_folder
+from uhop_cli.cli.screen.query_report import without_shared_folder
 from uhop_cli.images.own_mark import is_own_output
 from uhop_cli.querying.restoration import Restoration
 from uhop_cli.querying.restorer import Restorer
@@ -27,6 +28,11 @@ FIELDS = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")  # the paths of a test are long
+
+
 def test_the_original_is_brought_back(uhop: Any, memory: Path, damaged: Path, stored: Path) -> None:
     ran = uhop("query", damaged, "-m", memory)
     assert ran.code == 0, ran.err
@@ -34,10 +40,12 @@ def test_the_original_is_brought_back(uhop: Any, memory: Path, damaged: Path, st
     assert (damaged.parent / "damaged.retrieved.png").read_bytes() == original.read_bytes()
     assert "picture3.png" in ran.out
     assert "the original file" in ran.out
-    heads = [line.split("  ")[0] for line in ran.out.splitlines()]
-    for head in ("query", "match", "retrieval", "energy", "settled in", "output"):
-        assert head in heads
-    assert "rank" in ran.out
+    assert [line.split("  ")[0] for line in ran.out.splitlines()] == ["query", "found", "written"]
+    assert "picture3.png, certain" in ran.out
+    verbose = uhop("query", damaged, "-m", memory, "-v").out
+    for word in ("confidence", "retrieval", "energy", "settled in", "rank", "similarity"):
+        assert word in verbose
+        assert word not in ran.out
 
 
 def test_the_same_command_works_twice_and_keeps_what_is_foreign(uhop: Any, memory: Path, damaged: Path) -> None:
@@ -119,7 +127,7 @@ def test_folders_are_answered_in_order_with_one_line_each(uhop: Any, memory: Pat
     assert ran.code == 1  # one could not be read
     assert ran.err.startswith("error: ")
     assert "broken.png" in ran.err
-    assert "2 of 3 answered" in ran.out
+    assert ran.out.splitlines()[-1] == f"2 found, 1 skipped; 2 pictures in {out}/"
     assert sorted(path.name for path in out.iterdir()) == ["damaged.retrieved.png", "other.retrieved.png"]
     again = json.loads(uhop("query", tmp_path / "damaged.png", tmp_path / "other.png", "-m", memory, "--no-output", "--json").out)
     assert [Path(result["query"]).name for result in again["results"]] == ["damaged.png", "other.png"]
@@ -194,7 +202,10 @@ def test_pictures_are_shown_when_asked(uhop: Any, memory: Path, damaged: Path, m
     block = "\N{UPPER HALF BLOCK}".encode().decode("latin-1")
     line = ("query", damaged, "-m", memory, "--no-output")
     shown = uhop(*line, "--show").out
-    assert shown.count(block) == 3 * 16 * 8  # query, restored, match
+    assert shown.count(block) == 2 * 32 * 16  # query and original, both square, of 16 lines
+    lines = shown.splitlines()
+    assert lines[1].index("damaged.png") < lines[1].index("picture3.png")
+    assert max(index for index, line in enumerate(lines) if block in line) < lines.index(f"query  {damaged}")
     assert "\x1b[38;2;" in shown
     assert block not in uhop(*line).out
     monkeypatch.setenv("NO_COLOR", "1")
@@ -230,8 +241,22 @@ def test_where_nothing_fits_no_picture_is_written_and_the_nearest_is_named(
     (result,) = json.loads(ran.out)["results"]
     assert (ran.code, result["match"], result["output"], result["output_kind"]) == (0, None, None, None)
     assert result["matches"][0]["name"].endswith("picture3.png")
-    shown = " ".join(uhop("query", damaged, "-m", memory).out.split())
-    assert "nothing stored fits; nearest is images/picture3.png, confidence 20.0%" in shown
+    for line in ([], ["-v"], ["--show"], ["-v", "--show"], ["-o", "x.png"]):
+        shown = uhop("query", damaged, "-m", memory, *line).out
+        assert "answer" in shown
+        assert "not in the memory" in shown
+        assert "nearest" in shown
+        for wrong in ("restored", "settled", "1.0000", "weight", "written", "certain", "found"):
+            assert wrong not in shown.replace(str(damaged), "")
+    (result,) = json.loads(uhop("query", damaged, "-m", memory, "--json").out)["results"]
+    assert result["confidence_words"] == "not in the memory"
+    shutil.copy(damaged, damaged.parent / "other.png")
+    out = damaged.parent / "out"
+    several = uhop("query", damaged.parent, "-m", memory, "-o", out).out
+    assert "nearest: " in several
+    assert several.splitlines()[-1] == f"0 found, 2 not in the memory; 0 pictures in {out}/"
+    assert not out.exists()
+    (damaged.parent / "other.png").unlink()
     assert uhop("query", damaged, "-m", memory, "-q").out == "\n"
     assert os.listdir(damaged.parent) == [damaged.name]
 
@@ -315,3 +340,123 @@ def test_what_cannot_be_written_is_named_and_the_rest_is_done(uhop: Any, memory:
     assert [result["output"] is None for result in document["results"]] == [index == 2 for index in range(8)]
     assert (out / "picture2.retrieved.png").read_bytes() == b"precious"
     assert len(os.listdir(out)) == 8
+
+
+def test_every_query_that_is_skipped_is_named_counted_and_an_empty_line(
+    uhop: Any, memory: Path, stored: Path, tmp_path: Path
+) -> None:
+    whole = (stored / "images" / "picture3.png").read_bytes()
+    names = ["a.png", "b.nef", "c.png", "d.heic", "e.png", "f.png"]
+    jpeg_like = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
+    contents = [whole, b"II*\0\x08\0\0\0", b"<!DOCTYPE html>", jpeg_like, b"", whole]
+    queries = [tmp_path / name for name in names]
+    for path, content in zip(queries, contents, strict=True):
+        path.write_bytes(content)
+    quiet = uhop("query", *queries, "-m", memory, "--no-output", "-q")
+    assert quiet.code == 1
+    assert [line.endswith("picture3.png") for line in quiet.out.split("\n")] == [True, False, False, False, False, True, False]
+    assert quiet.out.split("\n")[1:5] == [""] * 4
+    assert quiet.err.count("error: ") == quiet.err.count("hint: ") == 4
+    ran = uhop("query", *queries, "-m", memory, "--no-output", "--json")
+    assert ran.code == 1
+    document = json.loads(ran.out)
+    assert [Path(item["query"]).name for item in document["results"]] == ["a.png", "f.png"]
+    assert {Path(item["path"]).name: item["reason"] for item in document["skipped"]} == {
+        "b.nef": "camera raw pictures are not read",
+        "c.png": "a web page, not a picture",
+        "d.heic": "HEIC pictures are not read",
+        "e.png": "an empty file",
+    }
+    alone = uhop("query", queries[1], "-m", memory, "--no-output", "--json")
+    assert alone.code == 1
+    assert [item["reason"] for item in json.loads(alone.out)["skipped"]] == ["camera raw pictures are not read"]
+
+
+def test_a_file_that_is_cut_short_is_answered_and_said_to_be(uhop: Any, memory: Path, stored: Path, tmp_path: Path) -> None:
+    query = tmp_path / "cut.png"
+    noise = np.random.default_rng(0).integers(0, 4, (160, 160, 3), dtype=np.uint8)
+    blocks = np.asarray(Image.open(stored / "images" / "picture3.png")).repeat(10, axis=0).repeat(10, axis=1)
+    Image.fromarray(np.clip(blocks.astype(int) + noise, 0, 255).astype(np.uint8)).save(query)
+    data = query.read_bytes()
+    query.write_bytes(data[: len(data) * 6 // 10])
+    ran = uhop("query", query, "-m", memory, "--no-output", "--json")
+    assert ran.code == 0
+    result = json.loads(ran.out)["results"][0]
+    assert result["match"]["name"].endswith("picture3.png")
+    assert result["notes"][0].startswith("the PNG file is cut short: ")
+    assert "note: " in ran.err
+    assert "the rest is taken as missing" in ran.err
+
+
+@pytest.fixture
+def moved(stored: Path, tmp_path: Path) -> Path:
+    """A memory whose pictures are elsewhere: its file."""
+    place = tmp_path / "moved" / "memory.safetensors"
+    place.parent.mkdir()
+    shutil.copy(stored / "memory.safetensors", place)
+    return place
+
+
+def test_an_original_that_is_gone_is_said_to_be(uhop: Any, moved: Path, damaged: Path, tmp_path: Path) -> None:
+    ran = uhop("query", damaged, "-m", moved, "-o", tmp_path / "back.jpg")
+    assert ran.code == 0
+    gone = moved.parent / "images" / "picture3.png"
+    warning, hint = ran.err.splitlines()[-2:]
+    assert warning == f"warning: {gone} is not where it was; this is the 16 x 16 pattern"
+    assert "--originals DIR" in hint
+    assert "--embed" in hint
+    assert "original file" not in ran.out
+    assert "back.png, the 16 x 16 pattern, not the original" in ran.out
+    assert not (tmp_path / "back.jpg").exists()
+    assert is_own_output(tmp_path / "back.png")
+    (result,) = json.loads(uhop("query", damaged, "-m", moved, "--no-output", "--json").out)["results"]
+    assert (result["match"]["original"], result["output"], result["output_kind"]) == ("missing", None, None)
+    assert "is not where it was" in uhop("query", damaged, "-m", moved, "-q", "--no-output").err
+    gone.parent.mkdir()
+    gone.write_bytes(b"something else")
+    assert f"{gone} has changed since it was stored" in uhop("query", damaged, "-m", moved, "--no-output").err
+
+
+def test_originals_are_found_anywhere_below_under_any_name(
+    uhop: Any, moved: Path, damaged: Path, stored: Path, tmp_path: Path
+) -> None:
+    deep = tmp_path / "archive" / "2019" / "IMG_0001.png"
+    deep.parent.mkdir(parents=True)
+    shutil.copy(stored / "images" / "picture3.png", deep)
+    line = ("query", damaged, "-m", moved, "--originals", tmp_path / "archive")
+    ran = uhop(*line, "-q", "-o", tmp_path / "back.png")
+    assert (ran.out, ran.err) == (f"{deep}\n", "")
+    assert (tmp_path / "back.png").read_bytes() == deep.read_bytes()
+    (result,) = json.loads(uhop(*line, "--no-output", "--json").out)["results"]
+    assert (result["match"]["path"], result["match"]["original"]) == (str(deep), "file")
+    deep.unlink()
+    assert f"hint: no file below {tmp_path / 'archive'}" in uhop(*line, "--no-output").err
+
+
+def test_a_folder_as_image_makes_output_a_folder(uhop: Any, memory: Path, damaged: Path, tmp_path: Path) -> None:
+    (tmp_path / "queries").mkdir()
+    shutil.move(damaged, tmp_path / "queries" / "x.png")
+    out = tmp_path / "out.png"
+    assert uhop("query", tmp_path / "queries", "-m", memory, "-o", out).code == 0
+    assert os.listdir(out) == ["x.retrieved.png"]
+    (tmp_path / "file").touch()
+    ran = uhop("query", tmp_path / "queries", "-m", memory, "-o", tmp_path / "file")
+    assert ran.code == 1
+    assert "a file, not a folder" in ran.err
+    assert "hint: " in ran.err
+
+
+def test_names_are_the_same_in_every_unicode_form(uhop: Any, memory: Path, damaged: Path) -> None:
+    there, asked = (damaged.with_name(unicodedata.normalize(form, "é.png")) for form in ("NFD", "NFC"))  # type: ignore[arg-type]
+    damaged.rename(there)
+    assert uhop("query", asked, "-m", memory, "-q", "--no-output").code == 0
+
+
+def test_every_error_has_a_hint(uhop: Any, memory: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "page.jpg").write_bytes(b"<!DOCTYPE html><html></html>")
+    (tmp_path / "zeros.png").write_bytes(bytes(500))
+    for arguments, stdin in ((["-"], b""), (["-"], b"no picture"), *(([path], b"") for path in tmp_path.iterdir())):
+        ran = uhop("query", *arguments, "-m", memory, "--no-output", stdin=stdin)
+        assert ran.code == 1
+        assert [line.split(":")[0] for line in ran.err.splitlines()] == ["error", "hint"], ran.err

@@ -17,21 +17,38 @@ PNG = to_png(np.zeros((2, 2, 3), np.uint8))
 
 
 def test_the_default_place_is_beside_the_query() -> None:
-    assert files.target(Path("a/b.c.jpg"), ".png", None, several=False) == Path("a/b.c.retrieved.png")
-    assert files.target(None, ".png", None, several=False) == Path("stdin.retrieved.png")
+    assert files.target(Path("a/b.c.jpg"), ".png", None, folder=False) == Path("a/b.c.retrieved.png")
+    assert files.target(None, ".png", None, folder=False) == Path("stdin.retrieved.png")
 
 
 def test_an_output_is_a_file_or_a_folder(tmp_path: Path) -> None:
     query = Path("a/b.jpg")
-    assert files.target(query, ".png", str(tmp_path / "out.png"), several=False) == tmp_path / "out.png"
-    assert files.target(query, ".png", str(tmp_path), several=False) == tmp_path / "b.retrieved.png"
-    assert files.target(query, ".jpg", str(tmp_path / "new"), several=True) == tmp_path / "new" / "b.retrieved.jpg"
+    assert files.target(query, ".png", str(tmp_path / "out.png"), folder=False) == tmp_path / "out.png"
+    assert files.target(query, ".png", str(tmp_path), folder=False) == tmp_path / "b.retrieved.png"
+    assert files.target(query, ".jpg", str(tmp_path / "new"), folder=True) == tmp_path / "new" / "b.retrieved.jpg"
     assert (tmp_path / "new").is_dir()
-    assert files.target(query, ".png", f"{tmp_path}/more/", several=False) == tmp_path / "more" / "b.retrieved.png"
+    assert files.target(query, ".png", f"{tmp_path}/more/", folder=False) == tmp_path / "more" / "b.retrieved.png"
     assert (tmp_path / "more").is_dir()
+    assert files.target(query, ".png", str(tmp_path / "named.jpg"), folder=True) == tmp_path / "named.jpg" / "b.retrieved.png"
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file"):
-        files.target(query, ".png", str(tmp_path / "file"), several=True)
+        files.target(query, ".png", str(tmp_path / "file"), folder=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "suffix", "given"),
+    [
+        ("back.jpg", ".png", "back.png"),
+        ("back.JPEG", ".png", "back.png"),
+        ("back.png", ".png", "back.png"),
+        ("back.PNG", ".png", "back.PNG"),
+        ("back", ".png", "back"),
+        ("back.v2", ".png", "back.v2"),
+        ("back.jpg", ".jpg", "back.jpg"),
+    ],
+)
+def test_a_png_is_not_written_under_the_name_of_another_kind(asked: str, suffix: str, given: str, tmp_path: Path) -> None:
+    assert files.target(None, suffix, str(tmp_path / asked), folder=False) == tmp_path / given
 
 
 def test_own_pictures_are_replaced(tmp_path: Path) -> None:

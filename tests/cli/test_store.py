@@ -33,12 +33,15 @@ def test_the_summary_names_everything(uhop: Any, images: Path, target: Path) -> 
     ran = uhop("store", images, "-m", target)
     assert ran.code == 0
     heads = [line.split("  ")[0] for line in ran.out.splitlines()]
-    for head in ("stored", "pattern", "kernel", "separation", "beta", "memory"):
-        assert head in heads
-    assert "5 images, 5 distinct, 0 skipped" in ran.out
+    assert heads == ["stored", "pattern", "memory", "", "self-test", f"next: uhop query DAMAGED_IMAGE -m {target}"]
+    assert "stored     5 images\n" in ran.out
     assert "16 x 16 RGB (768 values)" in ran.out
-    assert str(target) in ran.out.replace("\n" + " " * 12, "")
-    assert "Self-test" in ran.out
+    assert str(target) in ran.out.replace("\n" + " " * 11, "")
+    assert "damaged copies are found: 90 of 90 in 18 kinds of damage" in ran.out
+    verbose = uhop("store", images, "-m", target, "--force", "-v").out
+    for word in ("R_Phi", "beta", "kernel", "Self-test: damaged copies"):
+        assert word in verbose
+        assert word not in ran.out
     assert ran.err == ""
 
 
@@ -58,6 +61,16 @@ def test_json_is_one_document_with_the_fields_of_the_contract(uhop: Any, images:
 
 def test_quiet_prints_the_path_alone(uhop: Any, images: Path, target: Path) -> None:
     assert uhop("store", images, "-m", target, "-q") == (0, f"{target}\n", "")
+
+
+def test_the_next_command_names_the_memory_only_where_it_must(
+    uhop: Any, images: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert uhop("store", images).out.splitlines()[-1] == "next: uhop query DAMAGED_IMAGE"
+    assert uhop("store", images, "-m", "a b").out.splitlines()[-1] == "next: uhop query DAMAGED_IMAGE -m 'a b'"
+    monkeypatch.setenv("UHOP_MEMORY", "c")
+    assert uhop("store", images).out.splitlines()[-1] == "next: uhop query DAMAGED_IMAGE"
 
 
 def test_the_memory_may_come_from_the_environment(uhop: Any, images: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +100,7 @@ def test_unreadable_files_are_named_and_the_rest_is_stored(uhop: Any, images: Pa
     assert ran.code == 0
     assert "warning: skipped" in ran.err
     assert "broken.png" in ran.err
-    assert "5 images, 5 distinct, 1 skipped" in ran.out
+    assert "5 images, 1 skipped" in ran.out
     strict = uhop("store", images, "-m", target, "--force", "--strict")
     assert strict.code == 1
     assert "broken.png" in strict.err
@@ -156,9 +169,12 @@ def test_removing(uhop: Any, images: Path, target: Path) -> None:
     ran = uhop("store", "-m", target, "--remove", "images/picture0.png", "--remove", str(images / "picture1.png"), "--json")
     assert json.loads(ran.out)["removed"] == 2
     assert read_header(target).files == 3
-    ran = uhop("store", "-m", target, "--remove", "none.png")
+    ran = uhop("store", "-m", target, "--remove", "picture12.png")
     assert ran.code == 1
-    assert "none.png" in ran.err
+    assert "error: picture12.png: not in the memory" in ran.err
+    assert "hint: near it: images/picture2.png" in ran.err
+    assert uhop("store", "-m", target, "--remove", "picture2.png", "-q").code == 0  # any unique ending
+    assert read_header(target).files == 2
 
 
 def test_a_dry_run_writes_nothing(uhop: Any, images: Path, target: Path) -> None:
@@ -192,6 +208,7 @@ def test_one_image_is_stored_with_a_note_and_none_is_an_error(uhop: Any, draw: A
     ran = uhop("store", one, "-m", target)
     assert ran.code == 0
     assert "note: only one pattern" in ran.err
+    assert "stored     1 image\n" in ran.out
     (tmp_path / "none").mkdir()
     ran = uhop("store", tmp_path / "none", "-m", tmp_path / "other.safetensors")
     assert ran.code == 1

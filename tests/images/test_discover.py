@@ -44,13 +44,16 @@ def test_paths_keep_their_order_and_are_taken_once(tmp_path):
 
 
 def test_what_is_left_out_and_why(tmp_path):
-    plant(tmp_path, "a.png", ".hidden.png", ".git/b.png", "x.retrieved.png", "photo.HEIC", "shot.nef", "noname")
+    plant(tmp_path, "a.png", ".hidden.png", ".git/b.png", "x.retrieved.png", "named.HEIC", "named.nef", "noname")
+    plant(tmp_path, "photo.HEIC", data=b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    plant(tmp_path, "shot.nef", data=b"II*\0\x08\0\0\0")
+    plant(tmp_path, "page", data=b"<!DOCTYPE html><html>")
     plant(tmp_path, "notes.txt", "empty", data=b"some text")
     plant(tmp_path, "layers.psd", data=b"8BPS\0\1")
     plant(tmp_path, "film.bin", data=b"\0\0\0\x18ftypisom\0\0\0\0isommp42")
     plant(tmp_path, "mine.png", data=to_png(np.zeros((2, 2, 3), np.uint8)))
     skipped = []
-    assert names(tmp_path, discover([tmp_path], on_skip=skipped.append)) == ["a.png", "noname"]
+    assert names(tmp_path, discover([tmp_path], on_skip=skipped.append)) == ["a.png", "named.HEIC", "named.nef", "noname"]
     told = {s.path.name: (s.reason, s.ignored, s.hint is not None) for s in skipped}
     assert told == {
         "x.retrieved.png": ("an output of uhop", True, False),
@@ -58,6 +61,7 @@ def test_what_is_left_out_and_why(tmp_path):
         "notes.txt": ("not a picture", True, False),
         "empty": ("not a picture", True, False),
         "film.bin": ("a video", True, False),
+        "page": ("a web page", True, False),
         "photo.HEIC": ("HEIC pictures are not read", False, True),
         "shot.nef": ("camera raw pictures are not read", False, True),
         "layers.psd": ("Photoshop pictures are not read", False, True),
@@ -65,7 +69,8 @@ def test_what_is_left_out_and_why(tmp_path):
 
 
 def test_a_file_that_is_named_is_taken_whatever_it_is_called(tmp_path):
-    plant(tmp_path, ".hidden.png", "x.retrieved.png", "data.bin", "raw.cr2")
+    plant(tmp_path, ".hidden.png", "x.retrieved.png", "data.bin")
+    plant(tmp_path, "raw.cr2", data=b"II*\0\x10\0\0\0CR")
     plant(tmp_path, "notes.txt", data=b"text")
     files = [tmp_path / n for n in (".hidden.png", "x.retrieved.png", "data.bin", "notes.txt", "raw.cr2")]
     skipped = []

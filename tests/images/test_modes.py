@@ -155,3 +155,22 @@ def test_jpeg_grey_colour_and_cmyk():
         wanted = np.asarray(source.convert("L" if gray else "RGB")).reshape(64, 64, -1)
         assert np.abs(image.pixels.astype(int) - wanted).mean() < 3
     assert b"Adobe" in stored(Pillow.fromarray(smooth).convert("CMYK"), "JPEG"), "Pillow writes CMYK inverted, as Adobe does"
+
+
+@pytest.mark.parametrize(
+    ("lab", "rgb"),
+    [
+        ((100, 0, 0), (255, 255, 255)),
+        ((0, 0, 0), (0, 0, 0)),
+        ((54.29, 80.80, 69.89), (255, 0, 0)),  # the primaries of sRGB as its profile, made for D50, has them
+        ((87.82, -79.27, 80.99), (0, 255, 0)),
+        ((29.57, 68.29, -112.03), (0, 0, 255)),
+        ((53.59, 0, 0), (128, 128, 128)),
+        ((3, 0, 0), (11, 11, 11)),  # in the straight part of both curves: Y = 3 / 903.3, and 12.92 Y
+    ],
+)
+def test_lab(lab, rgb):
+    in_file = np.rint([lab[0] * 2.55, lab[1], lab[2]]).astype(int) % 256
+    data = stored(Pillow.frombytes("LAB", (1, 1), bytes(in_file.tolist())), "TIFF")
+    assert np.abs(decode(data).pixels.ravel().astype(int) - rgb).max() <= 10  # a step of a* is so much near black
+    assert not read_header(data).gray

@@ -13,6 +13,7 @@ from uhop_cli.images.decode import Header, Image
 from uhop_cli.images.patterns import (
     PatternSpec,
     choose_spec,
+    gaps_transparent,
     parse_background,
     parse_size,
     to_pattern,
@@ -131,6 +132,29 @@ def test_what_is_fully_visible_in_a_query_equals_the_stored_pattern(image, data)
     assert visible.sum() == rows * image.width * spec.channels
     assert np.array_equal(query[visible], stored[visible])
     assert np.all(query[~visible] == 0)
+
+
+def test_what_a_file_lacks_is_missing_whatever_transparency_means():
+    pixels = np.full((4, 4, 3), 200, np.uint8)
+    missing = np.zeros((4, 4), bool)
+    missing[2:] = True
+    spec = PatternSpec(2, 2, 3, (0, 0, 0))
+    for alpha in ("missing", "blend"):
+        query, visible = to_query(Image(pixels, None, missing=missing), spec, alpha)
+        assert visible.reshape(2, 2, 3)[:, 0, 0].tolist() == [True, False]
+        assert np.array_equal(query, np.where(visible, np.float32(200 / 255), 0))
+    clear = np.full((4, 4), 255, np.uint8)
+    clear[:, :2] = 0
+    query, visible = to_query(Image(pixels, clear, missing=missing), spec)
+    assert visible.reshape(2, 2, 3)[..., 0].tolist() == [[False, True], [False, False]]
+    query, visible = to_query(Image(pixels, clear, missing=missing), spec, "blend")
+    assert visible.reshape(2, 2, 3)[..., 0].tolist() == [[True, True], [False, False]]
+    assert np.allclose(query.reshape(2, 2, 3)[0, :, 0] * 255, [0, 200])
+    stored = to_pattern(Image(pixels, None, missing=missing), spec)
+    assert stored[:, 0, 0].tolist() == [200, 0]
+    assert gaps_transparent(Image(pixels, clear, missing=missing)).alpha.tolist() == [[0, 0, 255, 255]] * 2 + [[0] * 4] * 2
+    with pytest.raises(ImageError, match="nothing is visible"):
+        to_query(Image(pixels, None, missing=np.ones((4, 4), bool)), spec, "blend")
 
 
 def test_nothing_visible_is_an_error_unless_blended():

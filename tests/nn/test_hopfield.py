@@ -93,6 +93,15 @@ def test_sample_without_patterns_gets_the_output_bias_and_no_gradient() -> None:
             assert slope[0].abs().max() > 0
 
 
+@pytest.mark.parametrize("kind", ["softmax", "entmax:1.5", "top-k:3", "window:2", "random:.5", "linear", "prf:8", "argmax"])
+def test_empty_batch_and_single_pattern(kind: str) -> None:
+    layer = Hopfield(6, num_heads=2, separation=kind)
+    assert layer(torch.randn(0, 4, 6)).shape == (0, 4, 6)
+    one = torch.randn(2, 1, 6)
+    expected = layer.out_proj(layer.project(one, None, None)[2].transpose(1, 2).flatten(2))  # type: ignore[misc]
+    assert torch.allclose(layer(one), expected, atol=1e-6)  # all weight on the only pattern
+
+
 def test_learned_beta_and_alpha() -> None:
     layer = Hopfield(6, num_heads=2, beta="learned", separation="entmax:learned")
     assert torch.allclose(layer.beta, torch.full((2,), 3**-0.5))  # type: ignore[arg-type]

@@ -273,3 +273,30 @@ def test_settings_that_make_no_sense_are_refused() -> None:
         RetrievalSettings(beta=-1.0)
     with pytest.raises(SettingsError):
         RetrievalSettings(separation="soft")
+
+
+def test_what_a_file_lacks_is_missing_and_said(folder: Path, tmp_path: Path) -> None:
+    whole = Image.fromarray(pixels(folder, 2)).resize((200, 200), Image.Resampling.NEAREST)
+    path = tmp_path / "cut.jpg"
+    whole.save(path, quality=95)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 7 // 10])
+    restorer = Restorer(folder / "m.safetensors")
+    query = restorer.prepare(path)
+    assert query.visible is not None
+    assert 0.3 < query.visible.mean() < 0.9
+    assert "is cut short" in query.notes[0]
+    assert "the rest is taken as missing" in query.notes[0]
+    result = restorer.restore(path)
+    assert result.notes == query.notes == tuple(result.to_json()["notes"])
+    assert result.answer.matches[0].row == restorer.restore(folder / "images" / "p02.png").answer.matches[0].row
+    for settings in (QuerySettings(mask_file=path), QuerySettings(truth=path)):
+        with pytest.raises(ImageError, match="is cut short"):
+            Restorer(folder / "m.safetensors", settings).prepare(folder / "images" / "p02.png")
+
+
+def test_further_pages_are_said(folder: Path, tmp_path: Path) -> None:
+    pages = [Image.fromarray(pixels(folder, index)) for index in range(3)]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    query = Restorer(folder / "m.safetensors").prepare(tmp_path / "pages.tif")
+    assert query.notes == ("3 pages or frames; the first one was taken",)

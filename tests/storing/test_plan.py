@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -83,3 +85,44 @@ def test_the_disk_keeps_some_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     check_disk(tmp_path, 1000)
     with pytest.raises(OutputError, match="67 MB are free"):
         check_disk(tmp_path, 1001)
+
+
+def test_a_renamed_file_takes_its_dead_name_along(images: Path, tmp_path: Path) -> None:
+    target = tmp_path / "m.safetensors"
+    store([images], target)
+    (images / "sub").mkdir()
+    (images / "2.png").rename(images / "sub" / "two.png")
+    shutil.copy(images / "0.png", images / "copy.png")  # its name is not gone: a new file
+    draw(images / "same-size.png", 200)
+    for dry in (True, False):
+        report = store([images], target, add=True, dry_run=dry)
+        assert (report.renamed, report.unchanged, report.added, report.changed, report.removed) == (1, 5, 2, 0, 0)
+    names = set(load(target).entries.names())
+    assert b"images/sub/two.png" in names
+    assert b"images/2.png" not in names
+    assert {b"images/0.png", b"images/copy.png"} <= names
+    assert store([images], target, add=True, prune=True).renamed == 0
+
+
+def test_of_two_copies_of_a_renamed_file_one_takes_the_name(images: Path, tmp_path: Path) -> None:
+    target = tmp_path / "m.safetensors"
+    store([images], target)
+    shutil.copy(images / "2.png", images / "copy.png")
+    (images / "2.png").rename(images / "two.png")
+    report = store([images], target, add=True, prune=True)
+    assert (report.renamed, report.added, report.removed, report.stored, report.patterns) == (1, 1, 0, 7, 6)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_name_in_another_unicode_form_is_no_other_name(images: Path, tmp_path: Path, same: bool) -> None:
+    target = tmp_path / "m.safetensors"
+    old, now = (images / unicodedata.normalize(form, "é.png") for form in ("NFD", "NFC"))  # type: ignore[arg-type]
+    (images / "3.png").rename(old)
+    store([images], target)
+    old.rename(now)
+    if not same:
+        draw(now, 77)
+    report = store([images], target, add=True, prune=True)
+    assert (report.stored, report.added, report.removed) == (6, 0, 0)
+    assert (report.renamed, report.changed) == ((1, 0) if same else (0, 1))
+    assert [name for name in load(target).entries.names() if not name.isascii()] == [os.fsencode(f"images/{now.name}")]

@@ -276,3 +276,21 @@ def test_an_interrupt_at_any_stage_leaves_the_old_file_whole_and_no_litter(image
             store([images], target, add=True, progress=interrupt)
         assert target.read_bytes() == before
         assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "m.safetensors"]
+
+
+def test_a_file_that_is_cut_short_is_stored_only_if_asked(images: Path, tmp_path: Path) -> None:
+    cut = images / "cut.png"
+    picture(99, (64, 64)).save(cut)
+    data = cut.read_bytes()
+    cut.write_bytes(data[: len(data) * 2 // 3])
+    report = store([images], tmp_path / "m.safetensors")
+    assert [item.shown for item in report.skipped] == ["images/cut.png"]
+    assert "is cut short" in report.skipped[0].reason
+    assert "--damaged" in report.skipped[0].why
+    asked = store([images], tmp_path / "d.safetensors", StoreSettings(damaged=True))
+    assert not asked.skipped
+    assert asked.stored == report.stored + 1
+    memory = load(tmp_path / "d.safetensors")
+    row = int(memory.entries.name_entry[memory.entries.find(b"images/cut.png")])
+    assert (memory.patterns[row][-1] == 128).all()  # what is missing lies on the background
+    assert (memory.patterns[row][0] != 128).any()

@@ -1,7 +1,9 @@
 """Mutated images: each becomes a pattern and an answer, or is refused in one line.
 
-    python tests/stress/images.py --count 20000 [--data-dir DIR] [--seed N] [--keep DIR]    (from the root of the repository)
+    python tests/stress/images.py --count 20000 --cuts 5000 [--data-dir DIR] [--seed N] [--keep DIR]    (from the root)
 
+Before these come files that end too early (`--cuts`), some mutated as well: of those that are only cut, what is seen is what the
+whole file has there.
 `--data-dir` names the folder that holds `malformed/`; its files are taken as they are, and mutated. A failing case is named by its
 number: `--first N --count 1` runs it alone.
 """
@@ -107,6 +109,33 @@ def mutant(rng: random.Random, seeds: list[tuple[str, bytes]]) -> tuple[str, byt
     return f"{name} {'+'.join(names)}", data
 
 
+def cut_short(rng: random.Random, seeds: list[tuple[str, bytes]]) -> tuple[str, bytes, bytes | None]:
+    """A file that ends too early: its name, its bytes, and the whole file if nothing else was done to it."""
+    name, data = rng.choice(seeds)
+    place = rng.randrange(12, len(data)) if rng.random() < 0.8 else len(data) - rng.randrange(1, min(len(data) - 1, 40))
+    if rng.random() < 0.5:
+        return f"{name} cut at {place}", data[:place], data
+    changed, mutation = data, rng.choice([flipped, numbered, numbered, stretched, filled])
+    changed = mutation(rng, changed, [])
+    if changed.startswith(b"\x89PNG\r\n\x1a\n"):
+        changed = mend_sums(changed)
+    return f"{name} {mutation.__name__}, cut at {place}", changed[:place], None
+
+
+def check_seen(data: bytes, whole: bytes) -> None:
+    """What counts as seen of a file that is cut short is what the whole one has there."""
+    try:
+        image, full = decode(data), decode(whole)
+    except ImageError:
+        return
+    if "coarsely" in (image.flaw or "") or image.pixels.shape != full.pixels.shape or b"\xff\xc2" in whole or whole[:1] in b"IM":
+        return  # of a TIFF of floats the range of values may not have come yet
+    if whole[:2] in (b"P1", b"P2", b"P3") and image.flaw is None:
+        return  # that the last number has lost digits cannot be seen
+    seen = np.ones(image.pixels.shape[:2], bool) if image.missing is None else ~image.missing
+    assert np.array_equal(image.pixels[seen], full.pixels[seen]), "what is seen is not in the file"
+
+
 def examine(data: bytes, restorer: Restorer, rng: random.Random) -> str:
     """Decode, pattern, query; returns what came of it."""
     spec = restorer.memory.spec
@@ -122,6 +151,10 @@ def examine(data: bytes, restorer: Restorer, rng: random.Random) -> str:
     assert image.pixels.ndim == 3
     assert image.pixels.shape[2] in (1, 3)
     assert image.alpha is None or image.alpha.shape == image.pixels.shape[:2]
+    assert image.missing is None or (image.missing.shape == image.pixels.shape[:2] and image.missing.any() and image.flaw)
+    assert 1 <= image.pages <= 1000
+    if image.flaw:
+        check_line(image.flaw)
     assert header.width >= image.width
     assert header.height >= image.height
     assert to_pattern(image, spec).shape == spec.shape
@@ -147,6 +180,7 @@ def small_memory(folder: Path) -> Restorer:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=20_000, help="mutated images")
+    parser.add_argument("--cuts", type=int, default=5000, help="files that end too early")
     parser.add_argument("--first", type=int, default=0, help="number of the first one")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data-dir", type=Path, help="folder that holds malformed/")
@@ -174,6 +208,15 @@ def main() -> int:
                             watch.counts[f"malformed/: {outcome}"] += 1
                             if outcome != "refused" and len(data) <= LARGEST_SEED:  # of what is refused, so are most mutants
                                 seeds.append((path.name, data))
+            larger = sorted(good(10).items())
+            for number in range(options.cuts):
+                rng = random.Random(f"{options.seed}/cut/{number}")
+                name, data, whole = cut_short(rng, seeds if rng.random() < 0.3 else larger)
+                with watch.case(f"cut {number} {name}", data):
+                    watch.counts[f"cut short: {examine(data, restorer, rng)}"] += 1
+                    if whole is not None:
+                        check_seen(data, whole)
+                watch.progress(number + 1, options.cuts)
             for number in range(options.first, options.first + options.count):
                 rng = random.Random(f"{options.seed}/{number}")
                 name, data = mutant(rng, seeds)

@@ -12,17 +12,18 @@ import numpy as np
 from PIL import Image
 
 
-def good() -> dict[str, bytes]:
-    """One small file for every format and mode that Pillow writes."""
+def good(scale: int = 1) -> dict[str, bytes]:
+    """One small file for every format and mode that Pillow writes, of 24 x 20 pixels times `scale`."""
+    height, width = 20 * scale, 24 * scale
     rng = np.random.default_rng(0)
-    rgb = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize((24, 20), Image.Resampling.BICUBIC)
-    alpha = Image.fromarray(rng.integers(0, 256, (20, 24), dtype=np.uint8))
+    rgb = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
+    alpha = Image.fromarray(rng.integers(0, 256, (height, width), dtype=np.uint8))
     rgba = rgb.copy()
     rgba.putalpha(alpha)
     gray, la = rgb.convert("L"), rgba.convert("LA")
     palette = rgb.quantize(16)
-    wide = Image.fromarray(rng.integers(0, 65536, (20, 24)).astype(np.uint16))
-    floats = Image.fromarray(rng.random((20, 24), dtype=np.float32))
+    wide = Image.fromarray(rng.integers(0, 65536, (height, width)).astype(np.uint16))
+    floats = Image.fromarray(rng.random((height, width), dtype=np.float32))
     frames = [rgb.rotate(30 * index) for index in range(4)]
     turned = Image.Exif()
     turned[0x0112] = 6
@@ -59,9 +60,9 @@ def good() -> dict[str, bytes]:
         files[name] = buffer.getvalue()
     values = np.asarray(gray)
     plain = " ".join(str(value) for value in values.ravel())
-    files["pgm-plain"] = f"P2 24 20 255 {plain}".encode()
-    files["ppm-plain"] = ("P3 24 20 255 " + " ".join(str(value) for value in np.asarray(rgb).ravel())).encode()
-    files["pbm-plain"] = ("P1 # words\n24 20 " + " ".join(str(int(value > 99)) for value in values.ravel())).encode()
+    files["pgm-plain"] = f"P2 {width} {height} 255 {plain}".encode()
+    files["ppm-plain"] = (f"P3 {width} {height} 255 " + " ".join(str(value) for value in np.asarray(rgb).ravel())).encode()
+    files["pbm-plain"] = (f"P1 # words\n{width} {height} " + " ".join(str(int(value > 99)) for value in values.ravel())).encode()
     return files
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -116,9 +117,4 @@ def resolve_device(name: str, flop: float = 0.0) -> Device:
 
 def _gpu_files_present() -> bool:
     """Whether a look at the file system gives torch a chance to find a GPU: importing torch only to hear 'no' costs seconds."""
-    return (
-        os.path.exists("/dev/nvidiactl")
-        or os.path.exists("/dev/dxg")
-        or os.path.exists("/dev/kfd")
-        or os.uname().sysname == "Darwin"
-    )
+    return os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/dxg") or os.path.exists("/dev/kfd") or sys.platform == "darwin"

@@ -134,6 +134,8 @@ def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: 
     from uhop_cli.experiments.grids.catalogue import methods_of, select
     from uhop_cli.experiments.results import report
     from uhop_cli.experiments.results.journal import Journal
+    from uhop_cli.experiments.results.statistics import summarise
+    from uhop_cli.experiments.results.verdicts import verdicts
 
     chosen = [(experiment, methods_of(experiment, config)) for experiment in select(config.experiments)]
     record = config.to_json(data)
@@ -148,6 +150,8 @@ def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: 
     output.line("± standard deviation over repeats")
     if out is not None:
         _write(out, bench, record, output)
+    for sentence in verdicts([summarise(journal.rows, experiment.name) for experiment, _ in chosen]):
+        output.paragraph(sentence)
     output.document(report.document(journal, record))
 
 

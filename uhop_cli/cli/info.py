@@ -10,7 +10,9 @@ import typer
 
 from uhop_cli.cli import info_guarantees, options
 from uhop_cli.cli.help import examples
-from uhop_cli.cli.output import Output, bytes_in_words, number
+from uhop_cli.cli.layout import styled
+from uhop_cli.cli.output import Output, bytes_in_words, counted, number
+from uhop_cli.cli.screen import words
 from uhop_cli.cli.store import pattern_in_words, print_self_test
 from uhop_cli.files.names import escape
 from uhop_cli.memory.file.header import Header, read_header
@@ -35,10 +37,11 @@ def info(
     force: Annotated[bool, typer.Option("--force", help="With --export: replace files that are in the way.")] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
     debug: options.Debug = False,
 ) -> None:
     """Say what a memory file holds, and whether it is whole."""
-    output = Output(json=as_json, quiet=quiet)
+    output = Output(json=as_json, quiet=quiet, verbose=verbose)
     header = read_header(file)
     document = describe(file, header)
     if entries or verify or guaranteed or export:
@@ -54,14 +57,14 @@ def info(
             document["exported"] = [escape(path) for path in _export(memory, export, output, force=force)]
     output.document(document)
     output.essential(escape(file))
-    output.facts(_facts(file, header, document))
+    output.facts(_facts(file, header, document, output))
     if guaranteed:
         info_guarantees.show(document["guarantees"], output)
-    elif not entries:
-        print_self_test([row for row in _list(header.record.get("self_test")) if _is_self_test(row)], output)
+    elif verbose:
+        print_self_test(_self_test(header), output)
     if entries:
         rows = [(str(entry["row"]), entry["name"], bytes_in_words(entry["size"])) for entry in document["entries"]]
-        output.table(["memory", "name", "size"], rows, left=[1])
+        output.table(["row", "name", "size"], rows, left=[1])
 
 
 def describe(file: Path, header: Header) -> dict[str, Any]:
@@ -105,27 +108,36 @@ def _entries(memory: Memory) -> list[dict[str, Any]]:
     return [{"name": escape(name), "row": row, "size": size, "sha256": bytes(digest).hex()} for name, row, size, digest in columns]
 
 
-def _facts(file: Path, header: Header, document: dict[str, Any]) -> list[tuple[str, str]]:
-    stage1, separation, versions = (_dict(document[key]) for key in ("stage1", "separation", "versions"))
-    facts = [
+def _facts(file: Path, header: Header, document: dict[str, Any], output: Output) -> list[tuple[str, str]]:
+    holds = [counted(header.files, "image")] + ([f"{header.patterns:,} distinct"] if header.patterns != header.files else [])
+    facts: list[tuple[str, str]] = [
         ("memory", f"{escape(file)}, {bytes_in_words(header.file_size)}"),
-        ("holds", f"{header.files} images, {header.patterns} distinct" + (", with their own bytes" if header.embedded else "")),
+        ("holds", ", ".join(holds) + (", with their own bytes" if header.embedded else "")),
         ("pattern", pattern_in_words(header.pattern)),
-        (
-            "kernel",
-            f"{escape(str(stage1.get('solver')))}, {header.feature_dim} features"
-            + (f", rho {header.rhos[header.chosen]:.3g}" if header.rhos else ""),
-        ),
+    ]
+    if conclusion := words.self_test(_self_test(header)):
+        facts.append(("self-test", conclusion))
+    if output.verbose:
+        facts += _physics(header, document)
+    if document.get("verified"):
+        facts.append(("verified", styled("whole: every tensor is what was written", "found")))
+    if "exported" in document:
+        facts.append(("exported", counted(len(document["exported"]), "picture")))
+    return facts
+
+
+def _physics(header: Header, document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Kernel, beta, separation, versions."""
+    stage1, separation, versions = (_dict(document[key]) for key in ("stage1", "separation", "versions"))
+    rho = f", rho {header.rhos[header.chosen]:.3g}" if header.rhos else ""
+    facts = [
+        ("kernel", f"{escape(str(stage1.get('solver')))}, {header.feature_dim} features{rho}"),
         ("beta", number(header.beta)),
     ]
     if all(isinstance(separation.get(key), float) for key in ("r_phi", "margin_min")):
         facts.append(("separation", f"R_Phi {separation['r_phi']:.3g}, smallest margin {separation['margin_min']:.3g}"))
     if versions:
         facts.append(("written by", ", ".join(f"{escape(str(name))} {escape(str(value))}" for name, value in versions.items())))
-    if document.get("verified"):
-        facts.append(("verified", "whole: every tensor is what was written"))
-    if "exported" in document:
-        facts.append(("exported", f"{len(document['exported'])} pictures"))
     return facts
 
 
@@ -138,6 +150,14 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def _self_test(header: Header) -> list[dict[str, Any]]:
+    return [row for row in _list(header.record.get("self_test")) if _is_self_test(row)]
+
+
 def _is_self_test(row: Any) -> bool:
-    numbers = ("accuracy", "accuracy_unlearned", "sse")
-    return isinstance(row, dict) and "corruption" in row and all(isinstance(row.get(key, ""), float | None) for key in numbers)
+    if not isinstance(row, dict) or "corruption" not in row or not isinstance(row.get("queries", 0), int):
+        return False
+    shares = [row.get(key) for key in ("accuracy", "accuracy_unlearned", "shortlisted")]
+    return isinstance(row.get("sse"), float | int | None) and all(
+        share is None or (isinstance(share, float | int) and 0 <= share <= 1) for share in shares
+    )

@@ -12,6 +12,7 @@ import typer
 
 from uhop_cli.errors import ImageError
 from uhop_cli.files.names import escape
+from uhop_cli.files.normal_forms import on_disk
 
 DEFAULT_MEMORY = Path("uhop.safetensors")
 
@@ -64,15 +65,16 @@ def count_or_auto(value: str) -> str | int:
 
 
 def existing(paths: list[Path] | None) -> list[Path] | None:
-    """Checks that paths are there; `-` is standard input.
+    """Checks that paths are there, a name in another Unicode form (NFC, NFD) being the same name; `-` is standard input.
 
     Raises:
         ImageError: one is not.
     """
-    for path in paths or []:
+    found = [path if str(path) == "-" else on_disk(path) for path in paths or []]
+    for path in found:
         if str(path) != "-" and not os.path.lexists(path):
             raise ImageError(f"{escape(path)}: no such file or folder", "check the path")
-    return paths
+    return paths and found
 
 
 def listed(source: Path) -> list[Path]:
@@ -104,5 +106,5 @@ DeviceName = Annotated[
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of everything random.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the essential, no progress.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell every detail.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell how it came about: kernel, energy, similarity and the like.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

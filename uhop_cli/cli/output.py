@@ -1,7 +1,7 @@
 """What the commands print: the result on stdout, everything else on stderr.
 
 A command makes one `Output` and never prints on its own. Whatever passes through here is made printable, names and claims of files
-alike, so that no escape sequence reaches the terminal. rich is loaded only where a table, a picture or a progress bar is shown.
+alike, so that no escape sequence reaches the terminal. rich is loaded only where a picture or a progress bar is shown.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import json
 import math
 import os
 import sys
-import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from uhop_cli.cli.layout import GAP, Style, Styled, painted, styled, table, wrapped
 from uhop_cli.files.names import escape
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 PATIENCE = 0.5  # seconds after which a bar appears
 WIDTH = 80  # where there is no terminal to ask, and COLUMNS says nothing
 LEAST = 40  # fewer columns hold no table
+
+
+class Painted(str):
+    """A line that has been made printable, and has its colours."""
 
 
 @dataclass(frozen=True)
@@ -65,45 +69,41 @@ class Output:
             _write(sys.stdout, json.dumps(_finite(value), indent=2))
 
     def line(self, text: str = "") -> None:
-        """A line for people."""
+        """A line for people; a `Styled` one has its colour on a terminal."""
         if self.people:
-            _write(self.people, escape(text))
+            _write(self.people, self._paint(text, text.style if isinstance(text, Styled) else None))
+
+    def paragraph(self, text: str) -> None:
+        """Sentences for people, wrapped between words."""
+        for line in wrapped(escape(text), _columns(self.people)):
+            self.line(line)
 
     def facts(self, facts: Sequence[tuple[str, str]]) -> None:
-        """Names and values in two columns; long values are folded."""
-        indent = max(len(name) for name, _ in facts) + 2
+        """Names and values in two columns; long values are wrapped."""
+        indent = max(len(name) for name, _ in facts) + GAP
         for name, value in facts:
-            width = max(20, _columns(self.people) - indent)
-            lines = textwrap.wrap(value, width, break_on_hyphens=False) or [""]
-            self.line(f"{name:<{indent}}{lines[0]}")
-            for rest in lines[1:]:
-                self.line(" " * indent + rest)
+            style = value.style if isinstance(value, Styled) else None
+            lines = wrapped(escape(value), max(20, _columns(self.people) - indent))
+            for head, line in zip([name, *[""] * len(lines)], lines, strict=False):
+                self.line(Painted(f"{head:<{indent}}{self._paint(line, style)}".rstrip()))
 
     def table(
         self, heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[int] = (), title: str | None = None
     ) -> None:
-        """A table for people. Columns in `left` hold words, the others numbers; where the width is short, words are folded."""
-        console = self.console()
-        if console is None:
+        """A table for people. Columns in `left` hold words, the others numbers; where the width is short, words are wrapped."""
+        if self.people is None:
             return
-        from rich import box
-        from rich.table import Table
-        from rich.text import Text
+        if title:
+            for line in wrapped(escape(title), _columns(self.people)):
+                self.line(styled(line, "head"))
+        clean = [[styled(escape(cell), cell.style if isinstance(cell, Styled) else None) for cell in row] for row in rows]
+        for cells in table(heads, clean, left=left, columns=_columns(self.people)):
+            self.line(Painted("".join(self._paint(text, style) for text, style in cells).rstrip()))
 
-        table = Table(
-            box=box.SIMPLE_HEAD,
-            title=title and Text(title),
-            title_justify="left",
-            title_style="bold",
-            pad_edge=False,
-            show_edge=False,
-        )
-        for index, head in enumerate(heads):
-            words = index in left
-            table.add_column(head, justify="left" if words else "right", overflow="fold", no_wrap=not words)
-        for row in rows:
-            table.add_row(*(Text(escape(cell)) for cell in row))
-        console.print(table)
+    def _paint(self, text: str, style: Style | None) -> str:
+        if isinstance(text, Painted):
+            return text
+        return painted(escape(text), style) if self.colour else escape(text)
 
     def console(self, *, colour: bool = False) -> Console | None:
         """rich's console on the stream for people; with `colour`, colours go into a pipe as well."""
@@ -116,7 +116,8 @@ class Output:
         width = None if terminal else _columns(stream)
         if colour and not terminal:
             return Console(file=stream, width=width, color_system="truecolor", force_terminal=True)
-        return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+        system: Literal["auto"] | None = "auto" if self.colour else None  # whatever FORCE_COLOR says
+        return Console(file=stream, width=width, highlight=False, markup=False, emoji=False, color_system=system)
 
     @property
     def colour(self) -> bool:
@@ -133,6 +134,10 @@ class Output:
     def warn(self, text: str) -> None:
         """Something that went wrong without stopping the work."""
         _write(sys.stderr, f"warning: {escape(text)}")
+
+    def hint(self, text: str) -> None:
+        """How to cure what was warned of."""
+        _write(sys.stderr, f"hint: {escape(text)}")
 
     @contextmanager
     def progress(self) -> Iterator[OnProgress | None]:
@@ -215,6 +220,19 @@ def bytes_in_words(size: int) -> str:
 def number(value: float | None, form: str = ".3g") -> str:
     """A number for a table; a dash where there is none."""
     return "-" if value is None else format(value, form)
+
+
+def counted(count: int, name: str) -> str:
+    """A number of things: 1 image, 2 images, 1,000 images."""
+    return f"{count:,} {name}{'s' * (count != 1)}"
+
+
+def percent(share: float) -> str:
+    """A share, rounded so that neither 100% nor 0% is said of anything else: 99.9%, 83%, 0.1%."""
+    if share in (0, 1):
+        return f"{share:.0%}"
+    rounded = round(share * 100, 0 if 0.01 <= share <= 0.985 else 1)
+    return f"{min(99.9, max(0.1, rounded)):g}%"
 
 
 def _write(stream: TextIO | None, text: str) -> None:

@@ -15,9 +15,10 @@ import typer
 from uhop_cli.cli import options
 from uhop_cli.cli.help import ORDER, examples
 from uhop_cli.cli.output import Output
-from uhop_cli.cli.query_run import Session, Sink
+from uhop_cli.cli.query_run import Session, Sink, View
+from uhop_cli.cli.standard_input import read_picture
 from uhop_cli.errors import ImageError, SettingsError
-from uhop_cli.images.discover import Found, Skipped, discover
+from uhop_cli.images.discover import Found, Skipped, look_through
 from uhop_cli.memory.file.header import read_header
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def query(
 ) -> None:
     """Restore damaged images and name their originals."""
     started = time.perf_counter()
-    sink = Sink(not no_output, output, compare, states, force)
+    folder = len(images) > 1 or any(path.is_dir() for path in images)
+    sink = Sink(not no_output, output, compare, states, force, folder)
     screen = Output(json=as_json, quiet=quiet, verbose=verbose, binary=sink.stdout)
     _check(images, sink, as_json)
     options.existing([path for path in (mask_file, truth, originals) if path])
@@ -117,6 +119,7 @@ def query(
     found = _found(images, screen)
     if len(found) > 1 and (states or sink.stdout):
         raise SettingsError(f"one image, not {len(found)}, can go to {'--states' if states else 'standard output'}")
+    stdin = read_picture() if found == [None] else None
 
     from uhop_cli.querying.restorer import Restorer
     from uhop_cli.querying.settings import QuerySettings, RetrievalSettings
@@ -134,9 +137,11 @@ def query(
         screen.note("NO_COLOR is set: no pictures are shown")
         show = False
     show = screen.colour and len(found) <= SHOWN if show is None else show
-    session = Session(restorer, sink, screen, show, detailed=len(found) == 1 or verbose)
+    listed = context.get_parameter_source("top")
+    view = View(screen, show, len(found) == 1 or verbose, listed is not None and listed.name != "DEFAULT")
+    session = Session(restorer, sink, view, stdin)
     session.run(found)
-    session.finish(images, found, started)
+    session.finish(images, started)
 
 
 def _check(images: Sequence[Path], sink: Sink, as_json: bool) -> None:
@@ -154,18 +159,19 @@ def _check(images: Sequence[Path], sink: Sink, as_json: bool) -> None:
             raise typer.BadParameter("standard input needs --output or --no-output", param_hint="IMAGE...")
 
 
-def _found(images: Sequence[Path], screen: Output) -> list[Found | None]:
-    """The image files to restore; None stands for standard input."""
+def _found(images: Sequence[Path], screen: Output) -> list[Found | Skipped | None]:
+    """The image files to restore, and those that cannot be taken, in order; None stands for standard input."""
     if str(images[0]) == "-":
         return [None]
-    skipped: list[Skipped] = []
-    found = discover(images, on_skip=skipped.append)
-    for item in skipped:
-        if screen.verbose or not item.ignored:
-            screen.warn(f"skipped {item.shown}: {item.reason}" + (f"; {item.hint}" if item.hint else ""))
+    found: list[Found | Skipped | None] = []
+    for item in look_through(images):
+        if isinstance(item, Found) or not item.ignored:
+            found.append(item)
+        elif screen.verbose:
+            screen.warn(f"skipped {item.shown}: {item.why}")
     if not found:
         raise ImageError("no images found", "name image files, or a folder that holds some")
-    return list(found)
+    return found
 
 
 def _damages(

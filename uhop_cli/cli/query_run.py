@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from uhop_cli.cli import query_targets as files
-from uhop_cli.cli.output import Output, complain
-from uhop_cli.cli.query_report import print_result, print_summary
+from uhop_cli.cli.layout import styled
+from uhop_cli.cli.output import Output, complain, counted
+from uhop_cli.cli.screen import words
+from uhop_cli.cli.screen.query_report import print_result, print_summary
 from uhop_cli.errors import ImageError, OutputError, UhopError
 from uhop_cli.files.names import escape
-from uhop_cli.images.discover import Found
+from uhop_cli.images.discover import Found, Skipped
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from uhop_cli.querying.restoration import Query, Restoration
     from uhop_cli.querying.restorer import Restorer
 
+SMALL_ROWS = 16  # of the terminal that a picture takes where there are several queries
+LEAST_ROWS = 6
+ANSWER_ROWS = 9  # of the terminal that are left to the answer below a picture
 TOGETHER = 64  # queries that are answered in one go; the originals that are handed out are in memory meanwhile
 
 
@@ -40,6 +45,7 @@ class Sink:
             that says folder.
         compare, states: files for the strip and for the arrays.
         force: replace what is in the way.
+        folder: whether `output` is a folder whatever it is called, since IMAGE is one or there are several.
     """
 
     pictures: bool
@@ -47,6 +53,7 @@ class Sink:
     compare: Path | None
     states: Path | None
     force: bool
+    folder: bool
 
     @property
     def stdout(self) -> bool:
@@ -54,47 +61,77 @@ class Sink:
         return self.pictures and self.output == "-"
 
 
-class Session:
-    """One run over all queries: answers them in batches, writes and prints, and goes on where one fails."""
+@dataclass(frozen=True)
+class View:
+    """How answers are told.
 
-    def __init__(self, restorer: Restorer, sink: Sink, screen: Output, show: bool, *, detailed: bool) -> None:
-        self.restorer, self.sink, self.screen, self.show, self.detailed = restorer, sink, screen, show, detailed
-        self.several = False
+    Attributes:
+        screen: to print on.
+        pictures: whether they are shown in the terminal.
+        detailed: all lines of each answer; else a table at the end.
+        top: whether the best matches are listed without -v.
+    """
+
+    screen: Output
+    pictures: bool
+    detailed: bool
+    top: bool
+
+
+class Session:
+    """One run over all queries: answers them in batches, writes and prints, and goes on where one fails.
+
+    Args:
+        restorer: answers them.
+        sink: where pictures go.
+        view: how answers are told.
+        stdin: the picture that came through standard input, which was read in the main thread.
+    """
+
+    def __init__(self, restorer: Restorer, sink: Sink, view: View, stdin: bytes | None) -> None:
+        self.restorer, self.sink, self.view, self.screen, self.stdin = restorer, sink, view, view.screen, stdin
         self.results: list[dict[str, Any]] = []
+        self.told: list[Restoration] = []
+        self.outputs: list[str | None] = []
         self.failed: list[dict[str, str]] = []
         self.strips: list[list[Any]] = []
         self.places: set[str] = set()
 
-    def run(self, found: Sequence[Found | None]) -> None:
+    def run(self, found: Sequence[Found | Skipped | None]) -> None:
         """Answers all queries: decoded on all cores, answered together, written on all cores, told in order."""
         from concurrent.futures import ThreadPoolExecutor
 
         from uhop_cli.images.decode import decoding_threads
         from uhop_cli.progress import Progress
 
-        self.several = len(found) > 1
         with self.screen.progress() as progress, ThreadPoolExecutor(decoding_threads()) as pool:
             for start in range(0, len(found), TOGETHER):
                 self._batch(found[start : start + TOGETHER], pool)
-                if progress and self.several:
+                if progress and len(found) > 1:
                     progress(Progress("restore", min(start + TOGETHER, len(found)), len(found)))
 
-    def _batch(self, found: Sequence[Found | None], pool: Executor) -> None:
-        paths, queries = [], []
-        for item, query in zip(found, pool.map(self._prepare, found), strict=True):
+    def _batch(self, found: Sequence[Found | Skipped | None], pool: Executor) -> None:
+        prepared = list(pool.map(self._prepare, found))
+        queries = [query for query in prepared if not isinstance(query, ImageError)]
+        results = self.restorer.answer(queries) if queries else []
+        taken = [item for item, query in zip(found, prepared, strict=True) if not isinstance(query, ImageError)]
+        places = [self._place(None if item is None else item.path, result) for item, result in zip(taken, results, strict=True)]
+        answers = zip(results, pool.map(self._write, places, results), strict=True)
+        for item, query in zip(found, prepared, strict=True):
             if isinstance(query, ImageError):
                 self._fail("-" if item is None else item.shown, query)
+                self.screen.essential("")
             else:
-                paths.append(None if item is None else item.path)
-                queries.append(query)
-        results = self.restorer.answer(queries) if queries else []
-        places = [self._place(path, result) for path, result in zip(paths, results, strict=True)]
-        for result, written in zip(results, pool.map(self._write, places, results), strict=True):
-            self._take(result, written)
+                for note in query.notes:
+                    self.screen.note(f"{query.name}: {note}")
+                result, written = next(answers)
+                self._take(None if item is None else item.path, query, result, written)
 
-    def _prepare(self, item: Found | None) -> Query | ImageError:
+    def _prepare(self, item: Found | Skipped | None) -> Query | ImageError:
         try:
-            return self.restorer.prepare(_standard_input(), "-") if item is None else self.restorer.prepare(item.path)
+            if isinstance(item, Skipped):
+                return ImageError(f"{item.shown}: {item.reason}", item.hint)
+            return self.restorer.prepare(self.stdin or b"", "-") if item is None else self.restorer.prepare(item.path)
         except ImageError as error:
             return error
 
@@ -103,7 +140,7 @@ class Session:
         if not self.sink.pictures or not result.match or self.sink.stdout:
             return None
         try:
-            place = first = files.target(path, result.pictures.suffix, self.sink.output, several=self.several)
+            place = first = files.target(path, result.pictures.suffix, self.sink.output, folder=self.sink.folder)
         except OutputError as error:
             return error
         stem, dot, rest = first.name.rpartition(".retrieved.")
@@ -129,11 +166,18 @@ class Session:
             files.write(place, data, force=self.sink.force, memory=self.restorer.memory)
         except OutputError as error:
             return error
-        if place.suffix.lower() != result.pictures.suffix.lower():
-            self.screen.note(f"{escape(place)} holds the original's bytes, which are of a {escape(result.pictures.suffix)} file")
+        self._note_kind(place, result)
         return escape(place)
 
-    def _take(self, result: Restoration, written: str | OutputError | None) -> None:
+    def _note_kind(self, place: Path, result: Restoration) -> None:
+        """Says so where a name promises another kind of picture than the one that was written."""
+        suffix, asked = result.pictures.suffix, Path(self.sink.output or "")
+        if result.pictures.kind == "original" and files.kind_of(place) not in (None, files.kind_of(Path(f"x{suffix}"))):
+            self.screen.note(f"{escape(place)} holds the original's bytes, which are of a {escape(suffix)} file")
+        if result.pictures.kind == "state" and place.stem == asked.stem and place.suffix != asked.suffix:
+            self.screen.note(f"{escape(place)}, not {escape(asked)}: a pattern is written as PNG")
+
+    def _take(self, path: Path | None, query: Query, result: Restoration, written: str | OutputError | None) -> None:
         """Notes and prints an answer."""
         if isinstance(written, OutputError):
             self._fail(result.query, written)
@@ -147,31 +191,45 @@ class Session:
             self.strips.append(self._strip(result))
         self.results.append(result.to_json(written))
         self.screen.essential(result.match.path if result.match else "")
-        if self.detailed:
-            print_result(result, written, self.screen)
-        if self.show:
-            self._picture(result)
+        if self.view.pictures:
+            self._picture(path or self.stdin or b"", result)
+        if self.view.detailed:
+            if self.told:
+                self.screen.line()
+            print_result(
+                query, result, written, self.screen,
+                spec=self.restorer.memory.spec, settings=self.restorer.settings, top=self.view.top,
+            )  # fmt: skip
+        elif self.view.pictures:
+            found = ", ".join(value for _, value in words.answer(result)[:1])
+            self.screen.line(styled(f"{result.query}: {found}", words.STYLES[result.answer.words]))
+        nothing = result.pictures.state[:0].copy()  # what has been told is not kept
+        kept = None if result.pictures.original is None else b""
+        pictures = replace(result.pictures, original=kept, state=nothing, damaged=nothing, steps=())
+        self.told.append(replace(result, pictures=pictures, arrays={}))
+        self.outputs.append(written)
 
     def _strip(self, result: Restoration) -> list[Any]:
         match = [self.restorer.memory.patterns[result.match.row]] if result.match else []
         seen = result.pictures
         return [seen.damaged, *(seen.steps or (seen.state,)), *match]
 
-    def _picture(self, result: Restoration) -> None:
-        from uhop_cli.cli.pictures import side_by_side
+    def _picture(self, source: Path | bytes, result: Restoration) -> None:
+        from uhop_cli.cli.screen.pictures import side_by_side
+        from uhop_cli.cli.screen.query_pictures import query_beside_answer
 
         console = self.screen.console(colour=True)
         if console is not None:
-            pictures = [("query", result.pictures.damaged), ("restored", result.pictures.state)]
-            pictures += [("match", self.restorer.memory.patterns[result.match.row])] if result.match else []
+            room = max(LEAST_ROWS, console.height - ANSWER_ROWS)
+            rows = room if self.view.detailed else min(room, SMALL_ROWS)
             self.screen.line()
-            console.print(side_by_side(pictures, console.width))
+            console.print(side_by_side(query_beside_answer(source, result, self.restorer), console.width, rows))
 
     def _fail(self, name: str, error: UhopError) -> None:
-        self.failed.append({"path": name, "reason": error.message})
-        complain(error.message, error.hint)
+        self.failed.append({"path": name, "reason": error.message.removeprefix(f"{name}: ")})
+        complain(error.message, error.hint or error.cure)
 
-    def finish(self, images: Sequence[Path], found: Sequence[Found | None], started: float) -> None:
+    def finish(self, images: Sequence[Path], started: float) -> None:
         """Writes the strip, prints what is left to print, and leaves with the exit code."""
         from uhop_cli.querying.restorer import query_document
 
@@ -183,22 +241,40 @@ class Session:
         document["config"]["images"] = [escape(path) for path in images]
         document["skipped"] = self.failed
         self.screen.document(document)
-        if not self.detailed and self.results:
-            print_summary(self.results, self.screen)
-        if self.several:
-            self.screen.line(f"{len(self.results)} of {len(found)} answered in {time.perf_counter() - started:.2f} s")
+        if not self.view.detailed and not self.view.pictures and self.told:
+            print_summary(self.told, self.outputs, self.screen)
+        if len(self.results) + len(self.failed) > 1:
+            self._summary(started)
+        self._lost()
         if self.failed:
             raise typer.Exit(1)
 
+    def _summary(self, started: float) -> None:
+        found = sum(result.match is not None for result in self.told)
+        written = [result for result, output in zip(self.told, self.outputs, strict=True) if output]
+        pictures = ""
+        if self.sink.pictures:
+            place = "beside the queries" if self.sink.output is None else f"in {self.sink.output.rstrip('/')}/"
+            pictures = f"{counted(len(written), 'picture')} {place}"
+            states = sum(result.pictures.kind == "state" for result in written)
+            if states:
+                pattern = f"{words.pattern_words(self.restorer.memory.spec)}{'s' * (states != 1)}"
+                share = "" if len(written) == 1 else "all of them " if states == len(written) else f"{states:,} of them "
+                pictures += f" ({share}{pattern}, not the original{'s' * (states != 1)})"
+        if self.view.detailed or self.view.pictures:
+            self.screen.line()
+        self.screen.line(words.summary(found, len(self.told) - found, len(self.failed), pictures))
+        if self.screen.verbose:
+            self.screen.line(f"{time.perf_counter() - started:.2f} s")
 
-def _standard_input() -> bytes:
-    """What comes through standard input, as much of it as may be in a file."""
-    from uhop_cli.images.decode import MAX_FILE_BYTES
-
-    data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
-    if len(data) > MAX_FILE_BYTES:
-        raise ImageError(f"standard input: larger than {MAX_FILE_BYTES >> 20} MiB", "save it as a smaller JPEG or PNG")
-    return data
+    def _lost(self) -> None:
+        originals = self.restorer.originals
+        if originals is None:
+            return
+        said = words.lost(self.told, self.restorer.memory.spec, originals.folder, truncated=originals.truncated)
+        if said:
+            self.screen.warn(said[0])
+            self.screen.hint(said[1])
 
 
 def archive(result: Restoration) -> bytes:

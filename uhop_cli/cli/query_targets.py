@@ -9,21 +9,27 @@ from typing import TYPE_CHECKING
 
 from uhop_cli.errors import OutputError
 from uhop_cli.files.names import escape
+from uhop_cli.images.formats import SUFFIXES
 from uhop_cli.images.own_mark import is_own_output
 
 if TYPE_CHECKING:
     from uhop_cli.memory.memory import Memory
 
+ALIASES = {
+    ".apng": ".png", ".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".mpo": ".jpg", ".dib": ".bmp", ".tiff": ".tif",
+    ".pgm": ".ppm", ".pbm": ".ppm", ".pnm": ".ppm",
+}  # fmt: skip
 STATES = "uhop.states"  # the first member of a --states archive, by which it is known again
 
 
-def target(query: Path | None, suffix: str, output: str | None, *, several: bool) -> Path:
+def target(query: Path | None, suffix: str, output: str | None, *, folder: bool) -> Path:
     """The file that a restored picture goes to: `<stem>.retrieved<suffix>` beside the query or in the folder `output`, or `output`.
 
     Args:
         query: its path; None for standard input.
         suffix: of the picture, with its dot.
-        output: a file or a folder. With a slash at its end or `several` queries it is a folder, which is made where it is missing.
+        output: a file or a folder. With a slash at its end or with `folder` it is a folder, which is made where it is missing. A
+            file whose name promises another kind than PNG, where PNG is what is written, gets the suffix `.png`.
 
     Raises:
         OutputError: the folder cannot be made.
@@ -32,13 +38,22 @@ def target(query: Path | None, suffix: str, output: str | None, *, several: bool
     if output is None:
         return (query or Path()).parent / name
     path = Path(output)
-    if not (several or path.is_dir() or output.endswith(("/", os.sep))):
-        return path
+    if not (folder or path.is_dir() or output.endswith(("/", os.sep))):
+        return path.with_suffix(".png") if suffix == ".png" and kind_of(path) not in (None, ".png") else path
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{escape(path)}: {error.strerror}", "-o names a folder where there are several images") from None
+        reason = "a file, not a folder" if path.exists() else error.strerror
+        raise OutputError(
+            f"{escape(path)}: {reason}", "-o names a folder where IMAGE is one, or there are several images"
+        ) from None
     return path / name
+
+
+def kind_of(path: Path) -> str | None:
+    """The kind of picture that a name promises, as the suffix that it mostly has; None where it promises none."""
+    suffix = path.suffix.lower()
+    return ALIASES.get(suffix, suffix) if suffix in SUFFIXES else None
 
 
 def write(path: Path, data: bytes, *, force: bool, memory: Memory | None = None) -> None:

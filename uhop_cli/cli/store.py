@@ -11,7 +11,8 @@ import typer
 
 from uhop_cli.cli import options
 from uhop_cli.cli.help import examples
-from uhop_cli.cli.output import Output, bytes_in_words, number
+from uhop_cli.cli.output import Output, bytes_in_words, counted, number
+from uhop_cli.cli.screen import words
 from uhop_cli.errors import OutputError, SettingsError
 from uhop_cli.files.names import escape
 
@@ -51,6 +52,7 @@ def store(
     force: Annotated[bool, _memory("--force", help="Replace an existing file.")] = False,
     embed: Annotated[bool, _memory("--embed", help="Keep the images' own bytes inside the file.")] = False,
     strict: Annotated[bool, _memory("--strict", help="Stop at an image that can't be read.")] = False,
+    damaged: Annotated[bool, _memory("--damaged", help="Store files that are cut short, as far as they go.")] = False,
     dry_run: Annotated[bool, _memory("--dry-run", help="Only say what would be stored, and how big.")] = False,
     size: Annotated[str, _pattern(metavar="auto|N|WxH", callback=options.size, help="Pixels of a pattern.")] = "auto",
     color: Annotated[Literal["auto", "rgb", "gray"], _pattern(help="auto: grey if all images are.")] = "auto",
@@ -102,7 +104,8 @@ def store(
                 wanted, memory, settings,
                 add=add, prune=prune, keep_kernel=keep_kernel, force=force, dry_run=dry_run, progress=progress,
             )  # fmt: skip
-    _print(report, output)
+    source = context.get_parameter_source("memory")
+    _print(report, output, memory, default=source is None or source.name in ("DEFAULT", "ENVIRONMENT"))
 
 
 def _check(
@@ -171,51 +174,59 @@ def pattern_in_words(pattern: Any) -> str:
     return f"{pattern['width']} x {pattern['height']} {'grey' if pattern['channels'] == 1 else 'RGB'}"
 
 
-def _print(report: StoreReport, output: Output) -> None:
+def _print(report: StoreReport, output: Output, memory: Path, *, default: bool) -> None:
+    """Prints the report; `default`: the memory need not be named to be found again."""
     document = report.to_json()
     for skipped in document["skipped"] if output.verbose else document["skipped"][:SHOWN]:
         output.warn(f"skipped {skipped['path']}: {skipped['reason']}")
     if len(document["skipped"]) > SHOWN and not output.verbose:
-        output.warn(f"{len(document['skipped']) - SHOWN} more files are skipped; -v names them")
+        output.warn(f"{counted(len(document['skipped']) - SHOWN, 'more file')} skipped; -v names all")
     for note in report.notes:
         output.note(note)
     output.document(document)
     output.essential(escape(report.memory))
-    facts = [("would store" if report.dry_run else "stored", _stored_in_words(report, document))]
+    facts: list[tuple[str, str]] = [("would store" if report.dry_run else "stored", _stored_in_words(report, document))]
     if report.duplicates:
-        groups = f"{len(report.duplicates)} group{'s' * (len(report.duplicates) != 1)} of files with equal patterns"
+        groups = f"{counted(len(report.duplicates), 'group')} of files with equal patterns"
         facts.append(("duplicates", f"{groups}, {report.identical} of them equal byte for byte"))
     facts.append(("pattern", f"{pattern_in_words(document['pattern'])} ({report.pattern.dim} values)"))
-    if not report.dry_run:
+    if output.verbose and not report.dry_run:
         facts += _learning_in_words(document)
-    facts.append(("memory", f"{escape(report.memory)}, {bytes_in_words(report.bytes)}, {report.seconds:.1f} s"))
+    size = f"{'about ' if report.dry_run else ''}{bytes_in_words(report.bytes)}"
+    facts.append(("memory", f"{escape(report.memory)}, {size}, {report.seconds:.1f} s"))
+    if conclusion := words.self_test(report.self_test):
+        facts.append(("self-test", conclusion))
     output.facts(facts)
-    print_self_test(report.self_test, output)
-    for group in report.duplicates if output.verbose else ():
-        output.line("equal: " + ", ".join(group))
+    if output.verbose:
+        print_self_test(report.self_test, output)
+        for group in report.duplicates:
+            output.line("equal: " + ", ".join(group))
+    if not report.dry_run:
+        output.line(words.next_query(None if default else memory))
 
 
 def _stored_in_words(report: StoreReport, document: dict[str, Any]) -> str:
-    counts = [f"{report.stored} images", f"{report.patterns} distinct"]
-    changes = [f"{value} {name}" for name in ("added", "changed", "unchanged", "removed") if (value := document[name])]
-    if changes and changes != [f"{report.stored} added"]:
+    counts = [counted(report.stored, "image")]
+    counts += [f"{report.patterns:,} distinct"] if report.patterns != report.stored else []
+    changes = [f"{value:,} {name}" for name in ("added", "changed", "unchanged", "renamed", "removed") if (value := document[name])]
+    if changes and changes != [f"{report.stored:,} added"]:
         counts += changes
-    return ", ".join([*counts, f"{len(report.skipped)} skipped"])
+    return ", ".join([*counts, *([f"{len(report.skipped):,} skipped"] if report.skipped else [])])
 
 
 def _learning_in_words(document: dict[str, Any]) -> list[tuple[str, str]]:
     stage1, separation = document["stage1"], document["separation"]
-    words = [str(stage1.get("solver", "kept"))]
+    parts = [str(stage1.get("solver", "kept"))]
     if stage1.get("iterations"):
-        words.append(f"{stage1['iterations']} iterations")
+        parts.append(counted(stage1["iterations"], "iteration"))
     if stage1.get("rho") is not None:
-        words.append(f"rho {number(stage1['rho'])}")
+        parts.append(f"rho {number(stage1['rho'])}")
     if stage1.get("loss_final") is not None:
-        words.append(f"loss {number(stage1['loss_initial'], '.4g')} -> {number(stage1['loss_final'], '.4g')}")
+        parts.append(f"loss {number(stage1['loss_initial'], '.4g')} -> {number(stage1['loss_final'], '.4g')}")
     if stage1.get("loss_bound") is not None:
-        words.append(f"bound {number(stage1['loss_bound'], '.4g')}")
+        parts.append(f"bound {number(stage1['loss_bound'], '.4g')}")
     return [
-        ("kernel", ", ".join(words)),
+        ("kernel", ", ".join(parts)),
         ("separation", f"R_Phi {number(separation.get('r_phi'))}, smallest margin {number(separation.get('margin_min'))}"),
         ("beta", number(document["beta"])),
     ]
@@ -225,14 +236,22 @@ def print_self_test(rows: Any, output: Output) -> None:
     """The table of the self-test: how often the right memory is found from a damaged copy of it."""
     if rows:
         output.line()
-        shares = {"right": "accuracy", "without learning": "accuracy_unlearned"}
+        shares = {"right": "accuracy", "unlearned": "accuracy_unlearned"}
         if any(row.get("shortlisted") is not None for row in rows):
             shares["on the shortlist"] = "shortlisted"
         output.table(
-            ["damage", *shares, "squared error"],
-            [[_label(row), *(number(row.get(key), ".1%") for key in shares.values()), number(row.get("sse"))] for row in rows],
+            ["damage", "copies", *shares, "squared error"],
+            [
+                [
+                    _label(row),
+                    number(row.get("queries"), ","),
+                    *(number(row.get(key), ".1%") for key in shares.values()),
+                    number(row.get("sse")),
+                ]
+                for row in rows
+            ],
             left=[0],
-            title="Self-test: damaged copies of stored images",
+            title="Self-test: damaged copies of stored images; beside them cosine, which learns nothing",
         )
 
 

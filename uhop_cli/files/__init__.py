@@ -1,1 +1,1 @@
-"""Files: names, regular files, atomic writes, locks."""
+"""Files: names, regular files, atomic writes, locks, and what differs between systems."""

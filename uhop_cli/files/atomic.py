@@ -1,21 +1,29 @@
 """Files that appear whole or not at all: a temporary file beside the target, flushed, renamed; a lock; litter of killed runs.
 
-A temporary file holds a lock (flock) for as long as its writer lives, so that one whose lock is free is known to be left over,
+A temporary file holds a lock for as long as its writer lives, so that one whose lock is free is known to be left over,
 whatever the clock says. The system frees the lock when a process dies, however it dies.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import secrets
-import stat
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from uhop_cli.files.lock import is_at, try_lock
+from uhop_cli.files.system import (
+    EDIT_NO_LINK,
+    IN_USE_MOVES,
+    READ_NO_LINK,
+    lock_now,
+    remove_locked,
+    same_owner,
+    sync_folder,
+    write_at,
+)
 from uhop_cli.files.targets import failure, resolve
 
 _OURS = re.compile(r"\.uhop-[0-9a-f]{16}\.(tmp|lock)")
@@ -40,10 +48,7 @@ class AtomicFile:
         try:
             self._temporary, self.descriptor = _create(self.path.parent)
             with suppress(FileNotFoundError):
-                old = os.stat(self.path)
-                with suppress(PermissionError):
-                    os.fchown(self.descriptor, old.st_uid, old.st_gid)
-                os.fchmod(self.descriptor, stat.S_IMODE(old.st_mode))
+                same_owner(self.descriptor, os.stat(self.path))
         except OSError as error:
             self.discard()
             raise failure(self.path, error) from None
@@ -60,7 +65,7 @@ class AtomicFile:
         rest = memoryview(data).cast("B")
         try:
             while rest:
-                count = os.pwrite(self.descriptor, rest, place)
+                count = write_at(self.descriptor, rest, place)
                 rest, place = rest[count:], place + count
         except OSError as error:
             raise failure(self.path, error, needed) from None
@@ -71,12 +76,15 @@ class AtomicFile:
         try:
             if durable:
                 os.fsync(self.descriptor)
-            os.rename(self._temporary, self.path)
+            if not IN_USE_MOVES:
+                os.close(self.descriptor)
+                self.descriptor = -1
+            os.replace(self._temporary, self.path)
         except OSError as error:
             raise failure(self.path, error) from None
         self._temporary = None
         if durable:
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
 
     @property
     def name(self) -> str:
@@ -86,25 +94,28 @@ class AtomicFile:
 
     def discard(self) -> None:
         """Removes the temporary file, if it is still one, and closes it."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
         if self._temporary is not None:
             with suppress(OSError):
                 self._temporary.unlink()
             self._temporary = None
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
 
 
 def clean(folder: Path) -> None:
     """Removes temporary and lock files that killed runs left in `folder`: those of our name whose lock nobody holds."""
     for path in temporary_files(folder):
         with suppress(OSError):
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(path, READ_NO_LINK)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if is_at(descriptor, path):
-                    os.unlink(path)
-            finally:
+                lock_now(descriptor)
+            except OSError:
+                os.close(descriptor)
+                continue
+            if is_at(descriptor, path):
+                remove_locked(path, descriptor)
+            else:
                 os.close(descriptor)
 
 
@@ -121,7 +132,7 @@ def _create(folder: Path) -> tuple[Path, int]:
     """A new temporary file, locked, with the permissions of the umask."""
     while True:
         path = folder / f".uhop-{secrets.token_hex(8)}.tmp"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, EDIT_NO_LINK | os.O_EXCL, 0o666)
         try:
             # Between creation and lock a cleaning run may have taken the file for litter; then there is another name.
             if try_lock(descriptor) and is_at(descriptor, path):
@@ -131,13 +142,3 @@ def _create(folder: Path) -> tuple[Path, int]:
             path.unlink(missing_ok=True)
             raise
         os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    # The file is in place already, so that a file system which cannot do this is no failure.
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

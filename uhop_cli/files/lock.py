@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from uhop_cli.errors import OutputError
 from uhop_cli.files.names import escape
+from uhop_cli.files.system import EDIT_NO_LINK, lock_now, remove_locked
 from uhop_cli.files.targets import failure, resolve
 
 _TRIES, _PAUSE = 10, 0.01  # seconds
@@ -52,9 +52,7 @@ def lock(path: str | Path) -> Iterator[None]:
         try:
             yield
         finally:
-            with suppress(OSError):
-                os.unlink(target.parent / name)
-            os.close(descriptor)
+            remove_locked(target.parent / name, descriptor)
     finally:
         with _holders_guard:
             del _holders[target]
@@ -67,7 +65,7 @@ def _busy(path: str | Path) -> OutputError:
 def _take(path: Path) -> int | None:
     """The lock file at `path`, created and locked; None if another holds it."""
     for _ in range(_TRIES):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, EDIT_NO_LINK, 0o666)
         if try_lock(descriptor) and is_at(descriptor, path):
             return descriptor
         os.close(descriptor)
@@ -79,9 +77,9 @@ def _take(path: Path) -> int | None:
 def try_lock(descriptor: int) -> bool:
     """Locks the open file for this process, without waiting; False where another one has it."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_now(descriptor)
     except OSError as error:
-        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
             return False
         if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL):
             raise

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from uhop_cli.errors import ImageError
+
 _SHOWN_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
@@ -20,6 +22,21 @@ def escape(name: str | bytes | os.PathLike[str]) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in _JOINERS else _visible(c) for c in text)
+
+
+def relative_name(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bytes:
+    """The name under which a memory file in `folder` has a file: the way from there, in file-system bytes, with slashes.
+
+    Raises:
+        ImageError: there is no such way, as the two are on different drives.
+    """
+    try:
+        way = os.path.relpath(path, folder)
+    except ValueError:
+        raise ImageError(
+            f"{escape(path)}: on another drive than the memory file", "name a memory file on that drive with -m"
+        ) from None
+    return os.fsencode(way.replace(os.sep, "/"))
 
 
 def _visible(char: str) -> str:

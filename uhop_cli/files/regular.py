@@ -8,6 +8,7 @@ from pathlib import Path
 
 from uhop_cli.errors import UhopError
 from uhop_cli.files.names import escape
+from uhop_cli.files.system import READ, READ_NO_LINK
 
 
 def open_regular(
@@ -29,8 +30,7 @@ def open_regular(
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # asked before opening: to open a device may do something
             raise error(f"{name}: {'a folder, ' if os.path.isdir(path) else ''}not a {what}")
-        links = 0 if follow else os.O_NOFOLLOW
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | links)
+        descriptor = os.open(path, READ if follow else READ_NO_LINK)
     except FileNotFoundError:
         raise error(f"{name}: no such {what.removeprefix('regular ')}", hint) from None
     except (OSError, ValueError) as cause:  # ValueError: a NUL in the name

@@ -10,7 +10,7 @@ from pathlib import Path
 from uhop_cli.errors import OutputError
 from uhop_cli.files.names import escape
 
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 
 
 def resolve(path: str | Path) -> Path:

@@ -1,6 +1,6 @@
 """Bytes of an image file -> 8-bit RGB or grey pixels, and alpha.
 
-Only the formats of `signatures` reach a decoder, each through its own Pillow plug-in, imported when first needed. Sizes are checked
+Only the formats of `formats` reach a decoder, each through its own Pillow plug-in, imported when first needed. Sizes are checked
 in the header, before anything is allocated for the pixels. Nothing here changes global state after import, so any number of
 threads may decode; pictures above `LARGE_PIXELS` are decoded one at a time, which bounds the memory.
 """
@@ -9,31 +9,33 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
-from importlib import import_module
-from io import BytesIO, FileIO
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from uhop_cli.arrays.resources import available_memory
-from uhop_cli.arrays.types import UInt8
+from uhop_cli.arrays.types import Bool, UInt8
 from uhop_cli.errors import ImageError
 from uhop_cli.files.names import escape
 from uhop_cli.files.regular import open_regular
-from uhop_cli.images.formats import ACCEPTED, DEVELOP, HEAD_BYTES, Format, sniff
-from uhop_cli.images.limits import MAX_PPM_HEADER, check_structure, check_work, is_raw_thumbnail
+from uhop_cli.images.cut_short import Part, closed, ends_early, interlaced, part_of, sound, spread
+from uhop_cli.images.formats import Format
 from uhop_cli.images.modes import gray_mode, to_arrays
+from uhop_cli.images.opening import AGAIN, opened, recognised, refusing
 from uhop_cli.images.orientation import orientation, upright, upright_axes
+from uhop_cli.images.pages import pages
 from uhop_cli.images.resample import Axis
-from uhop_cli.images.silence import quiet_libtiff, quiet_pillow
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
     from PIL.ImageFile import ImageFile
 
 
 MAX_FILE_BYTES = 256 << 20
-MAX_PIXELS = 80_000_000
-MAX_SIDE = 65_535
 LARGE_PIXELS = 16_000_000
 
 # A picture is handed out at no less than so many times the draft size on either side: JPEG's own reduction, which halves the time,
@@ -41,19 +43,7 @@ LARGE_PIXELS = 16_000_000
 _DRAFT_MARGIN = 6
 _REDUCE_MARGIN = 8
 
-_PLUGINS: dict[Format, tuple[str, str]] = {
-    "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
-    "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),  # of an MPO file this is the first picture
-    "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
-    "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
-    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
-    "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
-    "PPM": ("PIL.PpmImagePlugin", "PpmImageFile"),
-}
-
 _large = threading.Lock()
-
-quiet_pillow()
 
 
 @dataclass(frozen=True)
@@ -64,11 +54,17 @@ class Image:
         pixels: (H, W, 3) RGB or (H, W, 1) grey, uint8, not premultiplied.
         alpha: (H, W) uint8, 255 opaque; None where all is opaque.
         axes: where rows and columns lie in the original, of which this may be a reduction; None if it is not.
+        missing: (H, W) which pixels are not in the file, as it ends too early; their values are arbitrary. None: all are there.
+        flaw: what is wrong with a file that ends too early, in a few words; None where nothing is.
+        pages: frames or pages in the file, of which this is the first.
     """
 
     pixels: UInt8
     alpha: UInt8 | None
     axes: tuple[Axis, Axis] | None = None
+    missing: Bool | None = None
+    flaw: str | None = None
+    pages: int = 1
 
     @property
     def width(self) -> int:
@@ -130,8 +126,9 @@ def read_header(data: bytes) -> Header:
     Raises:
         ImageError: no image of an accepted format, or too large.
     """
-    file, kind = _open(data)
-    with _refusing(kind):
+    kind = recognised(data)
+    with refusing(kind):
+        file = opened(closed(data, kind), kind)
         width, height = file.size
         if orientation(file, kind, data) >= 5:
             width, height = height, width
@@ -142,7 +139,7 @@ def decode(data: bytes, *, draft: tuple[int, int] | None = None) -> Image:
     """The picture in `data`: first frame, upright, 8 bits a value.
 
     16-bit values are divided by 257; other integers and floats are scaled as `modes` says. A palette is resolved, CMYK becomes
-    RGB, transparent colours become alpha.
+    RGB, transparent colours become alpha. Of a file that ends too early comes what is in it (`cut_short`).
 
     Args:
         data: the bytes of the file.
@@ -152,83 +149,79 @@ def decode(data: bytes, *, draft: tuple[int, int] | None = None) -> Image:
     Raises:
         ImageError: the reason in one line, and a cure where there is one.
     """
-    file, kind = _open(data)
-    if file.size[0] * file.size[1] > LARGE_PIXELS:
-        with _large:
-            return _decode(file, kind, data, draft)
-    return _decode(file, kind, data, draft)
+    kind = recognised(data)
+    with refusing(kind):
+        file = opened(closed(data, kind), kind)
+        with _large if file.size[0] * file.size[1] > LARGE_PIXELS else nullcontext():
+            return _decode(file, kind, data, max(draft) if draft else 0)
 
 
-def _decode(file: ImageFile, kind: Format, data: bytes, draft: tuple[int, int] | None) -> Image:
-    with _refusing(kind):
-        turn = orientation(file, kind, data)
-        width, height = file.size
-        side = max(draft) if draft else 0
-        drafted = file.draft(None, (_DRAFT_MARGIN * side,) * 2) if draft else None
-        step = 1 if drafted is None else round(width / drafted[1][2])
-        file.load()
-        reduce = max(1, min(file.size) // (_REDUCE_MARGIN * side)) if draft else 1
-        pixels, alpha = to_arrays(file, reduce)
-        step *= reduce
-        axes = None if step == 1 else upright_axes(Axis(height, step), Axis(width, step), turn)
-        return Image(upright(pixels, turn), None if alpha is None else upright(alpha, turn), axes)
-
-
-def _open(data: bytes) -> tuple[ImageFile, Format]:
-    """The header of the file, checked: nothing for the pixels is allocated yet."""
-    signature = sniff(data[:HEAD_BYTES])
-    kind = signature.format
-    if kind is None:
-        if not data:
-            raise ImageError("an empty file")
-        if signature.cure is None:
-            raise ImageError("not an image of a known format", ACCEPTED)
-        raise ImageError(f"{signature.name} pictures are not read", signature.cure)
-    with _refusing(kind):
-        check_structure(data, kind)
-        if kind == "TIFF":
-            quiet_libtiff()
-        module, name = _PLUGINS[kind]
-        plugin = getattr(import_module(module), name)
-        if kind == "PPM":
-            plugin(BytesIO(data[:MAX_PPM_HEADER]))  # raises where the header has no end
-        file: ImageFile = plugin(BytesIO(data))
-        if kind == "TIFF" and is_raw_thumbnail(file):
-            raise ImageError("camera raw pictures are not read", DEVELOP)
-        _check_size(file)
-        check_work(file, kind, data)
-    return file, kind
-
-
-def _check_size(file: ImageFile) -> None:
+def _decode(file: ImageFile, kind: Format, data: bytes, side: int) -> Image:
+    turn = orientation(file, kind, data)
     width, height = file.size
-    if width < 1 or height < 1:
-        raise ImageError("a picture without pixels")
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        limit = f"the limit is {MAX_PIXELS // 10**6} megapixels and {MAX_SIDE} a side"
-        raise ImageError(f"too large: {width} x {height} pixels; {limit}", "save a smaller copy")
+    drafted = file.draft(None, (_DRAFT_MARGIN * side,) * 2) if side else None
+    step = 1 if drafted is None else round(width / drafted[1][2])
+    picture, part = _loaded(file, kind, data, side, width * height)
+    gaps = part is not None and interlaced(data, kind)  # which are filled before anything is averaged
+    reduce = max(1, min(picture.size) // (_REDUCE_MARGIN * side)) if side and not gaps else 1
+    pixels, alpha = to_arrays(picture, reduce)
+    step *= reduce
+    axes = None if step == 1 else upright_axes(Axis(height, step), Axis(width, step), turn)
+    missing = flaw = None
+    if part is not None:
+        known = part.known
+        if gaps:
+            pixels = pixels.copy()  # what Pillow lends is not to be written to
+            spread((pixels, known) if alpha is None else (pixels, alpha, known))
+        cut = sound(data, kind) is data
+        flaw = _flaw(kind, known, coarse=gaps or part.coarse, cut=cut)
+        known = _whole_blocks(known, reduce)
+        if not known.any():
+            raise ImageError(f"the {kind} file is {'cut short' if cut else 'damaged'}, before the first pixels", AGAIN)
+        missing = None if known.all() else upright(~known, turn)
+    return Image(upright(pixels, turn), None if alpha is None else upright(alpha, turn), axes, missing, flaw, pages(data, kind))
 
 
-class _refusing:
-    """Turns whatever a decoder raises on damaged data into one `ImageError`."""
+def _loaded(file: ImageFile, kind: Format, data: bytes, side: int, pixels: int) -> tuple[PILImage, Part | None]:
+    """The loaded picture and, where not all of it is in the file, which part is."""
+    whole = sound(closed(data, kind), kind)
+    if whole is data:
+        try:
+            file.load()
+        except Exception as error:
+            if not ends_early(error, file, data):
+                raise
+        else:
+            return file, None
 
-    def __init__(self, kind: Format) -> None:
-        self._kind = kind
+    def again(content: bytes) -> ImageFile:
+        copy = opened(content, kind)
+        if side:
+            copy.draft(None, (_DRAFT_MARGIN * side,) * 2)
+        return copy
 
-    def __enter__(self) -> None:
-        return None
+    part = part_of(data if kind == "WEBP" else whole, kind, pixels, again)
+    if part.known.all() and not part.coarse:
+        return part.image, None  # nothing of the picture is missing, but what should follow it
+    return part.image, part
 
-    def __exit__(self, _type: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        if error is None or isinstance(error, ImageError) or not isinstance(error, Exception):
-            return
-        if isinstance(error, MemoryError):
-            raise ImageError("more memory is needed to decode it than there is", "save a smaller copy") from None
-        text = str(error).strip() or type(error).__name__
-        if "truncated" in text.lower() or isinstance(error, EOFError):
-            raise ImageError(f"the {self._kind} file is cut short") from None
-        if type(error).__name__ == "DecompressionBombError":
-            raise ImageError("too large: it would unpack to hundreds of megapixels", "save a smaller copy") from None
-        raise ImageError(f"damaged {self._kind} data ({escape(text)[:120]})") from None
+
+def _whole_blocks(known: Bool, reduce: int) -> Bool:
+    """Which blocks of reduce x reduce pixels are known in full."""
+    if reduce == 1:
+        return known
+    rows, columns = (np.arange(0, size, reduce) for size in known.shape)
+    return np.logical_and.reduceat(np.logical_and.reduceat(known, rows, axis=0), columns, axis=1)
+
+
+def _flaw(kind: Format, known: Bool, *, coarse: bool, cut: bool) -> str:
+    """What is wrong with a file that ends too early, and how much of the picture is seen all the same."""
+    what, share = f"the {kind} file is {'cut short' if cut else 'damaged'}", float(known.mean())
+    if known.all():
+        return f"{what}: all of the picture is there, but coarsely"
+    if share >= 0.99:
+        return f"{what}: its last rows are missing"
+    return f"{what}: {max(share, 0.01):.0%} of the picture is there{', coarsely' if coarse else ''}"
 
 
 DECODING = 400 << 20  # one file of the largest size, and its picture

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from uhop_cli.errors import ImageError
 from uhop_cli.files.names import escape
-from uhop_cli.images.formats import HEAD_BYTES, NOT_A_PICTURE, SUFFIXES, Signature, foreign_suffix, sniff
+from uhop_cli.images.formats import HEAD_BYTES, NOT_A_PICTURE, RAW_SUFFIXES, SUFFIXES, Signature, sniff_named
 from uhop_cli.images.own_mark import is_own_picture
 
 _OWN_NAME = re.compile(r"\.retrieved\.[^.]+$", re.IGNORECASE)
@@ -58,12 +58,7 @@ class _Leave(Exception):
 
 
 def discover(paths: Iterable[str | Path], *, on_skip: Callable[[Skipped], None] | None = None) -> list[Found]:
-    """The image files among `paths`: files as named, folders searched with all their subfolders in natural order.
-
-    Inside folders, hidden files and folders are passed over, and so are `*.retrieved.*` and pictures with uhop's own mark. A file
-    counts as an image by its suffix or, failing that, by its first bytes. A file that is named itself is always taken, whatever it
-    is called (decoding says what is wrong with it), unless it is a camera raw or HEIC file. Links are followed, each folder is
-    entered once, each path is taken once.
+    """The image files among `paths`, as `look_through` finds them.
 
     Args:
         paths: files and folders.
@@ -72,16 +67,28 @@ def discover(paths: Iterable[str | Path], *, on_skip: Callable[[Skipped], None] 
     Raises:
         ImageError: a path that does not exist, or is neither file nor folder.
     """
-    found: dict[str, Found] = {}
+    found = []
+    for item in look_through(paths):
+        if isinstance(item, Found):
+            found.append(item)
+        elif on_skip:
+            on_skip(item)
+    return found
+
+
+def look_through(paths: Iterable[str | Path]) -> Iterator[Found | Skipped]:
+    """Files as named, folders searched with all their subfolders in natural order: images, and what is left out, as they come.
+
+    Inside folders, hidden files and folders are passed over, and so are `*.retrieved.*` and pictures with uhop's own mark. A file
+    counts as an image by its suffix or by its first bytes. A file that is named itself is always taken, whatever it is called
+    (decoding says what is wrong with it), unless it is a camera raw file. Links are followed, each folder is entered once, each
+    path is taken once.
+
+    Raises:
+        ImageError: a path that does not exist, or is neither file nor folder.
+    """
     entered: set[tuple[int, int]] = set()
-
-    def skip(path: str, why: _Leave) -> None:
-        if on_skip:
-            on_skip(Skipped(Path(path), escape(path), why.reason, why.hint, why.ignored))
-
-    def take(path: str) -> None:
-        found.setdefault(os.path.abspath(path), Found(Path(path), escape(path)))
-
+    taken: set[str] = set()
     for given in paths:
         name = os.fspath(given)
         try:
@@ -89,16 +96,16 @@ def discover(paths: Iterable[str | Path], *, on_skip: Callable[[Skipped], None] 
         except (OSError, ValueError) as error:
             raise ImageError(f"{escape(name)}: {_why(error)}", "check the path") from None
         if stat.S_ISDIR(mode):
-            _walk(name, entered, take, skip)
+            items = _walk(name, entered)
         elif stat.S_ISREG(mode):
-            try:
-                _check_suffix(name)
-                take(name)
-            except _Leave as why:
-                skip(name, why)
+            items = iter([_checked(name, _check_raw)])
         else:
             raise ImageError(f"{escape(name)}: neither a file nor a folder", "name image files or folders of them")
-    return list(found.values())
+        for item in items:
+            place = os.path.abspath(item.path)
+            if place not in taken:
+                taken.add(place)
+                yield item
 
 
 def natural_key(name: str) -> tuple[tuple[tuple[int, str], ...], str]:
@@ -107,12 +114,7 @@ def natural_key(name: str) -> tuple[tuple[tuple[int, str], ...], str]:
     return tuple((int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)), name
 
 
-def _walk(
-    top: str,
-    entered: set[tuple[int, int]],
-    take: Callable[[str], None],
-    skip: Callable[[str, _Leave], None],
-) -> None:
+def _walk(top: str, entered: set[tuple[int, int]]) -> Iterator[Found | Skipped]:
     """Visits `top` and what is below it, depth first, without recursion: no nesting is too deep."""
     pending = [top]
     while pending:
@@ -124,28 +126,45 @@ def _walk(
                     entered.add((info.st_dev, info.st_ino))
                     names = sorted((n for n in os.listdir(path) if not n.startswith(".")), key=natural_key, reverse=True)
                     pending.extend(os.path.join(path, n) for n in names)
-            elif stat.S_ISREG(info.st_mode):
-                _check_file(path)
-                take(path)
-            else:
-                raise _Leave("neither a file nor a folder", ignored=True)
+                continue
         except (OSError, ValueError) as error:
-            skip(path, _Leave("a broken link" if os.path.islink(path) else _why(error)))
-        except _Leave as why:
-            skip(path, why)
+            yield _skipped(path, _Leave("a broken link" if os.path.islink(path) else _why(error)))
+            continue
+        if stat.S_ISREG(info.st_mode):
+            yield _checked(path, _check_file)
+        else:
+            yield _skipped(path, _Leave("neither a file nor a folder", ignored=True))
 
 
-def _check_suffix(path: str) -> None:
-    refused = foreign_suffix(os.path.splitext(path)[1])
-    if refused:
-        raise _refusal(refused)
+def _checked(path: str, check: Callable[[str], None]) -> Found | Skipped:
+    """The file, unless `check` raises that it is none to take."""
+    try:
+        check(path)
+    except _Leave as why:
+        return _skipped(path, why)
+    except (OSError, ValueError) as error:
+        return _skipped(path, _Leave(_why(error)))
+    return Found(Path(path), escape(path))
+
+
+def _skipped(path: str, why: _Leave) -> Skipped:
+    return Skipped(Path(path), escape(path), why.reason, why.hint, why.ignored)
+
+
+def _check_raw(path: str) -> None:
+    """Raises `_Leave` where a file that is named itself is a camera raw file, which decoding would take for a TIFF."""
+    suffix = os.path.splitext(path)[1]
+    if suffix.lower() in RAW_SUFFIXES:
+        with open(path, "rb") as file:
+            signature = sniff_named(file.read(HEAD_BYTES), suffix)
+        if signature.format is None:
+            raise _refusal(signature)
 
 
 def _check_file(path: str) -> None:
     """Raises `_Leave` where a file of a folder is no image to take."""
     if _OWN_NAME.search(os.path.basename(path)):
         raise _Leave("an output of uhop", ignored=True)
-    _check_suffix(path)
     suffix = os.path.splitext(path)[1].lower()
     if suffix in SUFFIXES and suffix not in (".png", ".apng"):
         return
@@ -154,7 +173,7 @@ def _check_file(path: str) -> None:
     if is_own_picture(head):
         raise _Leave("an output of uhop", ignored=True)
     if suffix not in SUFFIXES:
-        signature = sniff(head[:HEAD_BYTES])
+        signature = sniff_named(head[:HEAD_BYTES], suffix)
         if not signature.format:
             raise _refusal(signature)
 

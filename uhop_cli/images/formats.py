@@ -19,9 +19,8 @@ SAVE_AS = f"save it as PNG first; {ACCEPTED}"
 
 SUFFIXES = {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
 SUFFIXES |= {".ppm", ".pgm", ".pbm", ".pnm"}
-_HEIF_SUFFIXES = {".heic", ".heif", ".hif", ".avif"}
-_RAW_SUFFIXES = {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef"}
-_RAW_SUFFIXES |= {".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
+RAW_SUFFIXES = {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef"}
+RAW_SUFFIXES |= {".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
 
 
 class Signature(NamedTuple):
@@ -39,6 +38,7 @@ class Signature(NamedTuple):
 
 
 NOT_A_PICTURE = Signature(None, "not a picture", None)
+WEB_PAGE = Signature(None, "web page", None)
 
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"FUJIFILMCCD-RAW", "camera raw", DEVELOP),
@@ -53,8 +53,6 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"\xff\x0a", "JPEG XL", SAVE_AS),
     (b"8BPS", "Photoshop", SAVE_AS),
     (b"gimp xcf", "GIMP", SAVE_AS),
-    (b"\x00\x00\x01\x00", "icon (ICO)", SAVE_AS),
-    (b"\x00\x00\x02\x00", "cursor (CUR)", SAVE_AS),
     (b"icns", "icon (ICNS)", SAVE_AS),
     (b"DDS ", "DDS texture", SAVE_AS),
     (b"BLP1", "BLP texture", SAVE_AS),
@@ -66,6 +64,7 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"\x01\xda", "SGI", SAVE_AS),
     (b"\x59\xa6\x6a\x95", "Sun raster", SAVE_AS),
     (b"/* XPM */", "XPM", SAVE_AS),
+    (b"II\x1a\x00\x00\x00HEAPCCDR", "camera raw", DEVELOP),
     (b"<svg", "SVG", SAVE_AS),
     (b"%PDF-", "PDF", SAVE_AS),
     (b"PF\n", "PFM", SAVE_AS),
@@ -76,6 +75,7 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
 _HEIC_BRANDS = frozenset((b"heic", b"heix", b"hevc", b"heim", b"heis"))
 _AVIF_BRANDS = frozenset((b"avif", b"avis"))
 _HEIF_BRANDS = frozenset((b"mif1", b"msf1"))  # the container alone
+_TGA_KINDS, _TGA_DEPTHS = (1, 2, 3, 9, 10, 11), (8, 15, 16, 24, 32)
 _BMP_HEADER_SIZES = frozenset((12, 16, 40, 52, 56, 64, 108, 124))
 
 
@@ -91,18 +91,20 @@ def sniff(head: bytes) -> Signature:
     for start, name, cure in _FOREIGN:
         if head.startswith(start):
             return Signature(None, name, cure)
-    return NOT_A_PICTURE
+    told = _without_signature(head)
+    return Signature(None, told, SAVE_AS) if told else WEB_PAGE if _is_page(head) else NOT_A_PICTURE
 
 
-def foreign_suffix(suffix: str) -> Signature | None:
-    """What a file with this suffix (".NEF", any case) is if uhop does not read it, else None.
+def sniff_named(head: bytes, suffix: str) -> Signature:
+    """The signature of a file from its first bytes and, for camera raw alone, its suffix (".NEF", any case).
 
-    Most camera raw files are TIFF files in form whose first picture is a thumbnail, so the suffix is asked before the bytes.
+    Most camera raw files are TIFF files in form whose first picture is a thumbnail, and some have no signature at all. Whatever is
+    a picture of another kind by its bytes is taken as that, however it is called.
     """
-    lower = suffix.lower()
-    if lower in _HEIF_SUFFIXES:
-        return Signature(None, "AVIF" if lower == ".avif" else "HEIC", CONVERT)
-    return Signature(None, "camera raw", DEVELOP) if lower in _RAW_SUFFIXES else None
+    signature = sniff(head)
+    if suffix.lower() in RAW_SUFFIXES and (signature.format in (None, "TIFF")):
+        return Signature(None, "camera raw", DEVELOP)
+    return signature
 
 
 def _accepted(head: bytes) -> Format | None:
@@ -122,6 +124,25 @@ def _accepted(head: bytes) -> Format | None:
     if len(head) > 2 and head[:1] == b"P" and head[1:2] in b"123456" and head[2:3] in b" \t\r\n\x0b\x0c#":
         return "PPM"
     return None
+
+
+def _without_signature(head: bytes) -> str | None:
+    """Formats that are told by the values in their headers, each of which alone would fit many files."""
+    word = [int.from_bytes(head[at : at + 2], "little") for at in range(0, 18, 2)]
+    if len(head) < 18:
+        return None
+    if word[0] == 0 and word[1] in (1, 2) and 0 < word[2] <= 256 and head[9] == 0:  # a directory of so many pictures
+        return "icon (ICO)" if word[1] == 1 else "cursor (CUR)"
+    if head[0] == 10 and head[1] in (0, 2, 3, 4, 5) and head[2] < 2 and head[3] in (1, 2, 4, 8) and word[4] >= word[2]:
+        return "PCX"
+    palette, kind, depth = head[1], head[2], head[16]
+    likely = palette < 2 and kind in _TGA_KINDS and depth in _TGA_DEPTHS and word[6] and word[7] and head[17] & 0xC0 == 0
+    return "TGA" if likely and (palette or head[3:8] == bytes(5)) else None
+
+
+def _is_page(head: bytes) -> bool:
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return text.startswith((b"<!doctype html", b"<html", b"<head", b"<body"))
 
 
 def _iso_media(head: bytes) -> Signature:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from uhop_cli.errors import ImageError
 from uhop_cli.images.formats import Format
@@ -16,6 +16,8 @@ from uhop_cli.images.formats import Format
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
+MAX_PIXELS = 80_000_000
+MAX_SIDE = 65_535
 SLOW_PIXELS = 2_000_000  # decoded in Python at one or two microseconds each
 WEBP_PIXELS = 40_000_000  # its decoder holds four copies of the picture
 MAX_SCAN_PIXELS = 2_000_000_000  # pixels times scans of a JPEG: some seconds of work
@@ -36,6 +38,8 @@ def check_structure(data: bytes, kind: Format) -> None:
         raise ImageError("a JPEG with an absurd number of metadata blocks")
     if kind == "WEBP" and _webp_pixels(data) > WEBP_PIXELS:  # its decoder allocates when it is opened
         raise ImageError(f"too large: WebP is read up to {WEBP_PIXELS // 10**6} megapixels", "save it as JPEG or PNG first")
+    if kind == "TIFF" and _tiff_directory_end(data) > len(data):
+        raise ImageError("the TIFF file is cut short: what describes its pixels stands at its end", "copy it once more")
     if kind == "PPM" and data[1:2] in b"123" and data.count(b"#") > MAX_BLOCKS // 10:
         raise ImageError("a PPM with an absurd number of comments")  # Pillow takes time quadratic in their number
 
@@ -53,6 +57,16 @@ def check_work(file: ImageFile, kind: Format, data: bytes) -> None:
     if decoders & {"bmp_rle", "ppm", "ppm_plain"} and pixels > SLOW_PIXELS:
         limit = SLOW_PIXELS // 10**6
         raise ImageError(f"a variant of {kind} that is read only up to {limit} megapixels", "save it as PNG first")
+
+
+def check_size(file: ImageFile) -> None:
+    """Refuses pictures without pixels, and those with too many."""
+    width, height = file.size
+    if width < 1 or height < 1:
+        raise ImageError("a picture without pixels")
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        limit = f"the limit is {MAX_PIXELS // 10**6} megapixels and {MAX_SIDE} a side"
+        raise ImageError(f"too large: {width} x {height} pixels; {limit}", "save a smaller copy")
 
 
 def is_raw_thumbnail(file: ImageFile) -> bool:
@@ -102,3 +116,11 @@ def _webp_pixels(data: bytes) -> int:
     if data[12:16] == b"VP8 ":
         return (int.from_bytes(data[26:28], "little") & 0x3FFF) * (int.from_bytes(data[28:30], "little") & 0x3FFF)
     return 0
+
+
+def _tiff_directory_end(data: bytes) -> int:
+    """Where the first directory ends."""
+    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
+    number, entry, pointer, place = (8, 20, 8, 8) if int.from_bytes(data[2:4], order) == 43 else (2, 12, 4, 4)
+    at = int.from_bytes(data[place : place + pointer], order)
+    return at + number + entry * int.from_bytes(data[at : at + number], order) + pointer

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 _STRIP_PIXELS = 1 << 20
 _GRAY = frozenset(("1", "L", "LA", "La", "I", "F"))
-_COLOR = frozenset(("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV"))
+_COLOR = frozenset(("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"))
+
+# Linear sRGB from XYZ, both relative to the white D50 of LAB files (the inverse of the matrix in the sRGB profiles of the ICC).
+_WHITE = np.array([0.9642, 1.0, 0.8249])
+_SRGB = np.array([[3.1339, -1.6169, -0.4906], [-0.9788, 1.9161, 0.0335], [0.0719, -0.2290, 1.4052]])
 
 
 def gray_mode(mode: str) -> bool:
@@ -69,6 +73,8 @@ def _strips(image: PILImage, reduce: int = 1) -> Iterator[PILImage]:
 
 def _eight_bit(strip: PILImage, gray: bool) -> PILImage:
     """The strip in mode L, LA, RGB or RGBA."""
+    if strip.mode == "LAB":
+        return _from_lab(strip)
     mode = "L" if gray else "RGB"
     if strip.has_transparency_data:
         mode = "LA" if gray else "RGBA"
@@ -77,6 +83,20 @@ def _eight_bit(strip: PILImage, gray: bool) -> PILImage:
             # of a 16-bit RGB file Pillow keeps the upper bytes of the pixels, but the transparent colour in full
             strip.info["transparency"] = tuple(value >> 8 for value in color)
     return strip if strip.mode == mode else strip.convert(mode)
+
+
+def _from_lab(strip: PILImage) -> PILImage:
+    """CIE L*a*b* (8 bits: 255 L* / 100, and a*, b* with a sign) as sRGB: X / Xn = f^-1(L' + a* / 500), Y / Yn = f^-1(L'), Z / Zn =
+    f^-1(L' - b* / 200) with L' = (L* + 16) / 116, then the matrix and the curve of sRGB."""
+    from PIL import Image
+
+    lab = np.asarray(strip)
+    middle = (lab[..., 0] * (100 / 255) + 16) / 116
+    a, b = (lab[..., channel].astype(np.int8) for channel in (1, 2))
+    roots = np.stack((middle + a / 500, middle, middle - b / 200), axis=-1)
+    linear = np.clip((np.where(roots > 6 / 29, roots**3, (roots - 4 / 29) * (108 / 841)) * _WHITE) @ _SRGB.T, 0, 1)
+    curved = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return Image.fromarray(np.rint(255 * curved).astype(np.uint8))
 
 
 def _values(strip: PILImage) -> Float64:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from uhop_cli.arrays.types import UInt8
 from uhop_cli.images.formats import Format
 from uhop_cli.images.resample import Axis
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
+
+Value = TypeVar("Value", bound=np.generic)
 
 _ORIENTATION = 0x0112
 _WHERE = frozenset(("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"))  # where Pillow looks for it
@@ -47,7 +49,7 @@ def turns(turn: int) -> tuple[bool, bool, bool]:
     return turn >= 5, turn in (3, 4, 7, 8), turn in (2, 3, 6, 7)
 
 
-def upright(array: UInt8, turn: int) -> UInt8:
+def upright(array: NDArray[Value], turn: int) -> NDArray[Value]:
     """`array` (H, W[, C]) turned as EXIF asks."""
     transposed, down, mirrored = turns(turn)
     if transposed:

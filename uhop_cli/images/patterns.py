@@ -145,7 +145,11 @@ def parse_background(text: str) -> Background:
 
 
 def to_pattern(image: Image, spec: PatternSpec) -> UInt8:
-    """The pattern of a picture, (H, W, C) uint8: laid on the background, brought to the pattern's size, rounded."""
+    """The pattern of a picture, (H, W, C) uint8: laid on the background, brought to the pattern's size, rounded.
+
+    What a file that ends too early lacks is taken as transparent.
+    """
+    image = gaps_transparent(image)
     if image.alpha is None:
         return _round(_channels(_resize(image.pixels, image, spec), spec))
     color, cover = _premultiplied(image, spec)
@@ -157,7 +161,8 @@ def to_query(image: Image, spec: PatternSpec, alpha: Literal["missing", "blend"]
     """The pattern of a picture that may have missing (transparent) parts.
 
     With "missing", a cell that is at least half visible takes the mean of its visible pixels, weighted by their alpha; the others
-    are missing. Values lie on the 8-bit grid, as those of stored patterns do. With "blend" it is `to_pattern`, all visible.
+    are missing. Values lie on the 8-bit grid, as those of stored patterns do. With "blend" it is `to_pattern`, all visible. What a
+    file that ends too early lacks is missing either way.
 
     Returns:
         the pattern, (d,) float32 in [0, 1], 0 where missing; and which values are visible, (d,) bool, or None if all are.
@@ -165,8 +170,11 @@ def to_query(image: Image, spec: PatternSpec, alpha: Literal["missing", "blend"]
     Raises:
         ImageError: nothing is visible.
     """
-    if image.alpha is None or alpha == "blend":
+    if image.missing is not None:
+        image = gaps_transparent(laid_on_background(image, spec) if alpha == "blend" else image)
+    elif image.alpha is None or alpha == "blend":
         return to_vectors(to_pattern(image, spec)[None])[0], None
+    assert image.alpha is not None
     if not image.alpha.any():
         raise ImageError("nothing is visible: the whole picture is transparent", _BLEND)
     color, cover = _premultiplied(image, spec)
@@ -181,6 +189,24 @@ def to_query(image: Image, spec: PatternSpec, alpha: Literal["missing", "blend"]
     return to_vectors(pattern[None])[0], None if every.all() else every
 
 
+def gaps_transparent(image: Image) -> Image:
+    """`image` with transparency where its file, which ends too early, has no pixels."""
+    if image.missing is None:
+        return image
+    opaque = np.uint8(255) if image.alpha is None else image.alpha
+    return replace(image, alpha=np.where(image.missing, np.uint8(0), opaque), missing=None)
+
+
+def laid_on_background(image: Image, spec: PatternSpec) -> Image:
+    """`image` as it looks on the background, opaque."""
+    if image.alpha is None:
+        return image
+    cover = image.alpha[..., None] / 255
+    background = np.array(spec.background, np.float64)
+    behind = background if image.pixels.shape[2] == 3 else _channels(background[None, None], PatternSpec(1, 1, 1))[0, 0]
+    return replace(image, pixels=_round(cover * image.pixels + (1 - cover) * behind), alpha=None)
+
+
 def holes_only(image: Image, spec: PatternSpec) -> Image:
     """`image` laid on the background wherever anything of it is there: only what is wholly transparent stays missing.
 
@@ -188,11 +214,7 @@ def holes_only(image: Image, spec: PatternSpec) -> Image:
     """
     if image.alpha is None:
         return image
-    cover = image.alpha[..., None] / 255
-    background = np.array(spec.background, np.float64)
-    behind = background if image.pixels.shape[2] == 3 else _channels(background[None, None], PatternSpec(1, 1, 1))[0, 0]
-    laid = _round(cover * image.pixels + (1 - cover) * behind)
-    return replace(image, pixels=laid, alpha=np.where(image.alpha > 0, 255, 0).astype(np.uint8))
+    return replace(laid_on_background(image, spec), alpha=np.where(image.alpha > 0, 255, 0).astype(np.uint8))
 
 
 def with_mask(image: Image, mask: Image) -> Image:

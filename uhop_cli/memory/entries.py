@@ -6,7 +6,7 @@ the methods that say so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -108,6 +108,11 @@ class Entries:
     def with_rows(self, rows: Int64) -> Entries:
         """The same files with their patterns in `rows` (N,)."""
         return Entries(self.name_bytes, self.name_offsets, np.asarray(rows, np.int64), self.digests, self.sizes)
+
+    def renamed(self, names: Mapping[int, bytes]) -> Entries:
+        """The same files, of which those with a number in `names` have another name. Walks over the files."""
+        data, offsets = pack([names.get(index, name) for index, name in enumerate(self.names())])
+        return Entries(data, offsets, self.name_entry, self.digests, self.sizes)
 
     @classmethod
     def joined(cls, parts: Sequence[Entries]) -> Entries:

@@ -107,7 +107,7 @@ class InProjections(nn.Module):
             weight, bias = self.weight_and_bias(role)
             found.append(self._whole(x) if weight is None else self._heads(F.linear(x, weight, bias)))
         q, k = (x if self.norm_hopfield_space is None else self.norm_hopfield_space(x) for x in found)
-        batch = max(q.shape[0], k.shape[0])
+        batch = k.shape[0] if q.shape[0] == 1 else q.shape[0]
         q, k = (x.expand(batch, -1, -1, -1) if x.shape[0] == 1 else x for x in (q, k))
         if q.shape[0] != k.shape[0]:
             raise SettingsError(f"{stored.shape[0]} samples of stored patterns, {state.shape[0]} of states")
@@ -139,14 +139,15 @@ class InProjections(nn.Module):
                 bias = moved if bias is None else bias + moved
             weight = torch.cat([part if scale is None else part * scale for (scale, _), part in parts])
         batch, length, _ = x.shape
-        q, k, v = F.linear(x, weight, bias).view(batch, length, 3, self.sizes.heads, -1).permute(2, 0, 3, 1, 4)
+        width = len(weight) // (3 * self.sizes.heads)
+        q, k, v = F.linear(x, weight, bias).view(batch, length, 3, self.sizes.heads, width).permute(2, 0, 3, 1, 4)
         if self.norm_hopfield_space is not None:
             q, k = self.norm_hopfield_space(q), self.norm_hopfield_space(k)
         return q, k, v
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, L, H d) as (B, H, L, d)."""
-        return x.reshape(*x.shape[:2], self.sizes.heads, -1).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.sizes.heads, x.shape[2] // self.sizes.heads).transpose(1, 2)
 
     def _whole(self, x: Tensor) -> Tensor:
         """(B, L, d) as (B, H, L, d): every head sees all features."""

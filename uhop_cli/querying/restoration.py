@@ -8,6 +8,8 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from uhop_cli.arrays.types import Bool, Float32, UInt8
+from uhop_cli.memory.originals import Whereabouts
+from uhop_cli.querying.confidence_words import Words, confidence_words
 
 
 @dataclass(frozen=True)
@@ -19,17 +21,26 @@ class Query:
         pattern: (d,) after the damage.
         visible: (d,) which values are known, None for all.
         truth: (d,) the undamaged pattern, where it is known.
+        notes: what is odd about the file: it is cut short, or holds further pages.
     """
 
     name: str
     pattern: Float32
     visible: Bool | None
     truth: Float32 | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """A stored pattern as an answer; `names` are all its files, the first of which names it."""
+    """A stored pattern as an answer.
+
+    Attributes:
+        rank, weight, similarity, row: its place among the matches, what it has of the weight, its score, its row in the memory.
+        names: all its files.
+        name, path: the one that was used, an existing one first.
+        whereabouts: what became of that file; None where it was not looked for, since the match is not the answer.
+    """
 
     rank: int
     name: str
@@ -38,6 +49,7 @@ class Match:
     similarity: float
     names: tuple[str, ...]
     row: int
+    whereabouts: Whereabouts | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The match as JSON values."""
@@ -72,12 +84,17 @@ class Identification:
     metastable_size: int
     inside_radius: bool | None
 
+    @property
+    def words(self) -> Words | None:
+        """How sure the answer is, for a person."""
+        return confidence_words(self.confidence, self.fits)
+
     def to_json(self) -> dict[str, Any]:
         """The fields after `match` of one of the results of `uhop.query/1`."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("matches", "fits")}
         confidence = values.pop("confidence")
         matches = [match.to_json() for match in self.matches]
-        return {"confidence": confidence, "matches": matches, **values, "energy": list(self.energy)}
+        return {"confidence": confidence, "confidence_words": self.words, "matches": matches, **values, "energy": list(self.energy)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +137,7 @@ class Restoration:
         error: against the truth, where that is known.
         pictures: the output, and what it was made from.
         arrays: x, weights, energy, for `--states`.
+        notes: those of the query.
     """
 
     query: str
@@ -127,6 +145,7 @@ class Restoration:
     error: SquaredErrors | None
     pictures: Pictures
     arrays: dict[str, NDArray[Any]]
+    notes: tuple[str, ...] = ()
 
     @property
     def match(self) -> Match | None:
@@ -138,10 +157,19 @@ class Restoration:
         match = self.match
         return {
             "query": self.query,
-            "match": None if match is None else {"name": match.name, "path": match.path, "weight": match.weight},
+            "match": None
+            if match is None
+            else {
+                "name": match.name,
+                "path": match.path,
+                "weight": match.weight,
+                "also": [name for name in match.names if name != match.name],
+                "original": match.whereabouts,
+            },
             **self.answer.to_json(),
             "sse": None if self.error is None else self.error.state,
             "sse_query": None if self.error is None else self.error.query,
+            "notes": list(self.notes),
             "output": output,
             "output_kind": None if output is None else self.pictures.kind,
         }

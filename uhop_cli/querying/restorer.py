@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from uhop_cli.images.formats import HEAD_BYTES, SUFFIXES, sniff
 from uhop_cli.images.patterns import holes_only, to_pixels, to_query, with_mask
 from uhop_cli.memory.file.reader import load
 from uhop_cli.memory.memory import Memory
-from uhop_cli.memory.originals import open_original
+from uhop_cli.memory.originals import Original, OriginalFiles
 from uhop_cli.querying.answer import Answer
 from uhop_cli.querying.certificate import certified_radius
 from uhop_cli.querying.restoration import Identification, Match, Pictures, Query, Restoration, SquaredErrors
@@ -46,6 +47,7 @@ class Restorer:
         flop = 2.0 * len(self.memory) * self.memory.spec.dim * 10
         self.device = resolve_device(self.settings.device, flop)
         self.retriever = Retriever(self.memory, self.settings.retrieval, self.device, features_expected=expected)
+        self.originals = None if self.path is None else OriginalFiles(self.memory, self.path, self.settings.originals)
         self._radii: dict[int, float | None] = {}
 
     def prepare(self, source: str | Path | bytes | Image, name: str | None = None) -> Query:
@@ -59,7 +61,7 @@ class Restorer:
         try:
             image = self._open(source)
             if settings.mask_file is not None:
-                image = with_mask(image, self._open(settings.mask_file))
+                image = with_mask(image, self._whole(settings.mask_file))
             alpha: Literal["missing", "blend"] = "missing" if settings.mask_file is not None else self._alpha()
             if alpha == "missing" and self._transparent:
                 image = holes_only(image, spec)
@@ -76,7 +78,7 @@ class Restorer:
                 visible = seen[0] if visible is None else visible & seen[0]
         if visible is not None and not visible.any():
             raise ImageError(f"{shown}: nothing of it is visible", "mask less of it")
-        return Query(shown, row[0], visible, truth)
+        return Query(shown, row[0], visible, truth, notes_on(image))
 
     def restore(self, source: str | Path | bytes | Image, name: str | None = None) -> Restoration:
         """Prepare and answer one picture."""
@@ -97,9 +99,13 @@ class Restorer:
         return [result for result in results if result is not None]
 
     def _restoration(self, query: Query, answer: Answer, place: int) -> Restoration:
-        matches = tuple(self._match(rank, *found) for rank, found in enumerate(answer.best(place, self.settings.top), 1))
+        best = answer.best(place, self.settings.top)
+        confidence = None if answer.confidence is None else float(answer.confidence[place])
+        fits = confidence is None or confidence >= self.settings.min_confidence
+        original = self.originals.of(best[0][0]) if fits and self.originals is not None else None
+        matches = tuple(self._match(rank, *one, original if rank == 1 else None) for rank, one in enumerate(best, 1))
         state, truth = answer.pictures[-1][place], query.truth
-        found = self._identification(query, answer, place, matches)
+        found = self._identification(query, answer, place, matches, fits=fits, confidence=confidence)
         arrays = {
             "x": np.stack([query.pattern, *(picture[place] for picture in answer.pictures)]),
             "weights": answer.weights[place],
@@ -111,17 +117,19 @@ class Restorer:
             error=None
             if truth is None
             else SquaredErrors(state=squared_error(state, truth), query=squared_error(query.pattern, truth)),
-            pictures=self._pictures(query, answer, place, matches[0]),
+            pictures=self._pictures(query, answer, place, original if matches[0].weight >= ORIGINAL_WEIGHT else None),
             arrays=arrays if answer.rows is None else {**arrays, "rows": answer.rows[place]},
+            notes=query.notes,
         )
 
-    def _identification(self, query: Query, answer: Answer, place: int, matches: tuple[Match, ...]) -> Identification:
+    def _identification(
+        self, query: Query, answer: Answer, place: int, matches: tuple[Match, ...], *, fits: bool, confidence: float | None
+    ) -> Identification:
         kinds, sizes = settled(answer.weights[place][None], size_threshold(self.retriever.separation.alpha))
-        confidence = None if answer.confidence is None else float(answer.confidence[place])
         steps = int(answer.steps[place])
         return Identification(
             matches=matches,
-            fits=confidence is None or confidence >= self.settings.min_confidence,
+            fits=fits,
             confidence=confidence,
             kernel=answer.kernels[place],
             map=answer.map,
@@ -133,9 +141,13 @@ class Restorer:
             inside_radius=self._inside_radius(query, matches[0]),
         )
 
-    def _pictures(self, query: Query, answer: Answer, place: int, match: Match) -> Pictures:
+    def _pictures(self, query: Query, answer: Answer, place: int, found: Original | None) -> Pictures:
         spec = self.memory.spec
-        original, suffix = self._original(match) or (None, ".png")
+        original, suffix = None, ".png"
+        kind = None if found is None or found.content is None else sniff(found.content[:HEAD_BYTES]).format
+        if found is not None and kind is not None:  # what is no picture, such as the row of an array, is not handed out as one
+            original = found.content
+            suffix = found.path.suffix if found.path.suffix.lower() in SUFFIXES else f".{kind.lower()}"
         trace = answer.pictures if self.settings.trace else ()
         return Pictures(
             original=original,
@@ -144,19 +156,6 @@ class Restorer:
             damaged=to_pixels(query.pattern[None], spec)[0],
             steps=tuple(to_pixels(picture[place][None], spec)[0] for picture in trace),
         )
-
-    def _original(self, match: Match) -> tuple[bytes, str] | None:
-        """The bytes of the match's file and their suffix; None where there is no such file, or the answer is a mixture."""
-        if match.weight < ORIGINAL_WEIGHT or self.path is None:
-            return None
-        for index in self.memory.entries.files_of(match.row):
-            content = open_original(self.memory, int(index), self.path, self.settings.originals)
-            kind = None if content is None else sniff(content[:HEAD_BYTES]).format
-            # What is no picture, such as the row of an array, is not handed out as one.
-            if content is not None and kind is not None:
-                suffix = Path(escape(self.memory.entries.name(int(index)))).suffix
-                return content, suffix if suffix.lower() in SUFFIXES else f".{kind.lower()}"
-        return None
 
     def _inside_radius(self, query: Query, match: Match) -> bool | None:
         """Whether the query is so close to its match that the plain kernel is certain to retrieve it; None for another model."""
@@ -172,17 +171,25 @@ class Restorer:
             return None
         return bool(np.linalg.norm(query.pattern - unit_rows(self.memory.patterns[match.row : match.row + 1])[0]) < radius)
 
-    def _match(self, rank: int, row: int, weight: float, similarity: float) -> Match:
-        names = [escape(name) for name in self.memory.entries.names_of(row)]
-        base = Path() if self.path is None else self.path.parent
+    def _match(self, rank: int, row: int, weight: float, similarity: float, used: Original | None) -> Match:
+        entries = self.memory.entries
+        files = [int(index) for index in entries.files_of(row)]
+        base = Path() if self.originals is None else self.originals.base
+        if used is None:
+            paths = [base / os.fsdecode(entries.name(index)) for index in files]
+            first = next((place for place, path in enumerate(paths) if os.path.lexists(path)), 0) if len(paths) > 1 else 0
+            index, path = files[first], paths[first]
+        else:
+            index, path = used.index, used.path
         return Match(
             rank=rank,
-            name=names[0],
-            path=escape(base / names[0]),
+            name=escape(entries.name(index)),
+            path=escape(path),
             weight=weight,
             similarity=similarity,
-            names=tuple(names),
+            names=tuple(escape(entries.name(index)) for index in files),
             row=row,
+            whereabouts=None if used is None else used.whereabouts,
         )
 
     def _open(self, source: str | Path | bytes | Image) -> Image:
@@ -190,6 +197,13 @@ class Restorer:
             return source
         data = source if isinstance(source, bytes) else read_bytes(source)
         return decode(data, draft=(self.memory.spec.width, self.memory.spec.height))
+
+    def _whole(self, source: str | Path) -> Image:
+        """A picture that says something about the query, of which all has to be there."""
+        image = self._open(source)
+        if image.flaw is not None:
+            raise ImageError(f"{escape(source)}: {image.flaw}", "give one that is whole")
+        return image
 
     def _alpha(self) -> Literal["missing", "blend"]:
         if self.settings.alpha != "auto":
@@ -203,7 +217,16 @@ class Restorer:
 
     def _truth(self) -> Float32:
         assert self.settings.truth is not None
-        return to_query(self._open(self.settings.truth), self.memory.spec, "blend")[0]
+        return to_query(self._whole(self.settings.truth), self.memory.spec, "blend")[0]
+
+
+def notes_on(image: Image) -> tuple[str, ...]:
+    """What a person should know of the file that a picture comes from."""
+    flaw = (
+        () if image.flaw is None else (f"{image.flaw}; the rest is taken as missing" if image.missing is not None else image.flaw,)
+    )
+    pages = () if image.pages == 1 else (f"{image.pages} pages or frames; the first one was taken",)
+    return (*flaw, *pages)
 
 
 def squared_error(picture: Float32, truth: Float32) -> float:

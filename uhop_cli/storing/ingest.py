@@ -147,7 +147,7 @@ def ingest(
     for group in _in_order(work, sources.groups(max(1, most)), threads, ahead):
         for source, result in group:
             if isinstance(result, ImageError):
-                found.skipped.append(Skipped(Path(os.fsdecode(source.name)), escape(source.name), result.message))
+                found.skipped.append(Skipped(Path(os.fsdecode(source.name)), escape(source.name), result.message, result.hint))
                 continue
             data, size, digest, encoded = result
             if isinstance(encoded, int):

@@ -6,20 +6,21 @@ import hashlib
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from uhop_cli.errors import ImageError, OutputError
 from uhop_cli.files.names import escape
+from uhop_cli.files.normal_forms import normal_form
 from uhop_cli.images.discover import Skipped
 from uhop_cli.images.patterns import PatternSpec, choose_spec
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress
 from uhop_cli.storing.needs import check_memory, memory_needed
 from uhop_cli.storing.settings import StoreSettings
-from uhop_cli.storing.sources import Sources, collect, headers
+from uhop_cli.storing.sources import Source, Sources, collect, headers
 
 SPARE_DISK = 64 << 20  # left free on the disk beside what the memory file takes
 
@@ -35,6 +36,7 @@ class Plan:
         unchanged: how many files are stored already as they are.
         changed: how many files replace one that is stored.
         removed: how many stored files are gone, and dropped.
+        renamed: how many stored files have another name now.
         skipped: files that cannot be taken, as far as their names tell.
         needed: bytes of memory that learning takes, if no two images are equal.
     """
@@ -45,6 +47,7 @@ class Plan:
     unchanged: int
     changed: int
     removed: int
+    renamed: int
     skipped: tuple[Skipped, ...]
     needed: int
 
@@ -95,54 +98,100 @@ def make_plan(
         ImageError: a path is not there, or there is nothing to store.
     """
     folder = Path(os.path.realpath(target)).parent
-    sources, skipped = collect(paths, folder)
+    sources, skipped = collect(paths, folder, damaged=settings.damaged)
     spec = old.spec if old is not None else spec_of(sources, settings, skipped, progress)
-    kept, unchanged, changed, removed = compare(old, sources, folder, prune=prune)
-    if unchanged:
-        sources = Sources([source for source in sources if source.name not in unchanged])
-    patterns = len(sources) + (0 if kept is None else len(kept))
+    found = compare(old, sources, folder, prune=prune)
+    if found.unchanged:
+        sources = Sources([source for source in sources if source.name not in found.unchanged])
+    patterns = len(sources) + (0 if found.kept is None else len(found.kept))
     return Plan(
         sources=sources,
         spec=spec,
-        kept=kept,
-        unchanged=len(unchanged),
-        changed=changed,
-        removed=removed,
+        kept=found.kept,
+        unchanged=len(found.unchanged) - found.renamed,
+        changed=found.changed,
+        removed=found.removed,
+        renamed=found.renamed,
         skipped=tuple(skipped),
         needed=memory_needed(patterns, spec.dim, settings),
     )
 
 
-def compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) -> tuple[Memory | None, set[bytes], int, int]:
-    """What of the old memory stays; the names of unchanged files; how many are changed, and how many are gone and dropped."""
+@dataclass(frozen=True)
+class Comparison:
+    """A memory against the files of today.
+
+    Attributes:
+        kept: what stays of it, under the names of today; None: nothing.
+        unchanged: names, as they are now, of the files that are stored as they are; the renamed ones are among them.
+        changed, removed, renamed: how many files have new content, are gone and dropped, have another name.
+    """
+
+    kept: Memory | None = None
+    unchanged: frozenset[bytes] = frozenset()
+    changed: int = 0
+    removed: int = 0
+    renamed: int = 0
+
+
+def compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) -> Comparison:
+    """What has become of the stored files: known by name (in any Unicode form) or, where that is gone, by content."""
     if old is None:
-        return None, set(), 0, 0
+        return Comparison()
     entries = old.entries
     at = {name: index for index, name in enumerate(entries.names())}
+    # `folder` in bytes: the names need not be UTF-8
+    gone = {name: index for name, index in at.items() if name[-1:] != b"]" and not _exists(folder, name)}
+    forms = {normal_form(name): index for name, index in gone.items() if not name.isascii()}
     keep = np.ones(len(entries), np.bool_)
     unchanged: set[bytes] = set()
-    changed = removed = 0
+    names: dict[int, bytes] = {}
+    new: list[Source] = []
     for source in sources:
         index = at.get(source.name)
+        if index is None and not source.name.isascii():
+            index = forms.pop(normal_form(source.name), None)
         if index is None:
-            continue
-        try:
-            same = hashlib.sha256(source.read()).digest() == entries.digest(index)
-        except ImageError:
-            same = True  # unreadable now: what is stored stays, and the file is not asked for again
-        if same:
+            new.append(source)
+        elif _digest(source) in (None, entries.digest(index)):  # unreadable now: what is stored stays, and is not asked for again
             unchanged.add(source.name)
+            names[index] = source.name
         else:
             keep[index] = False
-            changed += 1
-    if prune:
-        for name, index in at.items():
-            if keep[index] and not os.path.lexists(os.path.join(os.fsencode(folder), name)) and not name.endswith(b"]"):
-                keep[index] = False
-                removed += 1
-    if not keep.any():
-        return None, unchanged, changed, removed
-    return (old if keep.all() else old.keep(keep)), unchanged, changed, removed
+    lost = {entries.digest(index): index for index in reversed(gone.values()) if keep[index] and index not in names}
+    sizes = {int(entries.sizes[index]) for index in lost.values()}
+    for source in new if lost else ():
+        index = lost.get(_digest(source) or b"") if _size(folder, source.name) in sizes else None
+        if index is not None and index not in names:
+            unchanged.add(source.name)
+            names[index] = source.name
+    changed = int(np.count_nonzero(~keep))
+    renames = {index: name for index, name in names.items() if name != entries.name(index)}
+    dropped = [index for index in gone.values() if keep[index] and index not in names] if prune else []
+    keep[dropped] = False
+    kept = replace(old, entries=entries.renamed(renames)) if renames else old
+    return Comparison(
+        None if not keep.any() else kept if keep.all() else kept.keep(keep),
+        frozenset(unchanged), changed, len(dropped), len(renames),
+    )  # fmt: skip
+
+
+def _exists(folder: Path, name: bytes) -> bool:
+    return os.path.lexists(os.path.join(os.fsencode(folder), name))
+
+
+def _size(folder: Path, name: bytes) -> int | None:
+    try:
+        return os.stat(os.path.join(os.fsencode(folder), name)).st_size
+    except (OSError, ValueError):  # such as the row of an array
+        return None
+
+
+def _digest(source: Source) -> bytes | None:
+    try:
+        return hashlib.sha256(source.read()).digest()
+    except ImageError:
+        return None
 
 
 def spec_of(sources: Sources, settings: StoreSettings, skipped: Sequence[Skipped], progress: OnProgress | None) -> PatternSpec:
@@ -189,11 +238,3 @@ def nothing_to_store(skipped: Sequence[Skipped]) -> ImageError:
     if skipped:
         return ImageError(f"no image could be read; the first of {len(skipped)}: {skipped[0].shown}: {skipped[0].why}")
     return ImageError("no images found", "name image files, or a folder that holds some")
-
-
-def entry_name(memory: Memory, name: str | bytes, folder: Path) -> bytes:
-    """The stored name that is meant by a name or a path."""
-    raw = os.fsencode(name)
-    if memory.entries.find(raw) is not None:
-        return raw
-    return os.fsencode(os.path.relpath(os.fsdecode(raw), folder))

@@ -29,7 +29,7 @@ class StoreReport:
         memory: path of the memory file.
         stored: files in the memory, duplicates included.
         patterns: distinct patterns, M.
-        added, changed, unchanged, removed: files, compared with the memory as it was.
+        added, changed, unchanged, removed, renamed: files, compared with the memory as it was.
         skipped: files that could not be stored, with the reason.
         duplicates: groups of file names with equal patterns; `identical` counts those groups whose files are equal byte for byte.
         pattern: size and channels.
@@ -51,6 +51,7 @@ class StoreReport:
     changed: int = 0
     unchanged: int = 0
     removed: int = 0
+    renamed: int = 0
     skipped: tuple[Skipped, ...] = ()
     duplicates: tuple[tuple[str, ...], ...] = ()
     identical: int = 0
@@ -77,6 +78,7 @@ class StoreReport:
             "changed": self.changed,
             "unchanged": self.unchanged,
             "removed": self.removed,
+            "renamed": self.renamed,
             "skipped": [{"path": item.shown, "reason": item.why} for item in self.skipped],
             "duplicates": [list(group) for group in self.duplicates],
             "pattern": {"width": spec.width, "height": spec.height, "channels": spec.channels},
@@ -101,6 +103,7 @@ def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float) 
         changed=plan.changed,
         unchanged=plan.unchanged,
         removed=plan.removed,
+        renamed=plan.renamed,
         skipped=plan.skipped,
         pattern=plan.spec,
         bytes=plan.bytes,
@@ -122,6 +125,7 @@ def report_of(
     changed: int = 0,
     unchanged: int = 0,
     removed: int = 0,
+    renamed: int = 0,
     skipped: tuple[Skipped, ...] = (),
     taken_over: int = 0,
 ) -> StoreReport:
@@ -132,7 +136,7 @@ def report_of(
         target: its file, of `size` bytes.
         settings: asked for.
         started: when the run began, by `time.perf_counter`.
-        added, changed, unchanged, removed, skipped: of the report.
+        added, changed, unchanged, removed, renamed, skipped: of the report.
         taken_over: images that a killed run had decoded.
     """
     memory, entries = stored.memory, stored.memory.entries
@@ -145,6 +149,7 @@ def report_of(
         changed=changed,
         unchanged=unchanged,
         removed=removed,
+        renamed=renamed,
         skipped=skipped,
         duplicates=tuple(tuple(escape(entries.name(int(index))) for index in group) for group in groups),
         identical=sum(len(np.unique(entries.digests[group], axis=0)) == 1 for group in groups),

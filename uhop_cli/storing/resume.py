@@ -26,6 +26,7 @@ from uhop_cli.errors import MemoryFileError
 from uhop_cli.files.atomic import AtomicFile, temporary_files
 from uhop_cli.files.names import escape
 from uhop_cli.files.regular import open_regular
+from uhop_cli.files.system import is_users, read_at
 from uhop_cli.files.targets import resolve
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.version import __version__
@@ -114,7 +115,7 @@ class Recovered:
         record = self._at.get(digest)
         if record is None:
             return None
-        data = os.pread(self._descriptor, self._spec.dim, self._room + int(record["row"]) * self._spec.dim)
+        data = read_at(self._descriptor, self._spec.dim, self._room + int(record["row"]) * self._spec.dim)
         if len(data) != self._spec.dim:
             return None
         pattern = np.frombuffer(data, np.uint8).reshape(self._spec.shape)
@@ -152,7 +153,7 @@ def _read(folder: Path, path: Path, wanted: dict[str, object]) -> tuple[int, int
     with suppress(MemoryFileError, OSError, ValueError, KeyError, TypeError):
         descriptor = _open(path)
         try:
-            head = json.loads(os.pread(descriptor, HEAD, 0))
+            head = json.loads(read_at(descriptor, HEAD, 0))
             if not isinstance(head, dict) or {name: head.get(name) for name in wanted} != wanted:
                 return None
             name, room = head["patterns"], head["room"]
@@ -175,7 +176,7 @@ def _open(path: Path) -> int:
         MemoryFileError: it is none.
     """
     descriptor = open_regular(path, MemoryFileError, follow=False)
-    if os.fstat(descriptor).st_uid != os.geteuid():
+    if not is_users(os.fstat(descriptor)):
         os.close(descriptor)
         raise MemoryFileError(f"{escape(path)}: not the user's")
     return descriptor

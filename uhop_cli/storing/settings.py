@@ -18,6 +18,7 @@ _KINDS: dict[str, Any] = {
     "background": str,
     "embed": bool,
     "strict": bool,
+    "damaged": bool,
     "solver": str,
     "loss": str,
     "init": str,
@@ -55,6 +56,7 @@ class StoreSettings:
         background: what transparency is laid on.
         embed: keep the original files' bytes inside the memory file.
         strict: an unreadable file is an error.
+        damaged: store files that are cut short as far as they go.
         solver: of Stage I. 'auto' is the closed form, unless an option of the gradient solver is set.
         iterations: N of Algorithm 1 (gradient solver).
         learning_rate: 'auto' (backtracking, the loss falls at every step) or a fixed rate.
@@ -74,6 +76,7 @@ class StoreSettings:
     background: str = "grey"
     embed: bool = False
     strict: bool = False
+    damaged: bool = False
     solver: Solver = "auto"
     iterations: int | None = None
     learning_rate: str | float = "auto"

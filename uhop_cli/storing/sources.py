@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import UInt8
 from uhop_cli.errors import ImageError
-from uhop_cli.files.names import escape
+from uhop_cli.files.names import escape, relative_name
 from uhop_cli.files.regular import open_regular
-from uhop_cli.images.decode import MAX_PIXELS, MAX_SIDE, Header, Image, decode, decoding_threads, read_bytes, read_header
+from uhop_cli.images.decode import Header, Image, decode, decoding_threads, read_bytes, read_header
 from uhop_cli.images.discover import Skipped, discover
-from uhop_cli.images.patterns import PatternSpec, to_pattern
+from uhop_cli.images.limits import MAX_PIXELS, MAX_SIDE
+from uhop_cli.images.patterns import PatternSpec, gaps_transparent, to_pattern
 from uhop_cli.progress import OnProgress, Progress
 
 FILES_TOGETHER = 4  # handing work to a thread and taking the result holds up all threads for a moment
@@ -117,19 +118,20 @@ class Sources:
                 yield [rows.source(index) for index in range(part.start, part.stop)]
 
 
-def collect(paths: Sequence[str | Path], folder: Path) -> tuple[Sources, list[Skipped]]:
+def collect(paths: Sequence[str | Path], folder: Path, *, damaged: bool = False) -> tuple[Sources, list[Skipped]]:
     """All images that `paths` name, and those that were found but cannot be taken.
 
     Args:
         paths: files, folders and `.npy` arrays of shape (M, H, W) or (M, H, W, C).
         folder: where the memory file lies; names are relative to it.
+        damaged: take files that are cut short as far as they go.
 
     Raises:
         ImageError: a path that is not there.
     """
     left_out: list[Skipped] = []
     images = discover([path for path in paths if not _is_array(path)], on_skip=left_out.append)
-    files = [_file(found.path, folder) for found in images]
+    files = [_file(found.path, folder, damaged=damaged) for found in images]
     return Sources(files, [_rows(Path(path), folder) for path in paths if _is_array(path)]), [
         skipped for skipped in left_out if not skipped.ignored
     ]
@@ -157,13 +159,19 @@ def _is_array(path: str | Path) -> bool:
     return os.fspath(path).endswith(".npy")
 
 
-def _file(path: Path, folder: Path) -> Source:
+def _file(path: Path, folder: Path, *, damaged: bool) -> Source:
+    def image(data: bytes, size: tuple[int, int]) -> Image:
+        picture = decode(data, draft=size)
+        if picture.flaw is not None and not damaged:
+            raise ImageError(picture.flaw, "--damaged stores it as far as it goes")
+        return gaps_transparent(picture)
+
     return Source(
-        os.fsencode(os.path.relpath(path, folder)),
+        relative_name(path, folder),
         lambda: read_bytes(path),
         read_header,
-        lambda data, size: decode(data, draft=size),
-        costly=True,
+        image,
+        costly=not damaged,  # else what is left of a killed run might hold pictures that the next one does not want
     )
 
 
@@ -186,4 +194,4 @@ def _rows(path: Path, folder: Path) -> Rows:
     height, width = array.shape[1:3]
     if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
         raise ImageError(f"{escape(path)}: too large: {width} x {height} pixels", f"the limit is {MAX_PIXELS // 10**6} megapixels")
-    return Rows(array, os.fsencode(os.path.relpath(path, folder)))
+    return Rows(array, relative_name(path, folder))

@@ -18,10 +18,11 @@ from uhop_cli.files.lock import lock
 from uhop_cli.images.discover import Skipped
 from uhop_cli.memory.file.reader import load
 from uhop_cli.memory.file.writer import Writer
+from uhop_cli.memory.lookup import look_up
 from uhop_cli.progress import OnProgress
 from uhop_cli.storing.assemble import Draft, embedded, learn_memory
 from uhop_cli.storing.ingest import Distinct, take
-from uhop_cli.storing.plan import Plan, check_target, entry_name, make_plan, nothing_to_store
+from uhop_cli.storing.plan import Plan, check_target, make_plan, nothing_to_store
 from uhop_cli.storing.record import settings_of
 from uhop_cli.storing.report import StoreReport, forecast, report_of
 from uhop_cli.storing.resume import Records, recover
@@ -92,7 +93,8 @@ def _carry_out(
     return report_of(
         stored, target, settings, started, size=size,
         added=len(entries) - (0 if plan.kept is None else len(plan.kept.entries)) - plan.changed,
-        changed=plan.changed, unchanged=plan.unchanged, removed=plan.removed, skipped=skipped, taken_over=recovered.used,
+        changed=plan.changed, unchanged=plan.unchanged, removed=plan.removed, renamed=plan.renamed,
+        skipped=skipped, taken_over=recovered.used,
     )  # fmt: skip
 
 
@@ -112,18 +114,18 @@ def remove(
 
     Args:
         memory_file: the file.
-        names: as `uhop info --list` shows them, or paths of the stored files.
+        names: as `uhop info --list` shows them, paths of the stored files, or unique endings of their names.
         keep_kernel: keep the kernel as it is.
 
     Raises:
-        MemoryFileError: a name is not in the memory, or nothing would be left.
+        MemoryFileError: a name is not in the memory, or means several files, or nothing would be left.
     """
     started = time.perf_counter()
     target = Path(memory_file)
     with lock(target):
         old = load(target)
         folder = Path(os.path.realpath(target)).parent
-        wanted = [entry_name(old, name, folder) for name in names]
+        wanted = look_up(old.entries, names, folder)
         kept = old.without(wanted)
         settings = settings_of(old.record)
         with Writer(target) as writer:

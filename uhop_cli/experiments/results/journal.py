@@ -17,6 +17,7 @@ from typing import Any
 from uhop_cli.errors import OutputError
 from uhop_cli.files.atomic import clean
 from uhop_cli.files.names import escape
+from uhop_cli.files.system import EDIT
 
 ROWS, TIMINGS = "rows.jsonl", "timings.csv"
 KEY = ("experiment", "memory_size", "corruption", "x", "iterations", "repeat", "method")
@@ -57,7 +58,7 @@ class Journal:
         whole = present[: present.rfind(b"\n") + 1]
         if whole and whole.split(b"\n", 1)[0] + b"\n" != head:
             raise OutputError(f"{escape(path)} belongs to another configuration", "give the same options as then, or another --out")
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._descriptor = os.open(path, EDIT, 0o666)
         os.ftruncate(self._descriptor, len(whole))
         os.lseek(self._descriptor, 0, os.SEEK_END)
         if not whole:

@@ -19,6 +19,7 @@ from typing import Any
 from uhop_cli.errors import MemoryFileError
 from uhop_cli.files.names import escape
 from uhop_cli.files.regular import open_regular
+from uhop_cli.files.system import read_at
 
 MAX_HEADER = 16 << 20  # a header of ours is 64 KiB; parsing costs some ten times the text
 
@@ -59,7 +60,7 @@ def open_memory_file(path: str | Path) -> int:
 def read_text(descriptor: int) -> bytes:
     """The text of the header, with the spaces that fill it up."""
     size = os.fstat(descriptor).st_size
-    start = os.pread(descriptor, 9, 0)
+    start = read_at(descriptor, 9, 0)
     if len(start) < 9 or start[8:] != b"{":
         raise FaultError("not a memory file (not a safetensors file)")
     length = int.from_bytes(start[:8], "little")
@@ -67,7 +68,7 @@ def read_text(descriptor: int) -> bytes:
         raise FaultError(f"not a memory file (a header of {length} bytes; at most {MAX_HEADER} are read)")
     if 8 + length > size:
         raise FaultError(f"truncated: the header ends at byte {8 + length}, the file at {size}")
-    text = os.pread(descriptor, length, 8)
+    text = read_at(descriptor, length, 8)
     if len(text) < length:
         raise FaultError("truncated: it became shorter while it was read")
     return text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from uhop_cli.errors import MemoryFileError, UhopError
 from uhop_cli.evidence.statistics import Statistics
 from uhop_cli.files.lock import lock
 from uhop_cli.files.names import escape
+from uhop_cli.files.system import content, read_at
 from uhop_cli.images.patterns import PatternSpec, to_vectors
 from uhop_cli.kernel.feature_map import KernelFamily
 from uhop_cli.memory.entries import Entries
@@ -101,11 +101,11 @@ def _load(path: str | Path) -> tuple[Memory, Header, UInt8]:
 def _read(descriptor: int, size: int) -> UInt8:
     """All bytes of the file."""
     if size > MAPPED:
-        return np.frombuffer(mmap.mmap(descriptor, size, access=mmap.ACCESS_READ), np.uint8)
-    content = os.pread(descriptor, size, 0)
-    if len(content) < size:
+        return np.frombuffer(content(descriptor, size), np.uint8)
+    data = read_at(descriptor, size, 0)
+    if len(data) < size:
         raise ValueError("short")
-    return np.frombuffer(content, np.uint8)
+    return np.frombuffer(data, np.uint8)
 
 
 def _assemble(header: Header, data: UInt8) -> Memory:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import mmap
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from uhop_cli.arrays.types import UInt8
 from uhop_cli.errors import MemoryFileError
 from uhop_cli.files.atomic import AtomicFile, clean
+from uhop_cli.files.system import content, read_at
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.file.consistency import fault
 from uhop_cli.memory.file.header import SCHEMA, TENSORS, VERSION
@@ -80,7 +79,7 @@ class Writer:
         """All patterns so far, (M, H, W, C), read-only, in place in the file; they stay valid when the block is left."""
         if not self._count:
             return np.zeros((0, *self._spec.shape), np.uint8)
-        view = mmap.mmap(self._file.descriptor, self._room + self._count * self._spec.dim, access=mmap.ACCESS_READ)
+        view = content(self._file.descriptor, self._room + self._count * self._spec.dim)
         return np.frombuffer(view, np.uint8, offset=self._room).reshape(-1, *self._spec.shape)
 
     def finish(self, memory: Memory) -> int:
@@ -143,7 +142,7 @@ class Writer:
         self._file = new
         try:
             for begin in range(0, self._size, CHUNK):
-                piece = os.pread(old.descriptor, min(CHUNK, self._size - begin), self._room + begin)
+                piece = read_at(old.descriptor, min(CHUNK, self._size - begin), self._room + begin)
                 new.write(piece, room + begin, self._needed)
         finally:
             old.discard()
