@@ -103,7 +103,7 @@ def memory(found: dict[str, Series], promises: Promises) -> None:
 def _laws(series: Series, promises: Promises) -> None:
     """On the real series: weight 0, and a store that knows the future of every query."""
     case = forecast.Case.of(series, 96, 96)
-    model = case.linear()["linear-raw"]
+    model = case.fit("linear-raw")
     settings = MemorySettings(96, 96, beta=10.0, weight=0.6, read_out="residual")
     few = Windows(case.test.past[:64], case.test.future[:64], case.test.starts[:64])
     honest = ForecastMemory(settings).store(case.train.sample(2000), model)

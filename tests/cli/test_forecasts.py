@@ -60,6 +60,10 @@ def test_out_is_written_and_resumed(csv: Path, tmp_path: Path, capsys: pytest.Ca
         (["--experiment", "forecast", "--protocol", "paper"], 2, "--protocol means nothing"),
         (["--experiment", "forecast", "--repeats", "3"], 2, "--repeats is for"),
         (["--experiment", "sudden-event", "--horizons", "3"], 2, "--horizons is for"),
+        (["--experiment", "fresh-event", "--horizons", "3"], 2, "--horizons is for"),
+        (["--experiment", "all", "--dataset", "none.csv", "--sizes", "5"], 2, "run them apart"),
+        (["--experiment", "all", "--dataset", "none.csv"], 1, "no such file"),
+        (["--experiment", "all", "--dataset", "none.npy"], 1, "asked for by name: forecast, sudden-event, fresh-event"),
         (["--experiment", "forecast", "--horizons", "2.5"], 2, "whole numbers"),
         (["--experiment", "forecast", "--sizes", "5,6"], 2, "one number"),
         (["--experiment", "forecast,sudden-event", "--sizes", "5"], 2, "run them apart"),
@@ -77,5 +81,5 @@ def test_the_list_names_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", "--list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert {"etth1", "ettm1", "wth"} <= set(listed["datasets"])
-    assert {"forecast", "sudden-event"} <= set(listed["experiments"])
+    assert {"forecast", "sudden-event", "fresh-event"} <= set(listed["experiments"])
     assert {"last-value", "memory-ungated"} <= set(listed["methods"])

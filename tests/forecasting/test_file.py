@@ -17,7 +17,7 @@ from uhop_cli.forecasting.windows import cut
 
 VALUES = np.random.default_rng(0).normal(size=(40, 2))
 WINDOWS = cut(VALUES, 5, 3)
-MODEL = fit_linear(WINDOWS, centred=False)
+MODEL = fit_linear(VALUES, 5, 3, centred=False)
 MEMORY = ForecastMemory(MemorySettings(5, 3, separation="entmax:1.5", beta=7.0)).store(WINDOWS, MODEL)
 
 

@@ -52,7 +52,7 @@ def test_there_is_no_third_rule() -> None:
 @pytest.mark.parametrize("read_out", ["future", "residual"])
 def test_a_store_that_holds_the_future_of_a_query_changes_no_figure(read_out: str) -> None:
     values = series()
-    model = fit_linear(cut(values, LOOK_BACK, HORIZON, range(60)), centred=True)
+    model = fit_linear(values[:60], LOOK_BACK, HORIZON, centred=True)
     query = cut(values, LOOK_BACK, HORIZON, range(80, 80 + LOOK_BACK + HORIZON))
     honest = ForecastMemory(SETTINGS).with_settings(read_out=read_out).store(cut(values, LOOK_BACK, HORIZON, range(86)), model)
     knowing = honest.store(cut(values, LOOK_BACK, HORIZON, range(77, 120)), model)
@@ -94,7 +94,7 @@ def test_statistics_model_and_settings_come_from_their_own_parts() -> None:
         values[95:] += shift  # the test rows
         scaled = Series("mine", ("a", "b"), values).scaled(split).values
         train, validation = (cut(scaled, LOOK_BACK, HORIZON, split.rows(part, LOOK_BACK)) for part in ("train", "validation"))
-        model = fit_linear(train, centred=False)
+        model = fit_linear(scaled[: split.train], LOOK_BACK, HORIZON, centred=False)
         memory, trial = choose(ForecastMemory(SETTINGS).store(train, model), model, validation)
         found.append((model, memory, trial))
     (model, memory, trial), (model_, memory_, trial_) = found

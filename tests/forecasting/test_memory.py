@@ -17,7 +17,7 @@ from uhop_cli.forecasting.windows import Windows, cut
 
 VALUES = np.random.default_rng(0).normal(size=(70, 2)).cumsum(axis=0)
 TRAIN, TEST = cut(VALUES, 5, 3, range(50)), cut(VALUES, 5, 3, range(45, 70))
-MODEL = fit_linear(TRAIN, centred=True)
+MODEL = fit_linear(VALUES[:50], 5, 3, centred=True)
 SETTINGS = MemorySettings(5, 3, beta=4.0, weight=0.25)
 MEMORY = ForecastMemory(SETTINGS).store(TRAIN, MODEL)
 

@@ -23,7 +23,7 @@ EXAMPLES = examples(
     ("uhop bench --dataset cifar10 --out results/", "tables, report and figures"),
     ("uhop bench --dataset mnist --protocol paper", "the settings of the U-Hop paper"),
     ("uhop bench --methods uhop,cosine,published", "beside the quirks of the published code"),
-    ("uhop bench --experiment forecast --dataset etth1", "time series; also sudden-event"),
+    ("uhop bench --experiment forecast --dataset etth1", "time series; also sudden-event, fresh-event"),
     ("uhop bench --list", "data sets, methods, experiments"),
 )
 
@@ -50,7 +50,8 @@ def bench(
         Path | None, typer.Option(metavar="DIR", help="Where data sets lie; also UHOP_DATA_DIR, then the cache.")
     ] = None,
     experiment: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Which to run, or all. By default capacity and noise.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Which to run, or all (of the pictures, or of a series). By default capacity and noise."),
     ] = None,
     methods: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Which to compare; also all, published, quirks.")
@@ -90,11 +91,12 @@ def bench(
     if listing:
         _list(output)
         return
-    if forecasts.wanted(_names(experiment)):
+    on_series = forecasts.wanted(_names(experiment), dataset)
+    if on_series:
         refused = {"--levels": levels, "--iterations": iterations, "--protocol": None if protocol == "tuned" else protocol}
         forecasts.bench(
             output,
-            experiments=_names(experiment),
+            experiments=on_series,
             dataset=dataset,
             data_dir=data_dir,
             out=out,
@@ -111,6 +113,8 @@ def bench(
         return
     if ahead:
         raise typer.BadParameter("--horizons is for --experiment forecast")
+    if "all" in _names(experiment):
+        output.note(f"experiments on time series are asked for by name: {', '.join(forecasts.NAMES)}")
     config = Config(
         experiments=_names(experiment) or ("capacity", "noise"),
         sizes=tuple(int(size) for size in whole),

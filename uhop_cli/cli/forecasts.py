@@ -1,4 +1,4 @@
-"""The part of `uhop bench` that runs on time series: experiments forecast and sudden-event."""
+"""The part of `uhop bench` that runs on time series: experiments forecast, sudden-event and fresh-event."""
 
 from __future__ import annotations
 
@@ -10,19 +10,29 @@ import typer
 
 from uhop_cli.cli.output import Output
 
-NAMES = ("forecast", "sudden-event")
+NAMES = ("forecast", "sudden-event", "fresh-event")
+ON_EVENTS = NAMES[1:]
 
 
-def wanted(experiments: Sequence[str]) -> bool:
-    """Whether the experiments are those on time series.
+def wanted(experiments: Sequence[str], dataset: str) -> tuple[str, ...]:
+    """The experiments on time series among those asked for, which are all of them or none; 'all' of a series means `NAMES`.
 
     Raises:
-        BadParameter: some are and some are not.
+        BadParameter: some are on time series and some are not.
     """
+    if "all" in experiments and is_series(dataset):
+        return NAMES
     some = [name in NAMES for name in experiments]
     if any(some) and not all(some):
         raise typer.BadParameter("experiments on time series and on pictures need different data sets: run them apart")
-    return any(some)
+    return tuple(experiments) if any(some) else ()
+
+
+def is_series(dataset: str) -> bool:
+    """Whether the name is that of a published series or of a file that is read as one."""
+    from uhop_cli.experiments.forecasts.data import FILES, SUFFIXES
+
+    return dataset in FILES or Path(dataset).suffix.lower() in SUFFIXES
 
 
 def bench(
@@ -45,10 +55,10 @@ def bench(
         raise typer.BadParameter(f"{name} means nothing on time series")
     if options["horizons"] and "forecast" not in experiments:
         raise typer.BadParameter("--horizons is for --experiment forecast")
-    if options["repeats"] is not None and "sudden-event" not in experiments:
-        raise typer.BadParameter("--repeats is for --experiment sudden-event: a forecast has no random draws")
-    if options["stored"] and len(experiments) > 1:
-        raise typer.BadParameter("--sizes are windows in one of the experiments and events in the other: run them apart")
+    if options["repeats"] is not None and not set(experiments) & set(ON_EVENTS):
+        raise typer.BadParameter("--repeats is for --experiment sudden-event and fresh-event: a forecast has no random draws")
+    if options["stored"] and "forecast" in experiments and len(experiments) > 1:
+        raise typer.BadParameter("--sizes are windows in one of the experiments and events in the others: run them apart")
     if len(options["stored"]) > 1 and "forecast" in experiments:
         raise typer.BadParameter("--sizes is one number of stored windows in --experiment forecast")
     from uhop_cli.experiments.data.datasets import data_folders

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from uhop_cli.arrays.types import Float64
-from uhop_cli.forecasting.windows import Windows
+from uhop_cli.errors import SettingsError
 
 CUT = 1e-10  # singular values of the normal equations below this share of the largest count as 0: centred windows have rank L - 1
 BLOCK = 1 << 14  # windows of one series that are copied at a time
@@ -40,7 +40,7 @@ class Linear:
 
 @dataclass
 class NormalEquations:
-    """The sums from which a linear forecaster is solved; windows can be added at any time.
+    """The sums from which a linear forecaster is solved; rows can be added at any time.
 
     Attributes:
         centred: whether each window's mean is taken out.
@@ -57,17 +57,36 @@ class NormalEquations:
         """No windows yet."""
         return cls(centred, np.zeros((look_back + 1, look_back + 1)), np.zeros((look_back + 1, horizon)))
 
-    def add(self, windows: Windows) -> NormalEquations:
-        """These and the windows given, every series of each as one row of the regression."""
+    def add(self, values: Float64) -> NormalEquations:
+        """These and every window of the consecutive rows `values` (T, C), each series of each as one row of the regression.
+
+        Raises:
+            SettingsError: fewer rows than one window with its future takes.
+        """
+        look_back, horizon = len(self.moment) - 1, self.moment.shape[1]
+        count = len(values) - look_back - horizon + 1
+        if count < 1:
+            raise SettingsError(f"{len(values)} rows are too few for windows of {look_back} and futures of {horizon}")
+        # What is centred does not depend on the level: taking it out beforehand leaves fewer digits to cancel.
+        level = values.mean(axis=0) if self.centred else 0.0
+        products = np.zeros((look_back, look_back + horizon))
+        sums = np.zeros(look_back + horizon)
+        for series in np.ascontiguousarray((values - level).T):
+            products += _products(series, look_back, horizon)
+            sums += np.correlate(series, np.ones(count))
+        xx, xy, x, y = products[:, :look_back], products[:, look_back:], sums[:look_back], sums[look_back:]
+        if self.centred:  # x -> A x and y -> y - m 1 with A = I - 11^T / L
+            xx = xx - xx.mean(axis=0)
+            xy = xy - xy.mean(axis=0) - xx.mean(axis=1, keepdims=True)
+            xx = xx - xx.mean(axis=1, keepdims=True)
+            x, y = x - x.mean(), y - x.mean()
         gram, moment = self.gram.copy(), self.moment.copy()
-        for channel in range(windows.past.shape[2]):
-            for begin in range(0, len(windows), BLOCK):
-                x = windows.past[begin : begin + BLOCK, :, channel]
-                y = windows.future[begin : begin + BLOCK, :, channel]
-                mean = x.mean(axis=1, keepdims=True) if self.centred else 0.0
-                z = np.concatenate([x - mean, np.ones((len(x), 1))], axis=1)
-                gram += z.T @ z
-                moment += z.T @ (y - mean)
+        gram[:-1, :-1] += xx
+        gram[:-1, -1] += x
+        gram[-1, :-1] += x
+        gram[-1, -1] += count * values.shape[1]
+        moment[:-1] += xy
+        moment[-1] += y
         return NormalEquations(self.centred, gram, moment)
 
     def solve(self) -> Linear:
@@ -76,6 +95,27 @@ class NormalEquations:
         return Linear(solution[:-1], solution[-1], self.centred)
 
 
-def fit_linear(windows: Windows, *, centred: bool) -> Linear:
-    """The least-squares linear forecaster over all windows of all series."""
-    return NormalEquations.empty(windows.look_back, windows.horizon, centred=centred).add(windows).solve()
+def fit_linear(values: Float64, look_back: int, horizon: int, *, centred: bool) -> Linear:
+    """The least-squares linear forecaster over every window, with its future, of the rows `values` (T, C).
+
+    Raises:
+        SettingsError: fewer rows than one window with its future takes.
+    """
+    return NormalEquations.empty(look_back, horizon, centred=centred).add(values).solve()
+
+
+def _products(series: Float64, look_back: int, horizon: int) -> Float64:
+    """S_ij = sum_t v_{t+i} v_{t+j} over the N windows of one series (T,), i < L, j < L + H.
+
+    Neighbours on a diagonal differ by two products, S_{i+1,j+1} = S_ij - v_i v_j + v_{N+i} v_{N+j}: the first row takes
+    O(N (L + H)), all others O(L (L + H)), where a matrix product over the windows takes O(N L (L + H)).
+    """
+    width = look_back + horizon
+    count = len(series) - width + 1
+    products = np.empty((look_back, width))
+    products[0] = np.correlate(series, series[:count])
+    first, after = series[: width - 1], series[count:]
+    for row in range(look_back - 1):
+        products[row + 1, 1:] = products[row, :-1] - first[row] * first + after[row] * after
+        products[row + 1, 0] = products[0, row + 1]
+    return products

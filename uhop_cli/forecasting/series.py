@@ -114,7 +114,3 @@ class Scale:
     def apply(self, values: Float64) -> Float64:
         """Into units of the deviation."""
         return (values - self.mean) / self.deviation
-
-    def undo(self, values: Float64) -> Float64:
-        """Back into the units of the file."""
-        return values * self.deviation + self.mean

@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uhop_cli.experiments.forecasts.events import SHARES, SIZES, TEST_SHAPES, VALIDATION_SHAPES, Event, draw
+from uhop_cli.experiments.forecasts.events import FRESH_SHAPES, SHARES, SIZES, TEST_SHAPES, VALIDATION_SHAPES, Event, draw
 
 ROWS = np.arange(200.0)
 
 
-@pytest.mark.parametrize("shape", TEST_SHAPES + VALIDATION_SHAPES, ids=lambda shape: shape.name)
+@pytest.mark.parametrize("shape", TEST_SHAPES + VALIDATION_SHAPES + FRESH_SHAPES, ids=lambda shape: shape.name)
 def test_shapes_begin_suddenly_and_stay_bounded(shape: object) -> None:
     values = shape.form(ROWS)  # type: ignore[attr-defined]
     assert values[0] == 1
     assert np.abs(values).max() == 1
 
 
-def test_test_and_validation_have_no_shape_in_common() -> None:
-    forms = [shape.form(ROWS) for shape in TEST_SHAPES + VALIDATION_SHAPES]
+def test_no_two_families_have_a_shape_in_common() -> None:
+    forms = [shape.form(ROWS) for shape in TEST_SHAPES + VALIDATION_SHAPES + FRESH_SHAPES]
     likeness = np.corrcoef(forms)
     assert np.abs(likeness - np.eye(len(forms))).max() < 0.95
 

@@ -71,6 +71,10 @@ def test_sudden_events(long: Series, monkeypatch: pytest.MonkeyPatch, tmp_path: 
             assert found[method, 3, seed]["mse"] < frozen["mse"]
         assert found["refit", 0, seed]["mse"] == frozen["mse"]
         assert found["memory", 3, seed]["gain_at_0"] <= 1
+    run(long, ForecastConfig(("fresh-event",), ("frozen",), stored=(0,), repeats=2), journal)
+    fresh = [row["metrics"] for row in journal.rows if row["experiment"] == "fresh-event"]
+    assert [metrics["calm"] for metrics in fresh] == [found["frozen", 0, seed]["calm"] for seed in (0, 1)]
+    assert all(metrics["mse"] != found["frozen", 0, seed]["mse"] for seed, metrics in enumerate(fresh))  # other shapes
     names = [table[0] for table in tables.tables(journal.rows, "sudden-event")]
     assert names == ["MSE after an event, mean of 2 draws", "MSE of calm windows over the frozen model's"]
     assert any(line.startswith("memory with 3 stored:") for line in tables.sentences(journal.rows, "sudden-event"))

@@ -24,7 +24,7 @@ class ForecastConfig:
         experiments: names, in the order in which they run.
         methods: names; empty: all of each experiment.
         horizons: of the forecasts.
-        stored: sizes of the memory: of `forecast` the most windows that are stored (one number), of `sudden-event` how many events;
+        stored: sizes of the memory: of `forecast` the most windows that are stored (one number), of the others how many events;
             empty: 9,000 windows; 0, 1, 3 and 10 events.
         repeats: draws of events.
         seed: of everything random.

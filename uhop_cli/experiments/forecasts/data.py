@@ -19,6 +19,7 @@ FILES = {
     "ettm1": ("ETTm1.csv", "the same, every 15 minutes, 69,680 rows"),
     "wth": ("WTH.csv", "12 series of the weather, hourly, 35,064 rows (not the 21 series of 'Weather')"),
 }
+SUFFIXES = (".csv", ".tsv", ".txt")
 BELOW = ("timeseries", ".", "ETT-small")
 
 
@@ -35,7 +36,7 @@ def load_series(name: str, folders: Sequence[Path]) -> Series:
                 if (folder / below / file).is_file():
                     return read_csv(folder / below / file, name)
         raise DatasetError(f"{file} is not in {escape(folders[0])}", f"put it there, or name its folder with --data-dir: {name}")
-    if Path(name).suffix.lower() in (".csv", ".tsv", ".txt"):
+    if Path(name).suffix.lower() in SUFFIXES:
         return read_csv(name)
     known = ", ".join(FILES)
     raise DatasetError(f"'{escape(name)}' is no time series", f"--dataset {known}, or a CSV file")

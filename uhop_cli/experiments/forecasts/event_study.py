@@ -21,7 +21,6 @@ from uhop_cli.forecasting.moments import Moments, moments
 from uhop_cli.forecasting.naive import Forecaster
 from uhop_cli.forecasting.series import Split
 from uhop_cli.forecasting.surprise import Calm, SurpriseMemory, SurpriseSettings
-from uhop_cli.forecasting.windows import Windows, cut
 
 ASKED = (6, 14, 22, 30)  # rows after the onset at which a forecast is issued and judged
 STORED = range(4, 49)  # rows after the onset whose error and miss are stored
@@ -105,9 +104,7 @@ class EventStudy:
         """The linear model fitted again, with all windows that end within the stored rows of each event."""
         equations = self.equations
         for event in events:
-            rows, onset = event.around(self.values, self._before, max(STORED) + self.horizon + 1)
-            windows = cut(rows, self.look_back, self.horizon)
-            ends = windows.starts + self.look_back - onset
-            kept = (ends > 0) & (ends <= max(STORED))
-            equations = equations.add(Windows(windows.past[kept], windows.future[kept], windows.starts[kept]))
+            # Windows that end at the onset's row at the earliest, at the last stored moment at the latest.
+            rows, _ = event.around(self.values, self.look_back - 1, max(STORED) + self.horizon)
+            equations = equations.add(rows)
         return equations.solve()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,9 @@ from uhop_cli.experiments.forecasts import forecast, sudden_event
 from uhop_cli.experiments.forecasts.config import STORED_WINDOWS, ForecastConfig
 from uhop_cli.experiments.results.journal import Row
 from uhop_cli.experiments.results.plots import COLOURS, GREYS
-from uhop_cli.forecasting.linear import fit_linear
 from uhop_cli.forecasting.memory import ForecastMemory, MemorySettings
 from uhop_cli.forecasting.series import Series
-from uhop_cli.forecasting.surprise_choice import GATES
+from uhop_cli.forecasting.surprise_choice import GATES, Price, curve
 
 INCHES = (7.0, 3.2)
 RETRIEVED = 5  # stored windows that are drawn
@@ -27,9 +27,10 @@ def draw(folder: Path, rows: Sequence[Row], series: Series, config: ForecastConf
     memory = next((row for row in rows if row["experiment"] == forecast.NAME and row["method"] == "memory"), None)
     if memory is not None:
         names += _saved(folder, forecast.NAME, lambda figure: _example(figure, memory, series, config))
-    gated = [row for row in rows if row["experiment"] == sudden_event.NAME and "gain_at_0" in row["metrics"]]
-    if gated:
-        names += _saved(folder, sudden_event.NAME, lambda figure: _price(figure, gated))
+    for name in sudden_event.SHAPES:
+        gated = [row for row in rows if row["experiment"] == name and "gain_at_0" in row["metrics"]]
+        if gated:
+            names += _saved(folder, name, partial(_price, rows=gated))
     return names
 
 
@@ -51,7 +52,7 @@ def _saved(folder: Path, name: str, paint: Any) -> list[str]:
 def _example(figure: Any, row: Row, series: Series, config: ForecastConfig) -> None:
     """One window of the middle of the test: its past, the truth, model and memory, and the stored windows nearest to it."""
     case = forecast.Case.of(series, row["look_back"], row["horizon"])
-    model = fit_linear(case.train, centred=forecast.LINEAR[row["chosen"]["base"]])
+    model = case.fit(row["chosen"]["base"])
     stored = case.train.sample(config.stored[0] if config.stored else STORED_WINDOWS, config.seed)
     chosen = {name: row["chosen"][name] for name in ("read_out", "beta", "weight")}
     memory = ForecastMemory(MemorySettings(row["look_back"], row["horizon"], **chosen)).store(stored, model)
@@ -81,17 +82,29 @@ def _example(figure: Any, row: Row, series: Series, config: ForecastConfig) -> N
 
 
 def _price(figure: Any, rows: Sequence[Row]) -> None:
-    """What events gain and calm weather costs, over the frozen model, at each gate; mean of the draws."""
+    """What events gain and calm weather costs, over the frozen model, at each gate, mean of the draws; the line joins the gates of
+    which no other has both more gain and less cost."""
     axes = figure.subplots()
     for place, size in enumerate(sorted({row["stored"] for row in rows})):
-        own = [row["metrics"] for row in rows if row["stored"] == size]
-        cost = [100 * (float(np.mean([metrics[f"cost_at_{gate:g}"] for metrics in own])) - 1) for gate in GATES]
-        gain = [100 * (1 - float(np.mean([metrics[f"gain_at_{gate:g}"] for metrics in own]))) for gate in GATES]
+        prices = [_at(gate, [row for row in rows if row["stored"] == size]) for gate in GATES]
         colour = COLOURS[place % len(COLOURS)]
-        axes.plot(cost, gain, marker="o", markersize=4, color=colour, label=f"{size} stored")
-        for x, y, gate in zip(cost, gain, GATES, strict=True):
-            axes.annotate(f"{gate:g}", (x, y), textcoords="offset points", xytext=(3, 3), fontsize=6, color=colour)
+        axes.scatter(*zip(*map(_percent, prices), strict=True), s=8, color=colour, alpha=0.5)
+        best = curve(prices)
+        axes.plot(*zip(*map(_percent, best), strict=True), marker="o", markersize=4, color=colour, label=f"{size} stored")
+        for price in best:
+            axes.annotate(f"{price.gate:g}", _percent(price), textcoords="offset points", xytext=(3, 3), fontsize=6, color=colour)
     axes.set_xlabel("cost: error of calm windows, % above the frozen model's")
     axes.set_ylabel("gain: error after events, % below")
     axes.set_title("gain against cost; the numbers are gates, quantiles of the calm errors", loc="left", fontsize=9)
     axes.legend(frameon=False, fontsize=7)
+
+
+def _at(gate: float, rows: Sequence[Row]) -> Price:
+    """The mean of the draws at a gate, with the null and beta that were chosen."""
+    gain, cost = (float(np.mean([row["metrics"][f"{word}_at_{gate:g}"] for row in rows])) for word in ("gain", "cost"))
+    return Price(rows[0]["chosen"]["beta"], rows[0]["chosen"]["null"], gate, gain, cost)
+
+
+def _percent(price: Price) -> tuple[float, float]:
+    """Cost and gain in percent of the frozen model's error."""
+    return 100 * (price.cost - 1), 100 * (1 - price.gain)

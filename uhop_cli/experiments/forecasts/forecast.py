@@ -35,8 +35,9 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """One look-back and horizon: the windows of the three parts, in units of the training rows."""
+    """One look-back and horizon, in units of the training rows: training `rows` (T, C), windows of the three parts."""
 
+    rows: Float64
     train: Windows
     validation: Windows
     test: Windows
@@ -51,11 +52,15 @@ class Case:
         split = Split.of(series)
         values = series.scaled(split).values
         parts = (cut(values, look_back, horizon, split.rows(part, look_back)) for part in ("train", "validation", "test"))
-        return cls(*parts)
+        return cls(values[: split.train], *parts)
+
+    def fit(self, name: str) -> Linear:
+        """The linear forecaster of that name."""
+        return fit_linear(self.rows, self.train.look_back, self.train.horizon, centred=LINEAR[name])
 
     def linear(self) -> dict[str, Linear]:
         """The linear forecasters by name."""
-        return {name: fit_linear(self.train, centred=centred) for name, centred in LINEAR.items()}
+        return {name: self.fit(name) for name in LINEAR}
 
     def better(self, models: dict[str, Linear]) -> str:
         """The name of the linear forecaster with the smaller error on the validation windows."""
@@ -132,9 +137,9 @@ def _cell(
     if not any(method in LINEAR or method == "memory" for method in methods):
         return
     models, spent = {}, {}
-    for name, centred in LINEAR.items():
+    for name in LINEAR:
         began = time.perf_counter()
-        models[name] = fit_linear(case.train, centred=centred)
+        models[name] = case.fit(name)
         spent[name] = time.perf_counter() - began
     for name, model in models.items():
         if name in methods:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from uhop_cli.errors import SettingsError
@@ -52,6 +53,14 @@ EXPERIMENTS = {
         "does a memory of earlier events help after the next one, and what does it cost without",
         sudden_event.METHODS,
         sudden_event.rows,
+        ("method", "stored", "seed"),
+        lambda series, config: config.repeats,
+    ),
+    sudden_event.FRESH: ForecastExperiment(
+        sudden_event.FRESH,
+        "the same for events of shapes that no choice was made on",
+        sudden_event.METHODS,
+        partial(sudden_event.rows, experiment=sudden_event.FRESH),
         ("method", "stored", "seed"),
         lambda series, config: config.repeats,
     ),

@@ -1,4 +1,5 @@
-"""Experiment `sudden-event`: frozen model, refit and memory after events, for each number of stored events and each draw."""
+"""Experiments `sudden-event` and `fresh-event`: frozen model, refit and memory after events, for each number of stored events and
+each draw. The two differ in nothing but the shapes of the events, of which `fresh-event` has those of no earlier test."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from uhop_cli.experiments.forecasts.config import EVENTS_STORED, ForecastConfig
 from uhop_cli.experiments.forecasts.event_study import EVENTS, EventStudy
-from uhop_cli.experiments.forecasts.events import TEST_SHAPES, VALIDATION_SHAPES
+from uhop_cli.experiments.forecasts.events import FRESH_SHAPES, TEST_SHAPES, VALIDATION_SHAPES
 from uhop_cli.forecasting.linear import Linear, NormalEquations
 from uhop_cli.forecasting.moments import Moments
 from uhop_cli.forecasting.scores import Errors
@@ -20,6 +21,8 @@ from uhop_cli.forecasting.surprise_choice import GATES, Price, prices, with_gate
 from uhop_cli.forecasting.windows import cut
 
 NAME = "sudden-event"
+FRESH = "fresh-event"
+SHAPES = {NAME: TEST_SHAPES, FRESH: FRESH_SHAPES}
 LOOK_BACK = HORIZON = 96
 DRAWS = 5  # of validation events
 CALM_STEP = 5  # every how many validation rows the cost is measured at
@@ -42,8 +45,8 @@ def study(series: Series) -> EventStudy:
     """
     split = Split.of(series)
     values = series.scaled(split).values
-    train, validation = (cut(values, LOOK_BACK, HORIZON, split.rows(part, LOOK_BACK)) for part in ("train", "validation"))
-    both = [NormalEquations.empty(LOOK_BACK, HORIZON, centred=centred).add(train) for centred in (False, True)]
+    validation = cut(values, LOOK_BACK, HORIZON, split.rows("validation", LOOK_BACK))
+    both = [NormalEquations.empty(LOOK_BACK, HORIZON, centred=centred).add(values[: split.train]) for centred in (False, True)]
     best = min(both, key=lambda equations: Errors.of(equations.solve()(validation.past), validation.future).mse)
     return EventStudy(values, split, best, LOOK_BACK, HORIZON)
 
@@ -62,8 +65,19 @@ def settings(of: EventStudy, model: Linear, empty: SurpriseMemory, seed: int) ->
     return without_gate(found), with_gate(found)
 
 
-def rows(series: Series, config: ForecastConfig, done: set[tuple[Any, ...]]) -> Iterator[list[tuple[Row, float]]]:
-    """The rows of each draw with their seconds; what is in `done`, by (method, stored, seed), is left out."""
+def rows(
+    series: Series, config: ForecastConfig, done: set[tuple[Any, ...]], *, experiment: str = NAME
+) -> Iterator[list[tuple[Row, float]]]:
+    """The rows of each draw with their seconds; what is in `done`, by (method, stored, seed), is left out.
+
+    Args:
+        series, config: what is run.
+        done: what there is already.
+        experiment: `NAME` or `FRESH`, whose shapes are taken.
+
+    Raises:
+        SettingsError: the series is too short.
+    """
     wanted = [name for name in METHODS if not config.methods or name in config.methods]
     sizes = config.stored or EVENTS_STORED
     prepared: tuple[EventStudy, Linear, SurpriseMemory, dict[str, Price], Moments] | None = None
@@ -75,11 +89,12 @@ def rows(series: Series, config: ForecastConfig, done: set[tuple[Any, ...]]) -> 
             empty = of.memory(model)
             ungated, gated = settings(of, model, empty, config.seed)
             prepared = of, model, empty, {"memory-ungated": ungated, "memory": gated}, of.calm(model, "test")
-        yield list(_draw(series, seed, missing, *prepared)) if missing and prepared else []
+        yield list(_draw(series, experiment, seed, missing, *prepared)) if missing and prepared else []
 
 
 def _draw(
     series: Series,
+    experiment: str,
     seed: int,
     missing: list[tuple[int, str]],
     of: EventStudy,
@@ -89,8 +104,8 @@ def _draw(
     calm: Moments,
 ) -> Iterator[tuple[Row, float]]:
     generator = np.random.default_rng(seed)
-    stored = of.draw(TEST_SHAPES, max(size for size, _ in missing), "train", generator)
-    events = of.draw(TEST_SHAPES, EVENTS, "test", generator)
+    stored = of.draw(SHAPES[experiment], max(size for size, _ in missing), "train", generator)
+    events = of.draw(SHAPES[experiment], EVENTS, "test", generator)
     after = of.at(events, model)
     still = float(np.mean(calm.missed**2))
     for size, name in missing:
@@ -110,8 +125,8 @@ def _draw(
             extra = {"chosen": {"beta": price.beta, "null": price.null, "gate": price.gate, "entries": len(memory)}}
         place = {"look_back": LOOK_BACK, "horizon": HORIZON, "stored": size, "seed": seed}
         separation = empty.settings.separation if name.startswith("memory") else None
-        row = {"experiment": NAME, "dataset": series.name, "method": name, "separation": separation, **place, "metrics": metrics}
-        yield row | extra, time.perf_counter() - began
+        head = {"experiment": experiment, "dataset": series.name, "method": name, "separation": separation}
+        yield head | place | {"metrics": metrics} | extra, time.perf_counter() - began
 
 
 def _mse(memory: SurpriseMemory, moments: Moments) -> float:
