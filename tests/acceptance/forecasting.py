@@ -1,8 +1,9 @@
 """Prints what the controls, the memory of windows and the memory of events reach, beside what is promised.
 
-    python tests/acceptance/forecasting.py controls|memory|events|all [--data-dir ~/data]
+    python tests/acceptance/forecasting.py controls|memory|events|all [--dataset etth1] [--data-dir ~/data]
 
-The series are looked for in DIR/timeseries; one that is missing is named and skipped. The exit status is 1 if a promise is missed.
+Each figure is printed when it is there. The series are looked for in DIR/timeseries; one that is missing is named and skipped. The
+exit status is 1 if a promise is missed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,7 @@ from uhop_cli.errors import DatasetError
 from uhop_cli.experiments.forecasts import forecast, sudden_event
 from uhop_cli.experiments.forecasts.config import LOOK_BACKS, ForecastConfig
 from uhop_cli.experiments.forecasts.data import load_series
-from uhop_cli.experiments.forecasts.run import KEY, run
-from uhop_cli.experiments.results.journal import Journal
+from uhop_cli.experiments.forecasts.run import EXPERIMENTS
 from uhop_cli.forecasting.leakage import admissible
 from uhop_cli.forecasting.memory import ForecastMemory, MemorySettings
 from uhop_cli.forecasting.series import Series
@@ -39,6 +40,7 @@ LINEAR = {
 ARM = {"etth1": "linear-centred", "ettm1": "linear-centred", "wth": "linear-raw"}
 MEMORY = {"etth1": 0.376, "ettm1": 0.325, "wth": 0.506}  # MSE at look-back and horizon 96, at most
 SECONDS = 120  # for all controls of ETTh1
+FRESH_SEED = 100  # of the draws of fresh shapes
 CONTROLS = tuple(name for name in forecast.METHODS if name != "memory")
 
 
@@ -54,21 +56,29 @@ class Promises:
         print(f"{'     ' if held is None else 'holds' if held else 'MISSED'} {words}", flush=True)
 
 
-def rows(series: Series, config: ForecastConfig) -> list[dict[str, Any]]:
-    """The rows of a run."""
-    journal = Journal(None, {}, key=KEY)
-    run(series, config, journal)
-    return journal.rows
+def rows(series: Series, config: ForecastConfig) -> Iterator[dict[str, Any]]:
+    """The rows of a run, each look-back and horizon, or each draw, as soon as it is done."""
+    for name in config.experiments:
+        for part in EXPERIMENTS[name].rows(series, config, set()):
+            for row, _ in part:
+                yield row
 
 
 def controls(found: dict[str, Series], promises: Promises) -> None:
     """All controls of ETTh1 in two minutes; the linear forecaster at its known errors in every cell."""
     for name, series in found.items():
-        began = time.perf_counter()
-        cells = {(row["look_back"], row["horizon"], row["method"]): row["metrics"] for row in rows(series, _config(CONTROLS))}
-        seconds = time.perf_counter() - began
+        began, used = time.perf_counter(), time.process_time()
+        cells: dict[tuple[int, int, str], dict[str, Any]] = {}
+        for row in rows(series, ForecastConfig(("forecast",), CONTROLS)):
+            look_back, horizon, method, metrics = row["look_back"], row["horizon"], row["method"], row["metrics"]
+            cells[look_back, horizon, method] = metrics
+            promises.tell(f"{name} {look_back} -> {horizon}: {method} MSE {metrics['mse']:.4f} MAE {metrics['mae']:.4f}")
+        seconds, used = time.perf_counter() - began, time.process_time() - used
+        words = f"{name}: all controls in {seconds:.0f} s, {used:.0f} s of processors"
+        # What takes fewer seconds of all processors together takes no longer where nothing else runs.
+        held = min(seconds, used) <= SECONDS if name == "etth1" else None
+        promises.tell(words + (f" (at most {SECONDS} on two free cores)" if name == "etth1" else ""), held)
         if name == "etth1":
-            promises.tell(f"etth1: all controls in {seconds:.0f} s (at most {SECONDS} on two free cores)", seconds <= SECONDS)
             windows = cells[96, 96, "last-value"]["windows"]
             promises.tell(f"etth1: {windows} test windows at horizon 96 (2785)", windows == 2785)
         for look_back in LOOK_BACKS:
@@ -76,8 +86,6 @@ def controls(found: dict[str, Series], promises: Promises) -> None:
                 mse = cells[look_back, horizon, ARM[name]]["mse"]
                 words = f"{name} {look_back} -> {horizon}: {ARM[name]} {mse:.4f} (within .002 of {known:.3f})"
                 promises.tell(words, abs(mse - known) <= 0.002 + 5e-4)  # the known figure has three digits
-        for (look_back, horizon, method), metrics in cells.items():
-            promises.tell(f"{name} {look_back} -> {horizon}: {method} MSE {metrics['mse']:.4f} MAE {metrics['mae']:.4f}")
 
 
 def memory(found: dict[str, Series], promises: Promises) -> None:
@@ -117,10 +125,19 @@ def _laws(series: Series, promises: Promises) -> None:
 
 
 def events(found: dict[str, Series], promises: Promises) -> None:
-    """Sudden events in ETTh1, five draws."""
+    """Sudden events in ETTh1, five draws: of the shapes that the promises are about, and of fresh ones, which are only reported."""
     if "etth1" not in found:
         return
-    journal = rows(found["etth1"], ForecastConfig(("sudden-event",)))
+    _events(found["etth1"], ForecastConfig((sudden_event.NAME,)), promises, promised=True)
+    _events(found["etth1"], ForecastConfig((sudden_event.FRESH,), seed=FRESH_SEED), promises, promised=False)
+
+
+def _events(series: Series, config: ForecastConfig, promises: Promises, *, promised: bool) -> None:
+    journal = []
+    for row in rows(series, config):
+        journal.append(row)
+        if row["stored"] == 3:
+            promises.tell(f"{row['experiment']}, draw {row['seed']}, 3 stored, {row['method']}: {row['metrics']['mse']:.3f}")
     means: dict[tuple[str, int, str], float] = {}
     for method in sudden_event.METHODS:
         for size in (0, 1, 3, 10):
@@ -130,11 +147,14 @@ def events(found: dict[str, Series], promises: Promises) -> None:
             promises.tell(f"{size:2} stored, {method}: MSE after an event {means[method, size, 'mse']:.3f}")
     frozen, refit, calm = means["frozen", 3, "mse"], means["refit", 3, "mse"], means["frozen", 3, "calm"]
     ungated, gated = means["memory-ungated", 3, "mse"], means["memory", 3, "mse"]
-    promises.tell(f"3 stored, no gate: {ungated / frozen:.3f} of frozen (at most .65)", ungated / frozen <= 0.65)
-    promises.tell(f"3 stored, no gate: {ungated / refit:.3f} of refit (at most .8)", ungated / refit <= 0.8)
-    promises.tell(f"3 stored, gate: {gated / frozen:.3f} of frozen (at most .75)", gated / frozen <= 0.75)
     cost = means["memory", 3, "calm"] / calm
-    promises.tell(f"3 stored, gate: calm windows {cost:.4f} of frozen (at most 1.03)", cost <= 1.03)
+    for words, ratio, most in (
+        ("no gate: {:.3f} of frozen", ungated / frozen, 0.65),
+        ("no gate: {:.3f} of refit", ungated / refit, 0.8),
+        ("gate: {:.3f} of frozen", gated / frozen, 0.75),
+        ("gate: calm windows {:.4f} of frozen", cost, 1.03),
+    ):
+        promises.tell(f"3 stored, {words.format(ratio)} (at most {most})", ratio <= most if promised else None)
     none = all(
         means[method, 0, metric] == means["frozen", 0, metric]
         for method in ("memory", "memory-ungated")
@@ -147,19 +167,16 @@ def events(found: dict[str, Series], promises: Promises) -> None:
             promises.tell(f"{size:2} stored, gate {gate:g}: {gain:.3f} of frozen after events, {price:.4f} in calm")
 
 
-def _config(methods: tuple[str, ...]) -> ForecastConfig:
-    return ForecastConfig(("forecast",), methods)
-
-
 def main() -> int:
     """Print the figures; 1 if a promise is missed."""
     parts = {"controls": controls, "memory": memory, "events": events}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=[*parts, "all"])
     parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("UHOP_DATA_DIR", ".")))
+    parser.add_argument("--dataset", choices=list(ARM), help="one of them; by default all")
     arguments = parser.parse_args()
     found: dict[str, Series] = {}
-    for name in ARM:
+    for name in [arguments.dataset] if arguments.dataset else ARM:
         try:
             found[name] = load_series(name, [arguments.data_dir])
         except DatasetError as error:

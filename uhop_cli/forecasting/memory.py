@@ -84,6 +84,9 @@ class MemorySettings:
         """p (Q, M) from similarities (Q, M); a row of which nothing is admissible (all -infinity) has weight 0 throughout."""
         beta = self.beta if beta is None else beta
         seen = np.isfinite(scores)
+        if seen.all():
+            plain: Float32 = Separation.parse(self.separation)(np.float32(beta) * scores)
+            return plain
         logits = np.where(seen, np.float32(beta) * np.where(seen, scores, 0), -np.inf)
         empty = ~seen.any(axis=1, keepdims=True)
         weights: Float32 = Separation.parse(self.separation)(np.where(empty, np.float32(0), logits))
