@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 help:
 	@echo 'make setup | demo | test | lint | types | check | docs | acceptance | benchmark | stress'
 
-# What torch takes was measured for Linux on x86-64; elsewhere pip's build without CUDA is the only one.
+# What torch takes is about what it was for Linux on x86-64 when this was written; elsewhere pip's build without CUDA is the only one.
 setup:
 	@echo 'make setup: makes a virtual environment in $(VENV) and installs into it, in this order:'
 	@echo '  1. $(TORCH), which is used on a GPU only and is by far the largest part:'
