@@ -57,9 +57,10 @@ docs: $(INSTALLED)
 # Prints the figures that the project promises. Data sets are taken from UHOP_DATA_DIR; what is missing is skipped by name.
 acceptance: $(INSTALLED)
 	status=0; \
-	for run in 'command_line.py all' 'evidence.py --memories 50000 --clip8' 'evidence.py --memories 5000 --rows all' \
-	    'evidence.py --dataset photos' 'evidence.py --dataset mnist --memories 5000' 'confidence.py calibration' \
-	    'confidence.py forecast' known_masks.py reduced.py one_engine.py 'stage_one.py all' 'stage_two.py all' metastable_sizes.py 'bench.py all' 'forecasting.py all'; do \
+	for run in 'command_line.py all' 'evidence.py --memories 50000 --seeds 1' 'evidence.py --memories 5000 --rows all' \
+	    'evidence.py --dataset photos' 'evidence.py --dataset sprites' 'evidence.py --dataset mnist' 'confidence.py calibration' \
+	    'confidence.py refusals --queries 1000 --seed 12' 'confidence.py forecast' known_masks.py reduced.py one_engine.py 'stage_one.py all' 'stage_two.py all' metastable_sizes.py 'bench.py all' 'forecasting.py controls' 'forecasting.py memory' \
+	    'forecasting.py events'; do \
 	  echo "== $$run"; $(BIN)/python tests/acceptance/$$run || status=1; \
 	done; exit $$status
 
