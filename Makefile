@@ -59,7 +59,9 @@ acceptance: $(INSTALLED)
 	status=0; \
 	for run in 'command_line.py all' 'evidence.py --memories 50000 --seeds 1' 'evidence.py --memories 5000 --rows all' \
 	    'evidence.py --dataset photos' 'evidence.py --dataset sprites' 'evidence.py --dataset mnist' 'confidence.py calibration' \
-	    'confidence.py refusals --queries 1000 --seed 12' 'confidence.py forecast' known_masks.py reduced.py one_engine.py verification.py 'stage_one.py all' 'stage_two.py all' metastable_sizes.py 'bench.py all'; do \
+	    'confidence.py refusals --queries 1000 --seed 12' 'confidence.py forecast' known_masks.py reduced.py one_engine.py \
+	    verification.py 'stage_one.py all' 'stage_two.py all' metastable_sizes.py 'bench.py all' \
+	    'forecasting.py controls' 'forecasting.py memory' 'forecasting.py events' 'layers.py all'; do \
 	  echo "== $$run"; $(BIN)/python tests/acceptance/$$run || status=1; \
 	done; exit $$status
 
