@@ -1,9 +1,10 @@
 """Mutation testing: small errors are put into the code, one at a time, and the plain tests must notice (make mutants).
 
-A mutant is the code with one operator, comparison or constant exchanged; cosmic-ray makes it. A place is drawn evenly from all places of
-the modules, then what is put there. Left out is what no result depends on: type annotations, decorators, docstrings, `raise`
-statements, and `strict=True`, which like them only guards against wrong use. Every mutant runs in a copy of the tree, never in the tree,
-on the tests of its module, then of its room, then of all test files that import it, the nearest first, up to the first failure.
+A mutant is the code with one operator, comparison or constant exchanged; cosmic-ray makes it. A place is drawn evenly from all places
+of the modules, then what is put there; what does not compile is dropped. Left out is what no result depends on: type annotations,
+decorators, docstrings, `raise` statements, and `strict=True`, which like them only guards against wrong use. Every mutant runs in a
+copy of the tree, never in the tree: first the test file of its module, then those that import it, those of its room, and all others
+that reach it through imports, the nearest first, up to the first failure.
 
     python tests/mutants.py --count 200 --seed 0            # over all ROOMS
     python tests/mutants.py uhop_cli/kernel --only 3 17     # two mutants of the same draw once more
@@ -38,7 +39,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ["evidence", "retrieval", "kernel", "querying", "memory", "experiments/methods"]
 LEAST = 0.85  # share of the mutants that must be killed
 
-# Exchanges that leave a program that runs: an ordering for an ordering, arithmetic for arithmetic. `x >> y` of two floats dies of itself.
+# Exchanges that leave a program that runs: an ordering for an ordering, arithmetic for arithmetic; `x >> y` of floats dies of itself.
 FAMILIES = ["Add Sub Mul Div FloorDiv Mod Pow", "BitAnd BitOr BitXor", "Eq NotEq Lt LtE Gt GtE", "Is IsNot"]
 SINGLE = {"NumberReplacer", "ReplaceAndWithOr", "ReplaceOrWithAnd", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue"} | {
     f"ReplaceUnaryOperator_{exchange}" for exchange in ("Delete_Not", "Delete_USub", "Delete_Invert", "USub_UAdd")
@@ -119,7 +120,7 @@ def places(source: str) -> dict[Position, list[tuple[str, int]]]:
 
 
 def draw(modules: list[str], count: int, seed: int) -> list[Mutant]:
-    """`count` mutants at different places; the same for the same modules and seed."""
+    """Mutants at `count` different places, less those that do not compile; the same for the same modules and seed."""
     choice = random.Random(seed)
     sources = {module: (ROOT / module).read_text(encoding="utf-8") for module in modules}
     every = [(module, place, options) for module in modules for place, options in sorted(places(sources[module]).items())]
@@ -128,8 +129,18 @@ def draw(modules: list[str], count: int, seed: int) -> list[Mutant]:
         name, occurrence = choice.choice(options)
         text = mutate_code(sources[module], get_operator(name)(), occurrence)
         diff = difflib.unified_diff(sources[module].splitlines(), text.splitlines(), module, module, lineterm="", n=0)
-        mutants.append(Mutant(number, module, line, text, "\n".join(list(diff)[2:])))
+        if compiles(text):
+            mutants.append(Mutant(number, module, line, text, "\n".join(list(diff)[2:])))
     return mutants
+
+
+def compiles(source: str) -> bool:
+    """Whether it is Python: `*` between parameters is no operator."""
+    try:
+        compile(source, "mutant", "exec")
+    except SyntaxError:
+        return False
+    return True
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -145,17 +156,18 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def tests_of(module: str, users: dict[str, set[str]], near: bool) -> list[str]:
-    """Test files that concern a module: its own, its room's, then (unless `near`) all that import it, the nearest first."""
+    """Test files that concern a module: its own, those that import it, its room's, then (unless `near`) the others by distance."""
     inside = Path(module).relative_to("uhop_cli")
     room = Path("tests", inside.parent)
     own = room / f"test_{inside.name}"
     found = [str(own)] if (ROOT / own).exists() else []
+    found += sorted(name for name in users[module] if name.startswith("tests/"))
     found += sorted(str(path.relative_to(ROOT)) for path in (ROOT / room).glob("test_*.py"))
     reached, frontier = {module}, {module}
     while frontier and not near:
         frontier = set().union(*(users[name] for name in frontier)) - reached
         reached |= frontier
-        found += sorted(name for name in frontier if Path(name).name.startswith("test_"))
+        found += sorted(name for name in frontier if name.startswith("tests/"))
     return list(dict.fromkeys(found))
 
 
@@ -217,7 +229,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=200, help="mutants to draw (default 200)")
     parser.add_argument("--seed", type=int, default=0, help="of the draw and of the tests (default 0)")
     parser.add_argument("--only", type=int, nargs="+", help="run these numbers of the draw alone")
-    parser.add_argument("--near", action="store_true", help="run the tests of the module's room alone")
+    parser.add_argument("--near", action="store_true", help="run only tests that import the module or stand in its room")
     parser.add_argument("--limit", type=float, default=600, help="seconds a mutant (default 600)")
     parser.add_argument("--jobs", type=int, default=1, help="mutants at once (default 1)")
     parser.add_argument("--trust", action="store_true", help="do not check first that the tests pass without a mutant")
@@ -229,11 +241,10 @@ def main() -> int:
     mutants = [mutant for mutant in mutants if not options.only or mutant.number in options.only]
     users: dict[str, set[str]] = defaultdict(set)
     for path in [*ROOT.glob("uhop_cli/**/*.py"), *ROOT.glob("tests/**/test_*.py")]:
-        for name in imports(path):
-            users[name].add(str(path.relative_to(ROOT)))
+        if not {"acceptance", "benchmarks", "stress"} & set(path.parts):  # not among the plain tests
+            for name in imports(path):
+                users[name].add(str(path.relative_to(ROOT)))
     tests = {module: tests_of(module, users, options.near) for module in {mutant.module for mutant in mutants}}
-    slow = ("tests/acceptance", "tests/benchmarks", "tests/stress")  # not among the plain tests
-    tests = {module: [name for name in names if not name.startswith(slow)] for module, names in tests.items()}
 
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="uhop-mutants-") as scratch:
