@@ -145,6 +145,13 @@ def test_large_exponents_neither_overflow_nor_vanish() -> None:
     np.testing.assert_array_less(found, 30.001)
 
 
+def test_features_are_those_of_seed_0_in_orthogonal_blocks_with_beta_1_unless_asked_otherwise() -> None:
+    np.testing.assert_array_equal(RandomFeatureMemory(20).omegas, orthogonal_gaussians(59, 20, 0))  # 20 ln 20 = 59.9
+    independent = RandomFeatureMemory(3, features=2, orthogonal=False).omegas
+    np.testing.assert_allclose(independent, [[1.11762, -1.38712, -0.42657], [-0.80359, 0.60143, -0.07499]], atol=1e-5)
+    assert RandomFeatureMemory(3).beta == 1
+
+
 def test_features_by_default() -> None:
     assert RandomFeatureMemory(100).features == 460
     assert RandomFeatureMemory(1).features == 1
