@@ -1,7 +1,7 @@
 """Mutation testing: small errors are put into the code, one at a time, and the plain tests must notice (make mutants).
 
-A mutant is the code with one operator, comparison or constant exchanged; cosmic-ray makes it. A place is drawn evenly from all places
-of the modules, then what is put there; what does not compile is dropped. Left out is what no result depends on: type annotations,
+A mutant is the code with one operator, comparison or constant exchanged; cosmic-ray makes it. A place is drawn evenly from all
+places of the modules, then what is put there; what does not compile is dropped. Left out is what no result depends on: type annotations,
 decorators, docstrings, `raise` statements, and `strict=True`, which like them only guards against wrong use. Every mutant runs in a
 copy of the tree, never in the tree: first the test file of its module, then those that import it, those of its room, and all others
 that reach it through imports, the nearest first, up to the first failure.
@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ["evidence", "retrieval", "kernel", "querying", "memory", "experiments/methods"]
 LEAST = 0.85  # share of the mutants that must be killed
 
-# Exchanges that leave a program that runs: an ordering for an ordering, arithmetic for arithmetic; `x >> y` of floats dies of itself.
+# Exchanges that leave a program that runs: an ordering for an ordering, arithmetic for arithmetic; `x >> y` of floats dies at once.
 FAMILIES = ["Add Sub Mul Div FloorDiv Mod Pow", "BitAnd BitOr BitXor", "Eq NotEq Lt LtE Gt GtE", "Is IsNot"]
 SINGLE = {"NumberReplacer", "ReplaceAndWithOr", "ReplaceOrWithAnd", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue"} | {
     f"ReplaceUnaryOperator_{exchange}" for exchange in ("Delete_Not", "Delete_USub", "Delete_Invert", "USub_UAdd")

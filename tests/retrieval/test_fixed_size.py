@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -170,5 +171,9 @@ def test_what_does_not_fit_is_refused(make: Callable[[int], FixedSizeMemory]) ->
         make(8).write(patterns(3, 7))
     with pytest.raises(SettingsError, match="beta"):
         RandomFeatureMemory(8, 0.0)
+    for dim, features, beta in ((0, 5, 1.0), (8, 0, 1.0), (8, 5, -1.0), (8, 5, math.inf)):
+        with pytest.raises(SettingsError, match="random features need"):
+            RandomFeatureMemory(dim, beta, features)
+    assert RandomFeatureMemory(1, 1.0, 1).state_values == 3
     with pytest.raises(SettingsError, match="at least one"):
         LinearMemory(0)
