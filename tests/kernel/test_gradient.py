@@ -163,6 +163,16 @@ def test_a_mini_batch_moves_w_by_the_gradient_of_its_own_pairs() -> None:
     np.testing.assert_allclose(result.weight, alone.weight, atol=1e-12)
 
 
+def test_mini_batches_are_annealed_step_by_step() -> None:
+    """The first loss of a run of two steps is that of its first batch at half the way, sqrt(start tau)."""
+    patterns, weight = problem(30, 40, 35)
+    settings = GradientSettings(iterations=2, learning_rate=1.0, batch_size=8)
+    falling = descend(patterns, weight, replace(settings, loss=TemperatureLoss(0.04, start=1.0)), seed=1)
+    halfway = descend(patterns, weight, replace(settings, loss=TemperatureLoss(0.2)), seed=1)
+    np.testing.assert_allclose(falling.losses[:2], halfway.losses[:2], rtol=1e-12)
+    assert falling.bound == TemperatureLoss(0.04).bound(30, 35)
+
+
 def test_large_sets_go_by_mini_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("uhop_cli.kernel.gradient.FULL_BATCH", 50)
     monkeypatch.setattr("uhop_cli.kernel.gradient.BATCH", 20)
