@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 help:
 	@echo 'make setup | demo | test | lint | types | check | docs | acceptance | benchmark | stress'
 
-# What torch takes was measured for Linux on x86-64; elsewhere pip's build without CUDA is the only one.
+# What torch takes is about what it was for Linux on x86-64 when this was written; elsewhere pip's build without CUDA is the only one.
 setup:
 	@echo 'make setup: makes a virtual environment in $(VENV) and installs into it, in this order:'
 	@echo '  1. $(TORCH), which is used on a GPU only and is by far the largest part:'
@@ -57,9 +57,9 @@ docs: $(INSTALLED)
 # Prints the figures that the project promises. Data sets are taken from UHOP_DATA_DIR; what is missing is skipped by name.
 acceptance: $(INSTALLED)
 	status=0; \
-	for run in 'command_line.py all' 'evidence.py --memories 50000 --clip8' 'evidence.py --memories 5000 --rows all' \
-	    'evidence.py --dataset photos' 'evidence.py --dataset mnist --memories 5000' 'confidence.py calibration' \
-	    'confidence.py forecast' known_masks.py reduced.py one_engine.py 'stage_one.py all' 'stage_two.py all' metastable_sizes.py 'bench.py all'; do \
+	for run in 'command_line.py all' 'evidence.py --memories 50000 --seeds 1' 'evidence.py --memories 5000 --rows all' \
+	    'evidence.py --dataset photos' 'evidence.py --dataset sprites' 'evidence.py --dataset mnist' 'confidence.py calibration' \
+	    'confidence.py refusals --queries 1000 --seed 12' 'confidence.py forecast' known_masks.py reduced.py one_engine.py 'stage_one.py all' 'stage_two.py all' metastable_sizes.py 'bench.py all'; do \
 	  echo "== $$run"; $(BIN)/python tests/acceptance/$$run || status=1; \
 	done; exit $$status
 

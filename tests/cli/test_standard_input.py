@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-import pty
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+pty: Any = pytest.importorskip("pty")  # not on Windows
 
 
 def command(memory: Path) -> list[str]:

@@ -52,16 +52,15 @@ def test_a_shortlist_in_parts_and_queries_one_by_one_change_nothing(monkeypatch:
     query = engine.prepare(rows)
     scores, cosines = engine.scan(query)
     whole = engine.candidates(query, scores, cosines)
-    choice = choose(query, scores, cosines, whole)
+    choice = choose(query, engine.statistics, scores, cosines, whole)
     monkeypatch.setattr(choice_module, "LOOKED_AT", 3 * X.shape[1])
     listed = engine.candidates(query, scores, cosines)
     np.testing.assert_allclose(listed.agreed, whole.agreed, rtol=1e-5)
     np.testing.assert_allclose(listed.exact, whole.exact, rtol=1e-6)
     for place in range(6):
-        alone = choose(
-            query.part(slice(place, place + 1)), scores[:, [place]], cosines[[place]], listed.part(slice(place, place + 1))
-        )
-        np.testing.assert_allclose(alone.features[0], choice.features[place], rtol=1e-4, atol=1e-4)
+        one = slice(place, place + 1)
+        alone = choose(query.part(one), engine.statistics, scores[:, one], cosines[one], listed.part(one))
+        np.testing.assert_allclose(alone.facts[0], choice.facts[place], rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(alone.scores[0], choice.scores[place], rtol=1e-4, atol=1e-3)
         assert alone.model[0] == choice.model[place]
 
@@ -71,13 +70,13 @@ def test_a_memory_left_out_is_never_the_answer(retriever: Retriever) -> None:
     query = engine.prepare(X[:10])
     scores, cosines = engine.scan(query)
     listed = engine.candidates(query, scores, cosines)
-    assert (to_numpy(choose(query, scores, cosines, listed).scores).argmax(axis=1) == np.arange(10)).all()
+    assert (to_numpy(choose(query, engine.statistics, scores, cosines, listed).scores).argmax(axis=1) == np.arange(10)).all()
     scores[:, np.arange(10), np.arange(10)] = -np.inf
     cosines[np.arange(10), np.arange(10)] = -np.inf
-    choice = choose(query, scores, cosines, listed)
+    choice = choose(query, engine.statistics, scores, cosines, listed)
     best = to_numpy(choice.scores).argmax(axis=1)
     assert (best != np.arange(10)).all()
-    assert np.isfinite(to_numpy(choice.features)).all()
+    assert np.isfinite(to_numpy(choice.facts)).all()
 
 
 @pytest.mark.parametrize("sigma", [0.05, 0.3, 3.0])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from uhop_cli.evidence import statistics as module
+from uhop_cli.evidence.bands import BandGrid
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.likelihoods import RHOS
 from uhop_cli.evidence.statistics import compact_codes, encode, evidence_members
@@ -41,7 +42,8 @@ def test_norms_and_block_sums_are_those_of_the_formulas(chunk: int, make_memory:
     np.testing.assert_allclose(kept.sums.sum(axis=1), x.sum(axis=1), rtol=1e-5)
     np.testing.assert_allclose(kept.squares.sum(axis=1), (x**2).sum(axis=1), rtol=1e-5)
     blocks = BlockGrid.of(memory.spec.shape).side ** 2
-    assert kept.widths == (blocks, blocks, 2)
+    bands = BandGrid(memory.spec.shape)
+    assert kept.widths == (blocks, blocks, 2, bands.kept, len(bands.sizes), 8 * 8 * 3 - 3)
     assert (told[-1].stage, told[-1].done, told[-1].total) == ("encode", 7, 7)
     assert len(told) == (7 if chunk == 1 else 1)
     some = kept.select(np.array([4, 1]))

@@ -28,12 +28,15 @@ def test_a_verdict_by_hand(device: Device) -> None:
     assert to_numpy(found.leader).tolist() == [2, 5, 0, 14]
     assert to_numpy(found.odds).tolist() == [4, 8, -1, 1]
     assert to_numpy(found.spread).tolist() == [6, 0, 0, 10]
+    assert to_numpy(found.second).tolist() == [6, -3, -2, 13]
+    assert to_numpy(found.follower).tolist() == [7, 3, 1, 13]
 
 
 def test_rows_name_the_memories(device: Device) -> None:
     ratios, rows = np.array([[1, 5, -np.inf]], np.float32), np.array([[40, 30, 20]])
     found = Verdict.of(device.put(ratios), device.put(rows))
     assert to_numpy(found.leader).tolist() == [30]
+    assert to_numpy(found.follower).tolist() == [40]
     assert to_numpy(found.odds).tolist() == [4]
 
 
@@ -41,6 +44,8 @@ def test_a_single_memory_competes_with_unrelated_alone(device: Device) -> None:
     found = Verdict.of(device.put(np.array([[7], [-2]], np.float32)))
     assert to_numpy(found.odds).tolist() == [7, -2]
     assert to_numpy(found.spread).tolist() == [0, 0]
+    assert to_numpy(found.second).tolist() == [-np.inf, -np.inf]
+    assert to_numpy(found.follower).tolist() == [0, 0]
 
 
 def test_stacked_keeps_the_order(device: Device) -> None:

@@ -44,7 +44,10 @@ def test_a_calibration_that_is_none_is_left_out(memory: Memory, calibration: Any
 
 def test_statistics_of_another_form_are_made_anew(memory: Memory) -> None:
     expected = Retriever(memory).retrieve(queries(memory)).weights
-    odd = replace(memory, statistics=Statistics(*(np.zeros((len(memory), width), np.float32) for width in (3, 3, 9))))
+    odd = replace(
+        memory,
+        statistics=Statistics(*(np.zeros((len(memory), width), np.float32) for width in (3, 3, 9, 5, 2)), np.zeros(7, np.float32)),
+    )
     np.testing.assert_array_equal(Retriever(odd).retrieve(queries(odd)).weights, expected)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Bool = NDArray[np.bool_]
+Int8 = NDArray[np.int8]
 UInt8 = NDArray[np.uint8]
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]

@@ -258,8 +258,9 @@ class Session:
             pictures = f"{counted(len(written), 'picture')} {place}"
             states = sum(result.pictures.kind == "state" for result in written)
             if states:
-                pattern = words.pattern_words(self.restorer.memory.spec)
-                pictures += f" ({states:,} of them {'the' if states == 1 else 'only'} {pattern}{'s' * (states != 1)})"
+                pattern = f"{words.pattern_words(self.restorer.memory.spec)}{'s' * (states != 1)}"
+                share = "" if len(written) == 1 else "all of them " if states == len(written) else f"{states:,} of them "
+                pictures += f" ({share}{pattern}, not the original{'s' * (states != 1)})"
         if self.view.detailed or self.view.pictures:
             self.screen.line()
         self.screen.line(words.summary(found, len(self.told) - found, len(self.failed), pictures))

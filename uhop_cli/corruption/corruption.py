@@ -131,5 +131,5 @@ TEN = (*_NINE, parse("corner:16"))
 SUITE = (
     *_NINE,
     *_each("corner:0.5", "mask:0.5", "half:right:white", "block:0.2:colour", "salt-pepper:0.2", "text:0.4"),
-    *_each("contrast:0.5", "jpeg:10", "pixelate:4"),
+    *_each("contrast:0.5", "jpeg:10", "pixelate:4", "gaussian-blur:1", "blur:2", "blur:6"),
 )

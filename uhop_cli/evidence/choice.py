@@ -11,14 +11,18 @@ import numpy as np
 from uhop_cli.arrays.device import device_of
 from uhop_cli.arrays.library import Array, like, namespace, to_numpy
 from uhop_cli.arrays.operations import logsumexp, topk
-from uhop_cli.evidence.agreement import agreement, value_density
-from uhop_cli.evidence.likelihoods import PreparedQueries, unrelated
+from uhop_cli.evidence.agreement import BINS, agreement, value_density
+from uhop_cli.evidence.doubts import Doubt, doubts_of_choice
+from uhop_cli.evidence.facts import Outcome, facts
+from uhop_cli.evidence.likelihoods import MemoryStatistics, unrelated
+from uhop_cli.evidence.prepared import PreparedQueries
 from uhop_cli.evidence.verdicts import PROPOSALS, Verdict, stacked
 from uhop_cli.retrieval.distances import ROUNDING
 
 LOOKED_AT = 1 << 18  # values at a time: shorter calls have threads wait for each other
 PAIRS = 1 << 20  # of query and memory that are chosen among together: short calls of many threads stand in each other's way
 MOST_TOGETHER = 16  # queries
+OF_AGREEMENT = BINS + 1  # parameters of agreement: the bins of the histogram, and the share of values that are kept
 FLAT = 4 * ROUNDING  # variance of a picture of one colour, with what float32 adds to it
 
 
@@ -31,13 +35,15 @@ class Choice:
         scores: its log-likelihood ratios of all memories against "unrelated", (Q, M). Agreement knows its shortlist only; the
             others count as unrelated there (0).
         log_odds: m_k of that model, (Q,).
-        features: what a confidence is made of, (Q, F), in the order of `PreparedQueries.features`.
+        facts: what a confidence is made of, (Q, F) (`facts.facts`).
+        doubts: for each query the reason why its answer is refused where the confidence is too low.
     """
 
     model: Array
     scores: Array
     log_odds: Array
-    features: Array
+    facts: Array
+    doubts: tuple[Doubt, ...]
 
     @property
     def weights(self) -> Array:
@@ -55,6 +61,8 @@ class Candidates:
         repeated: (Q, S) bool, which only fill up.
         exact: (Q, S) log-likelihood of the identity model, from the residual itself.
         agreed, kept: (Q, S) log-likelihood ratio of agreement, and the share of values that agree.
+        replaced: (Q,) log-likelihood of the query if every value is replaced, sum_j ln h_j, on the scale of the densities: it makes
+            a density of the pixels of agreement's ratio.
     """
 
     rows: Array
@@ -62,6 +70,7 @@ class Candidates:
     exact: Array
     agreed: Array
     kept: Array
+    replaced: Array
 
     def part(self, queries: slice) -> Candidates:
         """Those of some of the queries."""
@@ -96,8 +105,8 @@ def _by_queries(work: Callable[[slice], object], results: Array) -> None:
     device_of(results).on_all_cores(work, count, step)
 
 
-def _looked_at(pictures: Array, rows: Array, gather: Callable[[Array], Array]) -> tuple[Array, Array, Array]:
-    """`Candidates.exact`, `agreed` and `kept` of the memories `rows` (Q, S), a few at a time, so that they stay in the cache."""
+def _looked_at(pictures: Array, rows: Array, gather: Callable[[Array], Array]) -> tuple[Array, Array, Array, Array]:
+    """`Candidates.exact`, `agreed`, `kept` and `replaced` of memories `rows` (Q, S), a few at a time, to stay in the cache."""
     xp = namespace(pictures)
     count, length = rows.shape
     flat = rows.reshape(-1)
@@ -115,14 +124,16 @@ def _looked_at(pictures: Array, rows: Array, gather: Callable[[Array], Array]) -
 
     device_of(pictures).on_all_cores(work, count * length, max(1, LOOKED_AT // size))
     exact, agreed, kept = (result.reshape(count, length) for result in results)
-    return exact, agreed, kept
+    # The densities leave out what is the same for all of them, (d/2) (ln(2 pi) + 1).
+    return exact, agreed, kept, xp.sum(xp.log(density), axis=1) + size / 2 * (math.log(2 * math.pi) + 1)
 
 
-def choose(queries: PreparedQueries, scores: Array, cosine: Array, candidates: Candidates) -> Choice:
+def choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, cosine: Array, candidates: Candidates) -> Choice:
     """The model that answers each query, and its scores.
 
     Args:
         queries: from `prepare`.
+        memory: statistics of all memories.
         scores: `log_likelihoods` of all memories, (K, Q, M); minus infinity leaves a memory out.
         cosine: plain cosines, (Q, M); minus infinity there too.
         candidates: of the queries; those of them that are left out do not count.
@@ -130,15 +141,19 @@ def choose(queries: PreparedQueries, scores: Array, cosine: Array, candidates: C
     parts: dict[int, Choice] = {}
 
     def work(part: slice) -> None:
-        parts[part.start] = _choose(queries.part(part), scores[:, part], cosine[part], candidates.part(part))
+        parts[part.start] = _choose(queries.part(part), memory, scores[:, part], cosine[part], candidates.part(part))
 
     _by_queries(work, cosine)
     found = [parts[start] for start in sorted(parts)]
-    xp = namespace(cosine)
-    return found[0] if len(found) == 1 else Choice(*(xp.concat([getattr(part, f.name) for part in found]) for f in fields(Choice)))
+    if len(found) == 1:
+        return found[0]
+    model, chosen, log_odds, told = (
+        namespace(cosine).concat([getattr(part, name) for part in found]) for name in ("model", "scores", "log_odds", "facts")
+    )
+    return Choice(model, chosen, log_odds, told, tuple(doubt for part in found for doubt in part.doubts))
 
 
-def _choose(queries: PreparedQueries, scores: Array, cosine: Array, candidates: Candidates) -> Choice:
+def _choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, cosine: Array, candidates: Candidates) -> Choice:
     """`choose` for queries whose scores fit into memory several times."""
     xp = namespace(scores)
     null = unrelated(queries)  # (K, Q)
@@ -152,9 +167,13 @@ def _choose(queries: PreparedQueries, scores: Array, cosine: Array, candidates: 
     once = xp.where(candidates.repeated, xp.full_like(agreed, -xp.inf), agreed)
     verdicts = stacked([*(Verdict.of(values) for values in ratios), Verdict.of(once, rows)])
 
-    best = _best_density(queries, verdicts, null)
-    odds = xp.where(_may_answer(queries, best, len(ratios)), verdicts.odds, xp.full_like(verdicts.odds, -xp.inf))
-    model = xp.argmax(odds, axis=0)
+    blind = _flat_blocks(queries, memory, verdicts)
+    densities = _densities(queries, verdicts, null, xp.zeros_like(blind))
+    best = xp.argmax(_densities(queries, verdicts, null, blind), axis=0)
+    price = math.log(queries.pictures.shape[1]) / 2
+    replaced = candidates.replaced + verdicts.top[-1] - OF_AGREEMENT * price > densities[best, each]
+    allowed = _may_answer(queries, verdicts, best, replaced)
+    model = xp.argmax(xp.where(allowed, verdicts.odds, xp.full_like(verdicts.odds, -xp.inf)), axis=0)
     answer = verdicts.leader[model, each]
 
     of_agreement = xp.where(ratios[0] == -xp.inf, ratios[0], xp.zeros_like(ratios[0]))
@@ -162,54 +181,77 @@ def _choose(queries: PreparedQueries, scores: Array, cosine: Array, candidates: 
     by_agreement = (model == len(ratios))[:, None]
     chosen = xp.where(by_agreement, of_agreement, ratios[xp.clip(model, None, len(ratios) - 1), each])
     place = xp.argmax(xp.astype(rows == answer[:, None], xp.float32), axis=1)
-    facts = _facts(verdicts, model, best, candidates.kept[each, place])
-    return Choice(model, chosen, verdicts.odds[model, each], facts)
+    bands = len(queries.parameters) - 1
+    outcome = Outcome(
+        verdicts=verdicts,
+        densities=densities,
+        model=model,
+        best=best,
+        kept=candidates.kept[each, place],
+        powers=null[bands] - (queries.parameters[bands] - len(queries.bands.sizes)) * price,
+        spectrum=queries.unknown,
+    )
+    return Choice(model, chosen, verdicts.odds[model, each], facts(outcome), doubts_of_choice(outcome))
 
 
-def _best_density(queries: PreparedQueries, verdicts: Verdict, null: Array) -> Array:
-    """Identity or the affine model that explains each query best by its own best memory, less ln(d)/2 a parameter: index (Q,)."""
+def _flat_blocks(queries: PreparedQueries, memory: MemoryStatistics, verdicts: Verdict) -> Array:
+    """The finest blocks that are flat in the query and in the best memories of all densities: bool (Q, b).
+
+    Every memory explains them to the last level, so that they say nothing but that they are flat; and a model with a noise level
+    of its own for each would be credited for it.
+    """
+    xp = namespace(verdicts.top)
+    finest = queries.levels[-1]
+    leaders = verdicts.leader[: len(queries.parameters)]
+    spread = 1 / (memory.scales[-1][:, leaders] * (finest.sizes**2)[:, None, None])  # |xi_b|^2 / n_b + q, (b, D, Q)
+    return (finest.variances < FLAT) & xp.all(spread < FLAT, axis=1).T
+
+
+def _densities(queries: PreparedQueries, verdicts: Verdict, null: Array, blind: Array) -> Array:
+    """The log-likelihood of each density's own best memory, less ln(d)/2 a parameter (Schwarz 1978): (D, Q).
+
+    Blocks that are left out (`blind`, (Q, b)) take their own terms and parameters from the model of the finest blocks. Any other
+    one spreads its noise evenly over the picture, and loses their share.
+    """
     xp = namespace(null)
-    models = len(queries.parameters)
-    size = queries.pictures.shape[1]
-    penalty = like(null, np.asarray(queries.parameters, np.float32) * (math.log(size) / 2))
-    return xp.argmax(verdicts.top[:models] + null[:models] - penalty[:, None], axis=0)
+    models, size, finest = len(queries.parameters), queries.pictures.shape[1], queries.levels[-1]
+    left_out = xp.astype(blind, null.dtype)
+    lost = left_out @ finest.sizes
+    found = verdicts.top[:models] + null[:models]
+    own = xp.sum(left_out * (-finest.sizes / 2) * xp.log(finest.variances), axis=1)
+    index = xp.arange(models, device=null.device)[:, None]
+    is_finest = index == models - 2
+    found = xp.where(is_finest, found - own, found * (1 - lost / size))
+    parameters = like(null, np.asarray(queries.parameters, np.float32))[:, None] - xp.where(
+        is_finest, 3 * xp.sum(left_out, axis=1), 0
+    )
+    return found - parameters * xp.log(xp.clip(size - lost, 1, None)) / 2
 
 
-def _may_answer(queries: PreparedQueries, best: Array, agreement: int) -> Array:
-    """Which models compete by their log-odds, (K, Q): the best density and agreement; the learned kernels too, unless that density
-    is white all over the picture. In a picture of one colour identity alone: with nothing in it but rounding, gains and
-    correlations are those of rounding; how far it is from each memory is not."""
-    xp = namespace(best)
-    index = xp.arange(agreement + 1, device=best.device)[:, None]
-    allowed = (index == best) | (index == agreement) | ((index >= len(queries.parameters)) & (best > 1))
-    flat = queries.levels[0].variances[:, 0] < FLAT
-    return xp.where(flat, index == 0, allowed)
+def _may_answer(queries: PreparedQueries, verdicts: Verdict, best: Array, replaced: Array) -> Array:
+    """Which models compete by their log-odds, (K, Q).
 
-
-def _facts(verdicts: Verdict, model: Array, best: Array, kept: Array) -> Array:
-    """`PreparedQueries.features` of choices: (Q, F).
+    Always the best density. Agreement with it, but where bands are the best only if its density is larger still. Where that is one
+    of several blocks, the bands too; and where these are the finest, the learned kernels, as far as all of these name the same
+    memory: each claims more than it knows, but seldom for the same one. In a picture of one colour identity alone: with nothing in
+    it but rounding, gains and correlations are those of rounding; how far it is from each memory is not.
 
     Args:
+        queries: from `prepare`.
         verdicts: of all models, (K, Q).
-        model: that answers, (Q,);  best: the best density, (Q,).
-        kept: share of the values that agree with the answer, (Q,).
+        best: the best density, (Q,).
+        replaced: whether agreement is a better density than that, (Q,).
     """
-    xp = namespace(kept)
-    each = xp.arange(kept.shape[0], device=kept.device)
-    leads = verdicts.leader == verdicts.leader[model, each]
-    odds, log_odds = verdicts.odds, xp.log1p(xp.clip(verdicts.odds[model, each], 0, None))
-    return xp.stack(
-        [
-            log_odds,
-            log_odds - xp.log1p(verdicts.spread[model, each]),
-            xp.log(kept / (1 - kept)),
-            xp.log1p(xp.clip(verdicts.top[best, each], 0, None)),
-            xp.mean(xp.astype(leads, xp.float32), axis=0),
-            xp.log1p(xp.clip(xp.sum(xp.where(leads, odds, -odds), axis=0), 0, None)),
-            *(xp.where(leads, 1.0, -1.0) * xp.log1p(xp.clip(odds, 0, None))),
-        ],
-        axis=1,
-    )
+    xp = namespace(best)
+    bands, models = len(queries.parameters) - 1, verdicts.leader.shape[0]
+    kernels = verdicts.leader[bands + 1 : models - 1]
+    unanimous = xp.all(kernels == kernels[:1], axis=0)
+    index = xp.arange(models, device=best.device)[:, None]
+    in_blocks = (best > 1) & (best < bands)
+    allowed = (index == best) | ((index == models - 1) & ((best != bands) | replaced)) | ((index == bands) & in_blocks)
+    allowed = allowed | ((index > bands) & (index < models - 1) & in_blocks & (best == bands - 1) & unanimous)
+    flat = queries.levels[0].variances[:, 0] < FLAT
+    return xp.where(flat, index == 0, allowed)
 
 
 def _distinct(proposals: Array) -> tuple[Array, Array]:

@@ -26,14 +26,9 @@ from uhop_cli.arrays.operations import logsumexp
 from uhop_cli.arrays.types import Float32
 from uhop_cli.evidence.blocks import FEW_QUERIES, BlockGrid
 from uhop_cli.evidence.choice import Candidates, choose, propose
-from uhop_cli.evidence.likelihoods import (
-    MemoryStatistics,
-    PreparedQueries,
-    inner_products,
-    likelihoods_of_products,
-    prepare,
-    without_mean,
-)
+from uhop_cli.evidence.likelihoods import MemoryStatistics, Products, inner_products, likelihoods_of_products
+from uhop_cli.evidence.prepared import PreparedQueries, prepare, without_mean
+from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.retrieval.distances import ROUNDING, squared_distances
 from uhop_cli.retrieval.models import Evaluation, separated
 from uhop_cli.retrieval.pattern_matrix import PatternMatrix
@@ -51,6 +46,7 @@ class EvidenceEngine:
     Attributes:
         X: the memories.
         grid: of their shape.
+        spectrum: of the memories.
         statistics: of the memories, on the device of X.
         probes: rows (Q, d) -> A_r x (R, Q, d) and |Phi_r(x)| (R, Q), for the kernels that take part.
         dims: the dimension of the noise that each kernel whitens.
@@ -60,6 +56,7 @@ class EvidenceEngine:
 
     X: PatternMatrix
     grid: BlockGrid
+    spectrum: Spectrum
     statistics: MemoryStatistics
     probes: Probes
     dims: tuple[float, ...]
@@ -71,7 +68,15 @@ class EvidenceEngine:
         put, at_hand = self.X.device.put, self._features_for(len(queries)) is not None
         project = self.coordinates if at_hand and self.coordinates is not None else self.probes
         probes, norms = project(without_mean(queries))
-        return prepare(self.grid, put(queries), put(probes), put(norms), self.dims, for_features=at_hand)
+        return prepare(
+            self.grid,
+            self.spectrum,
+            put(queries),
+            probes=put(probes),
+            norms=put(norms),
+            dims=self.dims,
+            for_features=at_hand,
+        )
 
     def _features_for(self, queries: int) -> Float32 | None:
         """The features, if that many queries make use of them: a few read the pixels of a memory faster, which are fewer bytes."""
@@ -93,10 +98,10 @@ class EvidenceEngine:
             parts = [(part, queries.part(part)) for part in X.query_parts(count, MANY_TOGETHER)]
 
             def work(rows: slice, pixels: Array) -> None:
-                products, projections = inner_products(scaled, pixels, None if features is None else features[:, rows])
                 statistics = self.statistics.rows(rows)
+                products = inner_products(scaled, pixels, statistics.codes, None if features is None else features[:, rows])
                 for part, some in parts:
-                    found = likelihoods_of_products(some, products[part], projections[:, part], statistics)
+                    found = likelihoods_of_products(some, products.part(part), statistics)
                     scores[:, part, rows], cosines[part, rows] = found
 
             X.each_chunk(work, count)
@@ -109,7 +114,9 @@ class EvidenceEngine:
         def weigh(rows: slice) -> None:
             blocks, projections = grid.of_slabs(products[:, :, rows], count)
             projections = projections.reshape(len(queries.dims), count, rows.stop - rows.start)
-            parts = likelihoods_of_products(queries, blocks, projections, self.statistics.rows(rows))
+            statistics = self.statistics.rows(rows)
+            bands = queries.bands.products(queries.coefficients, statistics.codes)
+            parts = likelihoods_of_products(queries, Products(blocks, bands, projections), statistics)
             scores[:, :, rows], cosines[:, rows] = parts
 
         X.each_chunk(lambda rows, pixels: grid.slab_products(pixels, slabs, products[:, :, rows]), count)
@@ -138,7 +145,7 @@ class EvidenceModel:
         self.queries = queries
         scores, cosines = engine.scan(queries)
         listed = engine.candidates(queries, scores, cosines)
-        self.choice = choose(queries, scores, cosines, listed)
+        self.choice = choose(queries, engine.statistics, scores, cosines, listed)
         self._first = scores[0]  # L of the identity model for the query
         self._first[namespace(cosines).arange(len(listed.rows), device=listed.rows.device)[:, None], listed.rows] = listed.exact
 

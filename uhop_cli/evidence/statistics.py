@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.threads import chunks
-from uhop_cli.arrays.types import Bool, Float32, Int64, UInt8
+from uhop_cli.arrays.types import Bool, Float32, Int8, Int64, UInt8
+from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.codes import WORTH, Coder
 from uhop_cli.evidence.likelihoods import RHOS
@@ -37,18 +39,27 @@ def encode(
     grid = BlockGrid.of(spec.shape)
     blocks = grid.side**2
     norms = np.empty((count, kernel.members), np.float32)
-    kept = Statistics(*(np.empty((count, width), np.float32) for width in (blocks, blocks, len(members))))
+    bands = BandGrid(spec.shape)
+    widths = (blocks, blocks, len(members), len(bands.sizes))
+    sums, blockwise, centred_norms, scales = (np.empty((count, width), np.float32) for width in widths)
+    codes = np.empty((count, bands.kept), np.int8)
+    moments = np.zeros((2, len(bands.order)))
     squares = np.square(kernel.gains).T  # (D, R)
     ones = kernel.weight.sum(axis=1)  # W 1
     for rows in chunks(count, max(1, CHUNK_BYTES // (4 * spec.dim))):
         part = unit_rows(patterns, rows)
         features = part @ kernel.weight.T
         norms[rows] = np.sqrt(np.square(features) @ squares)
-        kept.norms[rows] = np.sqrt(np.square(features - part.mean(axis=1, keepdims=True) * ones) @ squares[:, members])
-        kept.sums[rows], kept.squares[rows] = grid.sums(part)
+        centred_norms[rows] = np.sqrt(np.square(features - part.mean(axis=1, keepdims=True) * ones) @ squares[:, members])
+        sums[rows], blockwise[rows] = grid.sums(part)
+        coefficients = bands.coefficients(part)
+        codes[rows], scales[rows] = quantised(bands, coefficients)
+        moments += [coefficients.sum(axis=0, dtype=np.float64), np.square(coefficients).sum(axis=0, dtype=np.float64)]
         if progress:
             progress(Progress("encode", rows.stop, count))
-    return norms, kept
+    mean, power = moments / count
+    variances = np.maximum(power - mean**2, 0).astype(np.float32)
+    return norms, Statistics(sums, blockwise, centred_norms, codes, scales, variances)
 
 
 def compact_codes(
@@ -82,17 +93,28 @@ class Statistics:
     Attributes:
         sums, squares: (M, B) float32, sums of the values and of their squares in each of the B blocks of a pattern.
         norms: (M, R') float32, feature norms of the memory less its own mean, for the kernels that take part.
+        bands, band_scales: (M, K) int8 and (M, W) float32, the coefficients in bands of the spectrum (`bands.quantised`).
+        variances: (d - C,) float32, of each coefficient over all memories (`BandGrid.coefficients`).
     """
 
     sums: Float32
     squares: Float32
     norms: Float32
+    bands: Int8
+    band_scales: Float32
+    variances: Float32
 
     @property
-    def widths(self) -> tuple[int, int, int]:
-        """(B, B, R')."""
-        return self.sums.shape[1], self.squares.shape[1], self.norms.shape[1]
+    def of_each(self) -> tuple[Any, ...]:
+        """What is kept of each memory, (M, ...) each."""
+        return self.sums, self.squares, self.norms, self.bands, self.band_scales
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """(B, B, R', K, W, d - C)."""
+        return (*(part.shape[1] for part in self.of_each), len(self.variances))
 
     def select(self, rows: Bool | Int64) -> Statistics:
-        """The statistics of the memories that `rows` marks, (M,), or names."""
-        return Statistics(self.sums[rows], self.squares[rows], self.norms[rows])
+        """The statistics of the memories that `rows` marks, (M,), or names. The variances stay those of all."""
+        sums, squares, norms, bands, band_scales = (part[rows] for part in self.of_each)
+        return Statistics(sums, squares, norms, bands, band_scales, self.variances)

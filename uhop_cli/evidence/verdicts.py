@@ -19,12 +19,15 @@ class Verdict:
         top: log-likelihood ratio of the best memory against "unrelated".
         leader: row of that memory.
         odds: m = top - max(runner-up, unrelated), the log-odds of the leader.
+        second, follower: the same of the runner-up; minus infinity and the leader itself where there is none.
         spread: how far the runner-up stands above the last of the `PROPOSALS` best: the scale of differences among wrong memories.
     """
 
     top: Array
     leader: Array
     odds: Array
+    second: Array
+    follower: Array
     spread: Array
 
     @classmethod
@@ -37,11 +40,17 @@ class Verdict:
         """
         xp = namespace(ratios)
         values, places = topk(ratios, PROPOSALS)
-        leader = places[:, 0] if rows is None else xp.take_along_axis(rows, places[:, :1], axis=1)[:, 0]
-        top = values[:, 0]
-        rival = xp.clip(values[:, 1], 0, None) if values.shape[1] > 1 else xp.zeros_like(top)  # 0: unrelated
-        second = rival if values.shape[1] > 1 else xp.clip(top, 0, None)
-        return cls(top, leader, top - rival, second - xp.clip(values[:, -1], 0, None))
+        named = places if rows is None else xp.take_along_axis(rows, places, axis=1)
+        top, alone = values[:, 0], values.shape[1] == 1
+        second = xp.full_like(top, -xp.inf) if alone else values[:, 1]
+        return cls(
+            top=top,
+            leader=named[:, 0],
+            odds=top - xp.clip(second, 0, None),  # 0: unrelated
+            second=second,
+            follower=named[:, 0 if alone else 1],
+            spread=xp.zeros_like(top) if alone else xp.clip(second, 0, None) - xp.clip(values[:, -1], 0, None),
+        )
 
 
 def stacked(verdicts: Sequence[Verdict]) -> Verdict:

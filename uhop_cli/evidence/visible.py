@@ -29,24 +29,30 @@ def visible_log_likelihood(X: PatternMatrix, queries: Array, visible: Array) -> 
     return -0.5 * count * xp.log(squared_distances(X, queries, visible) / count + ROUNDING)
 
 
+def visible_unrelated(queries: Array, visible: Array) -> Array:
+    """Lambda of a memory that explains nothing, (Q,): its residual is the variance of the visible values themselves."""
+    xp = namespace(queries)
+    mask = xp.astype(visible, queries.dtype)
+    count = xp.sum(mask, axis=-1)
+    mean = xp.sum(queries * mask, axis=-1) / count
+    variance = xp.clip(xp.sum(queries * queries * mask, axis=-1) / count - mean * mean, 0, None)
+    return -0.5 * count * xp.log(variance + ROUNDING)
+
+
 def visible_features(scores: Array, queries: Array, visible: Array) -> Array:
     """What a confidence in the best memory is made of, (Q, 3): its lead, how much it explains, and the share that is visible.
 
-    The lead is ln(1 + m), m the log-odds against the larger of the runner-up and "unrelated", whose residual is the variance of the
-    visible values themselves.
+    The lead is ln(1 + m), m the log-odds against the larger of the runner-up and "unrelated".
 
     Args:
         scores: what `visible_log_likelihood` returned, (Q, M).
         queries, visible: as there.
     """
     xp = namespace(queries)
-    mask = xp.astype(visible, queries.dtype)
-    count = xp.sum(mask, axis=-1)
-    mean = xp.sum(queries * mask, axis=-1) / count
-    variance = xp.clip(xp.sum(queries * queries * mask, axis=-1) / count - mean * mean, 0, None)
-    unrelated = -0.5 * count * xp.log(variance + ROUNDING)
+    share = xp.mean(xp.astype(visible, queries.dtype), axis=-1)
+    unrelated = visible_unrelated(queries, visible)
     values, _ = topk(scores, 2)
     rival = xp.maximum(values[:, -1], unrelated) if values.shape[1] > 1 else unrelated
     lead = xp.clip(values[:, 0] - rival, 0, None)
     explained = xp.clip(values[:, 0] - unrelated, 0, None)
-    return xp.stack([xp.log1p(lead), xp.log1p(explained), xp.log(count / mask.shape[-1])], axis=1)
+    return xp.stack([xp.log1p(lead), xp.log1p(explained), xp.log(share)], axis=1)

@@ -7,8 +7,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from uhop_cli.errors import MemoryFileError
-from uhop_cli.files.names import escape
+from uhop_cli.errors import ImageError, MemoryFileError
+from uhop_cli.files.names import escape, relative_name
 from uhop_cli.files.normal_forms import normal_form
 from uhop_cli.memory.entries import Entries
 
@@ -38,14 +38,17 @@ def _one(
     entries: Entries, name: str | bytes, folder: Path, forms: dict[str, list[bytes]], endings: dict[str, list[bytes]]
 ) -> bytes:
     raw = os.fsencode(name)
-    relative = os.fsencode(os.path.relpath(os.fsdecode(raw), folder))
+    try:
+        relative = relative_name(os.fsdecode(raw), folder)
+    except ImageError:  # on another drive: no path to a stored file
+        relative = raw
     for candidate in (raw, relative):
         if entries.find(candidate) is not None:
             return candidate
     for candidate in (raw, relative):
         if len(same := forms.get(normal_form(candidate), [])) == 1:
             return same[0]
-    form = normal_form(raw).removeprefix("./").rstrip("/")
+    form = normal_form(raw).replace(os.sep, "/").removeprefix("./").rstrip("/")
     last = form.rsplit("/", 1)[-1]
     fitting = [stored for stored in endings.get(last, []) if f"/{normal_form(stored)}".endswith(f"/{form}")]
     if len(fitting) == 1:

@@ -58,6 +58,7 @@ class Memory:
             examined.
         compact_map: (k - B, d) float32, the directions that the codes are made with, or None.
         originals: embedded copies of the files, or None.
+        shapes: (M, 2) int64, width and height of each original as the eye sees it; None: those of the patterns.
     """
 
     spec: PatternSpec
@@ -71,6 +72,7 @@ class Memory:
     compact: Float32 | None = None
     compact_map: Float32 | None = None
     originals: Originals | None = None
+    shapes: Int64 | None = None
 
     def __len__(self) -> int:
         """M, the number of patterns."""
@@ -103,6 +105,7 @@ class Memory:
             entries=entries.with_rows((np.cumsum(rows) - 1)[entries.name_entry]),
             statistics=None if self.statistics is None else self.statistics.select(rows),
             compact=None if self.compact is None else self.compact[:, rows],
+            shapes=None if self.shapes is None else self.shapes[rows],
             originals=None if originals is None else Originals(*subset(originals.data, originals.offsets, files)),
         )
 

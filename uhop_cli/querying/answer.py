@@ -11,6 +11,7 @@ import numpy as np
 from uhop_cli.arrays.library import Array, to_numpy
 from uhop_cli.arrays.operations import topk
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
+from uhop_cli.evidence.doubts import Doubt
 from uhop_cli.retrieval.dynamics import run
 from uhop_cli.retrieval.models import Model
 from uhop_cli.retrieval.pattern_matrix import PatternMatrix
@@ -32,6 +33,7 @@ class Answer:
         map: the retrieval map that ran; `monotone` says whether its energy is proved not to rise.
         confidence: (Q,) probability that the match is right, or None where no calibration applies.
         rows: (Q, S) the memories that weights and scores are of, where only a part was examined; None: all, in their order.
+        why: for each query the reason why its answer is refused, if its confidence is too low; None where there is no confidence.
     """
 
     weights: Float32
@@ -45,6 +47,7 @@ class Answer:
     monotone: bool
     confidence: Float32 | None
     rows: Int64 | None = None
+    why: tuple[Doubt, ...] | None = None
 
     def best(self, query: int, top: int) -> list[tuple[int, float, float]]:
         """Row, weight and score of the best memories for a query: by weight, and where weights are equal (most are 0) by score."""
@@ -57,6 +60,18 @@ class Answer:
         places = candidates[np.lexsort((-scores[candidates], -weights[candidates]))][:top]
         rows = places if self.rows is None else self.rows[query, places]
         return [(int(row), float(weights[place]), float(scores[place])) for row, place in zip(rows, places, strict=True)]
+
+    def doubtful(self, query: int, top: int) -> list[tuple[int, float, float]]:
+        """`best` of an answer that is refused: two memories that fit about equally come first, both, and share the weight."""
+        pair = () if self.why is None else self.why[query].pair
+        best = self.best(query, top)
+        if not pair:
+            return best
+        rows, scores = range(self.scores.shape[1]) if self.rows is None else self.rows[query].tolist(), self.scores[query].tolist()
+        known = dict(zip(rows, scores, strict=True))
+        shared = [(row, share, known.get(row, min(scores))) for row, share in pair]
+        rest = [(row, 0.0, score) for row, _, score in best if row not in dict(pair)]
+        return [*shared, *rest][: max(top, len(pair))]
 
     def ranking(self, query: int, top: int) -> list[int]:
         """The rows of the best memories."""
@@ -78,6 +93,7 @@ class Answer:
             monotone=self.monotone,
             confidence=None if self.confidence is None else self.confidence[one],
             rows=places[None] if self.rows is None else self.rows[one, places],
+            why=None if self.why is None else self.why[one],
         )
 
 
@@ -105,6 +121,7 @@ def joined(parts: Sequence[Answer]) -> Answer:
         monotone=parts[0].monotone,
         confidence=whole("confidence"),
         rows=whole("rows"),
+        why=None if parts[0].why is None else tuple(doubt for part in parts for doubt in part.why or ()),
     )
 
 
@@ -119,12 +136,13 @@ def answer_from(
     clamp: tuple[Array, Array] | None = None,
     trace: bool = False,
     rows: Int64 | None = None,
+    why: tuple[Doubt, ...] | None = None,
 ) -> Answer:
     """What a model makes of queries (Q, d), which lie where X does.
 
     Args:
         kernels: which kernel answers each query; by default the model for all.
-        confidence: (Q,) in the answers.
+        confidence, why: (Q,) in the answers.
         steps, clamp, trace: as in `retrieval.dynamics.run`.
         rows: (1, S) the memories that X holds; None: all.
     """
@@ -141,4 +159,5 @@ def answer_from(
         monotone=trajectory.monotone,
         confidence=confidence,
         rows=rows,
+        why=why,
     )

@@ -17,13 +17,17 @@ from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Int64
 from uhop_cli.errors import SettingsError
+from uhop_cli.evidence.bands import BandGrid
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.codes import CodeIndex, Coder
 from uhop_cli.evidence.confidence import Confidence
-from uhop_cli.evidence.likelihoods import MemoryStatistics, without_mean
+from uhop_cli.evidence.doubts import doubts_of_visible
+from uhop_cli.evidence.likelihoods import MemoryStatistics
 from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
+from uhop_cli.evidence.prepared import without_mean
 from uhop_cli.evidence.statistics import Statistics, encode, evidence_members
-from uhop_cli.evidence.visible import visible_features, visible_log_likelihood
+from uhop_cli.evidence.unknown import Spectrum
+from uhop_cli.evidence.visible import visible_features, visible_log_likelihood, visible_unrelated
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.answer import Answer, answer_from, joined
 from uhop_cli.querying.budget import Budget
@@ -105,10 +109,11 @@ class ByEvidence:
             engine.X,
             model.queries.pictures,
             kernels=tuple(model.queries.models[int(index)] for index in to_numpy(model.choice.model)),
-            confidence=self._confidence("evidence", model.choice.features),
+            confidence=self._confidence("evidence", model.choice.facts),
             steps=self.steps,
             trace=trace,
             rows=rows,
+            why=model.choice.doubts if rows is None else tuple(doubt.among(rows[0]) for doubt in model.choice.doubts),
         )
         return self._recognised(queries, answer)
 
@@ -123,6 +128,7 @@ class ByEvidence:
             steps=self.steps,
             clamp=(seen, pictures),
             trace=trace,
+            why=doubts_of_visible(scores, visible_unrelated(pictures, seen)),
         )
 
     def _confidence(self, kind: str, features: Array) -> Float32 | None:
@@ -154,9 +160,10 @@ class ByEvidence:
         """The memories of X as the choice by evidence sees them, from their statistics."""
         kernel, members, put = self.memory.kernel, evidence_members(self.memory.kernel), X.device.put
         grid = BlockGrid.of(self.memory.spec.shape)
-        statistics = MemoryStatistics.of(grid, put(kept.sums), put(kept.squares), put(kept.norms))
+        statistics = MemoryStatistics.of(grid, *(put(part) for part in kept.of_each))
         dims = (float(X.dim),) * len(members)
-        return EvidenceEngine(X, grid, statistics, lambda rows: kernel.probes(rows, members), dims)
+        spectrum = Spectrum.of(kept.variances, self.memory.spec.channels)
+        return EvidenceEngine(X, grid, spectrum, statistics, lambda rows: kernel.probes(rows, members), dims)
 
     def _engine_with_features(self) -> EvidenceEngine | None:
         """`engine` with W (xi - mean xi) of all memories at hand; None as long as they don't pay."""
@@ -173,6 +180,8 @@ class ByEvidence:
         """What the memory file keeps of each memory; computed where it is absent, or was made for other kernels or blocks."""
         memory, blocks = self.memory, BlockGrid.of(self.memory.spec.shape).side ** 2
         kept = memory.statistics
-        if kept is not None and kept.widths == (blocks, blocks, len(evidence_members(memory.kernel))):
+        bands = BandGrid(memory.spec.shape)
+        widths = (blocks, blocks, len(evidence_members(memory.kernel)), bands.kept, len(bands.sizes), len(bands.order))
+        if kept is not None and kept.widths == widths:
             return kept
         return encode(memory.kernel, memory.spec, memory.patterns)[1]

@@ -64,6 +64,7 @@ class Identification:
     Attributes:
         matches: the best ones, in falling weight.
         fits: whether the first one is sure enough to be the answer.
+        why: the reason if it is not (`evidence.doubts.Reason`). Two that fit about equally are the first of `matches`, both.
         confidence: probability that it is right; None where no calibration applies.
         kernel: which kernel gave the answer.
         map: which retrieval map ran.
@@ -74,6 +75,7 @@ class Identification:
 
     matches: tuple[Match, ...]
     fits: bool
+    why: str | None
     confidence: float | None
     kernel: str
     map: str

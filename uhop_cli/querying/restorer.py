@@ -99,9 +99,9 @@ class Restorer:
         return [result for result in results if result is not None]
 
     def _restoration(self, query: Query, answer: Answer, place: int) -> Restoration:
-        best = answer.best(place, self.settings.top)
         confidence = None if answer.confidence is None else float(answer.confidence[place])
         fits = confidence is None or confidence >= self.settings.min_confidence
+        best = answer.best(place, self.settings.top) if fits else answer.doubtful(place, self.settings.top)
         original = self.originals.of(best[0][0]) if fits and self.originals is not None else None
         matches = tuple(self._match(rank, *one, original if rank == 1 else None) for rank, one in enumerate(best, 1))
         state, truth = answer.pictures[-1][place], query.truth
@@ -130,6 +130,7 @@ class Restorer:
         return Identification(
             matches=matches,
             fits=fits,
+            why=None if fits or answer.why is None else answer.why[place].reason.value,
             confidence=confidence,
             kernel=answer.kernels[place],
             map=answer.map,

@@ -32,6 +32,7 @@ class Draft:
         entries: the files.
         transparent: whether any of their pictures has transparent parts, which were laid on the background.
         originals: copies of the files, or None.
+        shapes: (M, 2) width and height of each pattern's picture; None: the pattern's own.
     """
 
     spec: PatternSpec
@@ -39,6 +40,7 @@ class Draft:
     entries: Entries
     transparent: bool = False
     originals: Originals | None = None
+    shapes: Int64 | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,7 @@ def learn_memory(
         "seed": settings.seed,
         "versions": {"uhop": __version__, "numpy": np.__version__, "python": platform.python_version()},
     }
-    memory = replace(memory, kernel=kernel, beta=beta, record=record, originals=draft.originals)
+    memory = replace(memory, kernel=kernel, beta=beta, record=record, originals=draft.originals, shapes=draft.shapes)
     return Stored(memory, replace(learned, kernel=kernel, stage1=detail), found)
 
 

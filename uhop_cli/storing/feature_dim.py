@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from uhop_cli.arrays.operations import quotient, unit_rows
 from uhop_cli.arrays.types import Bool, Float32, UInt8
 from uhop_cli.corruption.corruption import parse
-from uhop_cli.evidence.likelihoods import RHOS, without_mean
+from uhop_cli.evidence.likelihoods import RHOS
+from uhop_cli.evidence.prepared import without_mean
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.kernel.closed_form import Spectrum, whitening
 

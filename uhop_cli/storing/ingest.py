@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from uhop_cli.arrays.types import UInt8
+from uhop_cli.arrays.types import Int64, UInt8
 from uhop_cli.errors import ImageError, MemoryFileError
 from uhop_cli.files.names import escape
 from uhop_cli.images.decode import decoding_threads
@@ -77,14 +78,27 @@ class Distinct:
         self.writer, self.spec, self.records, self.count = writer, spec, records, 0
         self._rows: dict[bytes, int] = {}
         self._pending: list[UInt8] = []
+        self._shapes = array("q")
         writer.begin(spec)
 
-    def add(self, pattern: UInt8, key: bytes | None = None) -> int:
-        """The row of a pattern; `key`: its `pattern_key`, where it is known."""
+    @property
+    def shapes(self) -> Int64:
+        """Width and height of the first picture of each pattern, (M, 2)."""
+        return np.array(self._shapes, np.int64).reshape(-1, 2)
+
+    def add(self, pattern: UInt8, key: bytes | None = None, shape: tuple[int, int] | None = None) -> int:
+        """The row of a pattern.
+
+        Args:
+            pattern: (H, W, C).
+            key: its `pattern_key`, where it is known.
+            shape: width and height of the picture that it was made from; None: as the pattern's.
+        """
         key = key or pattern_key(pattern)
         row = self._rows.setdefault(key, self.count)
         if row == self.count:
             self.count += 1
+            self._shapes.extend(shape or (self.spec.width, self.spec.height))
             self._pending.append(pattern)
             if len(self._pending) >= WRITE_TOGETHER:
                 self._flush()
@@ -128,14 +142,15 @@ def ingest(
         threads: that decode; by default one for each core.
     """
 
-    def work(source: Source) -> tuple[bytes, int, bytes, tuple[UInt8, bool, bytes] | int] | ImageError:
+    def work(source: Source) -> tuple[bytes, int, bytes, tuple[UInt8, bool, bytes, tuple[int, int]] | int] | ImageError:
         try:
             data = source.read()
             digest = hashlib.sha256(data).digest()
-            encoded: tuple[UInt8, bool, bytes] | int | None = known(digest)
+            encoded: tuple[UInt8, bool, bytes, tuple[int, int]] | int | None = known(digest)
             if encoded is None:
                 pattern, transparent = (decoded(digest) if source.costly else None) or source.encode(data, distinct.spec)
-                encoded = pattern, transparent, pattern_key(pattern)
+                header = source.header(data)
+                encoded = pattern, transparent, pattern_key(pattern), (header.width, header.height)
         except ImageError as error:
             return error
         return b"" if originals is None else data, len(data), digest, encoded
@@ -153,8 +168,8 @@ def ingest(
             if isinstance(encoded, int):
                 row = encoded
             else:
-                pattern, transparent, key = encoded
-                row = distinct.add(pattern, key)
+                pattern, transparent, key, shape = encoded
+                row = distinct.add(pattern, key, shape)
                 found.transparent |= transparent
                 if distinct.records is not None and source.costly:
                     distinct.records.add(digest, key, row, transparent)
@@ -197,7 +212,8 @@ def take(
     found = Ingested()
     rows_of: dict[bytes, int] = {}
     if kept is not None:
-        rows = np.array([distinct.add(pattern) for pattern in kept.patterns])
+        shapes = [None] * len(kept) if kept.shapes is None else kept.shapes.tolist()
+        rows = np.array([distinct.add(pattern, shape=shape) for pattern, shape in zip(kept.patterns, shapes, strict=True)])
         entries = kept.entries.with_rows(rows[kept.entries.name_entry])
         found = Ingested(entries, transparent=bool(kept.record.get("transparent")))
         digests = (entries.digest(index) for index in range(len(entries)))

@@ -23,6 +23,7 @@ from uhop_cli.evidence.choice import choose
 from uhop_cli.evidence.codes import CodeIndex
 from uhop_cli.evidence.confidence import fit_confidence
 from uhop_cli.evidence.visible import visible_features, visible_log_likelihood
+from uhop_cli.images.patterns import PatternSpec, to_pixels
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress, Progress
 from uhop_cli.querying.budget import Budget
@@ -33,7 +34,7 @@ from uhop_cli.retrieval.pattern_matrix import PatternMatrix, pattern_matrix
 from uhop_cli.storing.settings import StoreSettings
 
 WORK = 4e9  # values of memories that may be looked at for each corruption; it sets how many queries there are
-QUERIES = (8, 12)  # fewest and most for each corruption
+QUERIES = (8, 24)  # fewest and most for each corruption
 SHORTLISTED = 64  # queries for each corruption that are asked for their shortlist alone, which costs little
 NORMAL_95 = 1.959964
 MASKS = tuple(corruption for corruption in SUITE if corruption.kind in ("mask", "half", "corner"))
@@ -164,16 +165,16 @@ def _try(evidence: ByEvidence, lengths: Float32, corruption: Corruption | None, 
     """Damage the memories in `rows` (None: not at all), choose by evidence, compare; then again with each left out."""
     memory, engine = evidence.memory, evidence.engine
     truth = unit_rows(memory.patterns[rows])
-    damaged = truth if corruption is None else corruption(truth, memory.spec, seed).patterns
+    damaged = truth if corruption is None else _as_files(corruption(truth, memory.spec, seed).patterns, memory.spec)
     places = np.arange(len(rows))
     query = engine.prepare(damaged)
     scores, cosines = engine.scan(query)
     listed = engine.candidates(query, scores, cosines)
-    choice = choose(query, scores, cosines, listed)
+    choice = choose(query, engine.statistics, scores, cosines, listed)
     error = np.square(np.clip(evidence.X.read_out(choice.weights), 0, 1) - truth).sum(axis=1)
     scores[:, places, rows] = -np.inf
     cosines[places, rows] = -np.inf
-    without = choose(query, scores, cosines, listed)
+    without = choose(query, engine.statistics, scores, cosines, listed)
     lead = _leads(memory, evidence.X, lengths, damaged, rows)
     return _Outcome(
         corruption=corruption,
@@ -181,13 +182,18 @@ def _try(evidence: ByEvidence, lengths: Float32, corruption: Corruption | None, 
         right_unlearned=lead[-1] > 0,
         margins=np.maximum(lead[:-1], 0),
         sse=float(error.mean()),
-        sample=_Sample(choice.features, choice.scores.argmax(axis=1) == rows, without.features),
+        sample=_Sample(choice.facts, choice.scores.argmax(axis=1) == rows, without.facts),
     )
+
+
+def _as_files(patterns: Float32, spec: PatternSpec) -> Float32:
+    """What pictures of 8 bits hold of patterns (m, d): queries are files."""
+    return unit_rows(to_pixels(patterns, spec))
 
 
 def _shortlisted(memory: Memory, shortlist: CodeIndex, corruption: Corruption, rows: Int64, seed: int) -> float:
     """The share of the memories in `rows` that the shortlists of their damaged copies hold."""
-    damaged = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed).patterns
+    damaged = _as_files(corruption(unit_rows(memory.patterns[rows]), memory.spec, seed).patterns, memory.spec)
     return float((shortlist(damaged) == rows[:, None]).any(axis=1).mean())
 
 
@@ -197,6 +203,7 @@ def _try_known(evidence: ByEvidence, corruption: Corruption, noise: float, rows:
     damaged, visible = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed)
     assert visible is not None, "MASKS are the corruptions that have a mask"
     damaged = Corruption("noise", noise)(damaged, memory.spec, seed).patterns if noise else damaged
+    damaged = _as_files(damaged, memory.spec)
     scores = visible_log_likelihood(evidence.X, damaged, visible)
     features, right = visible_features(scores, damaged, visible), scores.argmax(axis=1) == rows
     scores[np.arange(len(rows)), rows] = -np.inf

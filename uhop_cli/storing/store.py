@@ -87,7 +87,7 @@ def _carry_out(
         if not len(entries):
             raise nothing_to_store(skipped)
         copies = None if originals is None else embedded(originals, entries.sizes)
-        draft = Draft(plan.spec, distinct.close(), entries, found.transparent, copies)
+        draft = Draft(plan.spec, distinct.close(), entries, found.transparent, copies, distinct.shapes)
         stored = learn_memory(draft, settings, keep=plan.kept if keep_kernel else None, progress=progress)
         size = writer.finish(stored.memory)
     return report_of(
@@ -131,7 +131,7 @@ def remove(
         with Writer(target) as writer:
             distinct = Distinct(writer, old.spec)
             found = take(kept, Sources([]), distinct, None, progress)
-            draft = Draft(old.spec, distinct.close(), found.entries(), found.transparent, kept.originals)
+            draft = Draft(old.spec, distinct.close(), found.entries(), found.transparent, kept.originals, distinct.shapes)
             stored = learn_memory(draft, settings, keep=kept if keep_kernel else None, progress=progress)
             size = writer.finish(stored.memory)
     return report_of(stored, target, settings, started, size=size, removed=len(wanted), unchanged=len(kept.entries))

@@ -24,7 +24,7 @@ def test_winner_lead_and_losers() -> None:
     assert verdicts([table(cells), table(cells, "accuracy")]) == [
         "What won: uhop has the smallest error in 2 of 2 columns.",
         "By how much: its mean error is 2, that of the best control of each column 7.",
-        "What did not beat its control: mhn in no column; uhop in 1 of 2 columns.",
+        "What did not beat its control (95% interval): uhop in 1 of 2 columns and mhn in 2 of 2 columns.",
     ]
 
 
@@ -37,7 +37,7 @@ def test_a_control_that_wins_is_called_one() -> None:
     assert verdicts([table(cells)]) == [
         "What won: cosine (a control) has the smallest error in 1 of 1 column.",
         "By how much: its mean error is 1, that of the best method that is no control of each column 2.",
-        "What did not beat its control: uhop in no column.",
+        "What did not beat its control (95% interval): uhop in 1 of 1 column.",
     ]
 
 

@@ -85,7 +85,7 @@ EDITS: dict[str, list[Edit]] = {
         lambda h, m: m.update(schema="other/1"),
         lambda h, m: m.pop("schema"),
     ],
-    "version 2": [lambda h, m: m.update(schema="uhop.memory/2", pattern=None)],
+    "version 3": [lambda h, m: m.update(schema="uhop.memory/3", pattern=None)],
     "version": [lambda h, m: m.update(schema="uhop.memory/x"), lambda h, m: m.update(schema="uhop.memory/0")],
     "tensor W is missing": [renamed("W")],
     "tensor checksum is missing": [renamed("checksum")],

@@ -31,6 +31,7 @@ def fault(memory: Memory) -> str | None:
         or _array_fault("norms", memory.norms, np.float32, (len(memory), memory.kernel.members), 0, LARGEST_NORM)
         or (memory.statistics is not None and _statistics_fault(memory.statistics, len(memory), memory.spec.dim))
         or _compact_fault(memory)
+        or (memory.shapes is not None and _shapes_fault(memory.shapes, len(memory)))
         or _entries_fault(memory.entries, len(memory))
         or (memory.originals is not None and _originals_fault(memory.originals, memory.entries.sizes))
         or None
@@ -90,13 +91,22 @@ def _range_fault(kernel: KernelFamily) -> str | None:
     return None if square < LARGEST_SQUARE else "W and gains have values out of range"
 
 
+def _shapes_fault(shapes: Int64, count: int) -> str | None:
+    wrong = _array_fault("shapes", shapes, np.int64, (count, 2))
+    return wrong or ("shapes has a picture without pixels" if shapes.min() < 1 else None)
+
+
 def _statistics_fault(statistics: Statistics, count: int, dim: int) -> str | None:
     blocks, kernels = statistics.sums.shape[-1], statistics.norms.shape[-1]
+    coefficients, bands = statistics.bands.shape[-1], statistics.band_scales.shape[-1]
     top = 1.01 * dim  # values are at most 1
     return (
         _array_fault("block_sums", statistics.sums, np.float32, (count, blocks), 0, top)
         or _array_fault("block_squares", statistics.squares, np.float32, (count, blocks), 0, top)
         or _array_fault("centred_norms", statistics.norms, np.float32, (count, kernels), 0, LARGEST_NORM)
+        or _array_fault("bands", statistics.bands, np.int8, (count, coefficients))
+        or _array_fault("band_scales", statistics.band_scales, np.float32, (count, bands), 0, top)
+        or _array_fault("variances", statistics.variances, np.float32, statistics.variances.shape, 0, top)
     )
 
 

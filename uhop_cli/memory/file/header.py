@@ -24,26 +24,30 @@ from uhop_cli.memory.file.container import (
     read_text,
 )
 
-VERSION = 1
+VERSION = 2
 SCHEMA = "uhop.memory/"
 
-# The tensors of version 1 in the order of the file: type, number of axes, and whether the file may lack it.
+# The tensors in the order of the file: type, number of axes, and whether the file may lack it.
 TENSORS: dict[str, tuple[str, int, bool]] = {
     "memories": ("U8", 4, False),  # (M, height, width, channels): the patterns
     "padding": ("U8", 1, True),  # makes what follows lie at a multiple of 64 bytes
     "name_offsets": ("I64", 1, False),  # (N+1,)
     "name_entry": ("I64", 1, False),  # (N,)
     "sizes": ("I64", 1, False),  # (N,)
+    "shapes": ("I64", 2, True),  # (M, 2): width and height of each original
     "original_offsets": ("I64", 1, True),  # (N+1,)
     "W": ("F32", 2, False),  # (D, d)
     "gains": ("F32", 2, False),  # (R, D)
     "spectrum": ("F32", 1, True),  # (D,)
     "norms": ("F32", 2, False),  # (M, R)
-    "block_sums": ("F32", 2, True),  # (M, B), with the next two: `Statistics`
+    "block_sums": ("F32", 2, True),  # (M, B), with the next four and bands: `Statistics`
     "block_squares": ("F32", 2, True),  # (M, B)
     "centred_norms": ("F32", 2, True),  # (M, R')
+    "band_scales": ("F32", 2, True),  # (M, W)
+    "variances": ("F32", 1, True),  # (d - C,)
     "compact": ("F32", 2, True),  # (k, M)
     "compact_map": ("F32", 2, True),  # (k - B, d)
+    "bands": ("I8", 2, True),  # (M, K)
     "digests": ("U8", 2, False),  # (N, 32)
     "name_bytes": ("U8", 1, False),
     "originals": ("U8", 1, True),
@@ -168,7 +172,8 @@ def _read_version(metadata: Mapping[str, Any]) -> None:
     if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
         raise FaultError("inconsistent: its version is no number")
     if int(digits) > VERSION:
-        raise FaultError(f"a memory file of version {int(digits)}; this uhop reads version {VERSION}", "a newer uhop reads it")
+        found = f"a memory file of version {int(digits)}; this uhop reads up to version {VERSION}"
+        raise FaultError(found, "a newer uhop reads it")
     if int(digits) < 1:
         raise FaultError(f"inconsistent: there is no version {int(digits)}")
 

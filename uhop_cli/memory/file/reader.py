@@ -27,8 +27,8 @@ from uhop_cli.progress import OnProgress, Progress
 # Up to here a file is read, beyond it mapped: reading is as quick, and no other program can then change what was loaded.
 MAPPED = 32 << 20
 LONGEST = 300  # characters of what is wrong, in which the file may have a say
-STATISTICS = ("block_sums", "block_squares", "centred_norms")
-_DTYPES = {"U8": "|u1", "I64": "<i8", "F32": "<f4"}
+STATISTICS = ("block_sums", "block_squares", "centred_norms", "bands", "band_scales", "variances")  # those of `Statistics`
+_DTYPES = {"U8": "|u1", "I8": "|i1", "I64": "<i8", "F32": "<f4"}
 
 
 def save(memory: Memory, path: str | Path) -> int:
@@ -124,6 +124,7 @@ def _assemble(header: Header, data: UInt8) -> Memory:
         statistics=Statistics(*(arrays[name] for name in STATISTICS)) if all(name in arrays for name in STATISTICS) else None,
         compact=arrays.get("compact"),
         compact_map=arrays.get("compact_map"),
+        shapes=arrays.get("shapes"),
         originals=Originals(arrays["originals"], arrays["original_offsets"]) if header.embedded else None,
     )
 

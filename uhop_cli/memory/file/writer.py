@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from uhop_cli.arrays.types import UInt8
 from uhop_cli.errors import MemoryFileError
+from uhop_cli.evidence.statistics import Statistics
 from uhop_cli.files.atomic import AtomicFile, clean
 from uhop_cli.files.system import content, read_at
 from uhop_cli.images.patterns import PatternSpec
@@ -154,9 +155,8 @@ def _tensors(memory: Memory) -> dict[str, NDArray[np.generic]]:
     kernel, entries = memory.kernel, memory.entries
     optional: dict[str, NDArray[np.generic] | None] = {
         "spectrum": kernel.spectrum,
-        "block_sums": None if memory.statistics is None else memory.statistics.sums,
-        "block_squares": None if memory.statistics is None else memory.statistics.squares,
-        "centred_norms": None if memory.statistics is None else memory.statistics.norms,
+        "shapes": memory.shapes,
+        **_statistics(memory.statistics),
         "compact": memory.compact,
         "compact_map": memory.compact_map,
         "originals": None if memory.originals is None else memory.originals.data,
@@ -172,6 +172,19 @@ def _tensors(memory: Memory) -> dict[str, NDArray[np.generic]]:
         "digests": entries.digests,
         "sizes": entries.sizes,
         **{name: array for name, array in optional.items() if array is not None},
+    }
+
+
+def _statistics(statistics: Statistics | None) -> dict[str, NDArray[np.generic]]:
+    if statistics is None:
+        return {}
+    return {
+        "block_sums": statistics.sums,
+        "block_squares": statistics.squares,
+        "centred_norms": statistics.norms,
+        "bands": statistics.bands,
+        "band_scales": statistics.band_scales,
+        "variances": statistics.variances,
     }
 
 

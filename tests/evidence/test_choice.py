@@ -1,0 +1,179 @@
+"""Who answers: every branch of the choice, with likelihoods made so that the outcome can be told by hand.
+
+Scores are `unrelated` plus the ratios of the case, so that each model's top, leader and log-odds are the numbers written here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from uhop_cli.evidence.bands import BandGrid, quantised
+from uhop_cli.evidence.blocks import BlockGrid
+from uhop_cli.evidence.choice import OF_AGREEMENT, Candidates, Choice, choose
+from uhop_cli.evidence.likelihoods import MemoryStatistics, unrelated
+from uhop_cli.evidence.prepared import PreparedQueries, prepare
+from uhop_cli.evidence.unknown import Spectrum
+from uhop_cli.retrieval.distances import ROUNDING
+
+SHAPE, SIZE = (16, 16, 1), 256
+RNG = np.random.default_rng(0)
+STORED = RNG.random((3, SIZE)).astype(np.float32)
+PRICE = math.log(SIZE) / 2
+MODELS = ("identity", "affine 1x1", "affine 2x2", "affine 4x4", "bands", "kernel 0", "kernel 1", "agreement")
+PARAMETERS = {"identity": 1, "affine 1x1": 3, "affine 2x2": 12, "affine 4x4": 48, "bands": 18}
+BEST = 1000.0  # penalised log-likelihood of the best density; the others have 50 less
+
+
+def statistics(stored: np.ndarray) -> MemoryStatistics:
+    grid, bands = BlockGrid.of(SHAPE), BandGrid(SHAPE)
+    return MemoryStatistics.of(grid, *grid.sums(stored), np.ones((3, 2), np.float32), *quantised(bands, bands.coefficients(stored)))
+
+
+def query(picture: np.ndarray) -> PreparedQueries:
+    spectrum = Spectrum.of(np.ones(SIZE - 1, np.float32), 1)
+    probes, norms = np.zeros((2, 1, SIZE), np.float32), np.ones((2, 1), np.float32)
+    return prepare(BlockGrid.of(SHAPE), spectrum, picture[None], probes=probes, norms=norms, dims=(SIZE, SIZE))
+
+
+def case(
+    best: str,
+    odds: dict[str, float],
+    leaders: dict[str, int] | None = None,
+    *,
+    replaced: float = -1e6,
+    picture: np.ndarray = STORED[0],
+    stored: np.ndarray = STORED,
+    penalised: dict[str, float] | None = None,
+) -> tuple[str, Choice]:
+    """Who answers where `best` is the best density.
+
+    Args:
+        best: the best density.
+        odds: log-odds of the models, 1 where none are given.
+        leaders: the row that each model prefers, 0 where none is given.
+        replaced: L of the query if every value is replaced.
+        picture, stored: the query and the memories.
+        penalised: likelihoods of the densities less their parameters, where they are not `BEST` and `BEST` - 50.
+    """
+    asked = query(picture)
+    assert asked.models == MODELS
+    null = unrelated(asked)[:, 0]
+    scores = np.empty((7, 1, 3), np.float32)
+    agreed = np.empty(3, np.float32)
+    for index, model in enumerate(MODELS):
+        top = 1e4
+        if model in PARAMETERS:
+            level = (penalised or {}).get(model, BEST if model == best else BEST - 50)
+            top = level + PARAMETERS[model] * PRICE - null[index]
+        ratios = np.full(3, top - odds.get(model, 1.0))
+        ratios[(leaders or {}).get(model, 0)] = top
+        if model == "agreement":
+            agreed[:] = ratios
+        else:
+            scores[index, 0] = ratios + null[index]
+    listed = Candidates(
+        rows=np.array([[0, 1, 2]]),
+        repeated=np.zeros((1, 3), np.bool_),
+        exact=scores[0],
+        agreed=agreed[None],
+        kept=np.array([[0.5, 0.25, 0.75]], np.float32),
+        replaced=np.array([replaced], np.float32),
+    )
+    choice = choose(asked, statistics(stored), scores, np.ones((1, 3), np.float32), listed)
+    return MODELS[int(choice.model[0])], choice
+
+
+def test_in_white_noise_identity_or_affine_and_agreement_alone() -> None:
+    many = {"affine 2x2": 900, "affine 4x4": 900, "bands": 900, "kernel 0": 900, "kernel 1": 900}
+    for best, other in (("identity", "affine 1x1"), ("affine 1x1", "identity")):
+        assert case(best, {best: 10, "agreement": 9, other: 900, **many})[0] == best
+        assert case(best, {best: 10, "agreement": 11, other: 900, **many})[0] == "agreement"
+
+
+def test_bands_answer_alone_unless_agreement_is_the_better_density() -> None:
+    many = {"identity": 900, "affine 1x1": 900, "affine 2x2": 900, "affine 4x4": 900, "kernel 0": 900, "kernel 1": 900}
+    odds = {"bands": 10, "agreement": 11, **many}
+    level = BEST - 1e4 + OF_AGREEMENT * PRICE  # agreement has the ratio 1e4
+    assert case("bands", odds, replaced=level - 1)[0] == "bands"
+    assert case("bands", odds, replaced=level + 1)[0] == "agreement"
+    assert case("bands", {**odds, "agreement": 9}, replaced=level + 1)[0] == "bands"
+    assert OF_AGREEMENT == 65
+
+
+def test_two_by_two_blocks_compete_with_bands_and_agreement() -> None:
+    many = {"identity": 900, "affine 1x1": 900, "affine 4x4": 900, "kernel 0": 900, "kernel 1": 900}
+    assert case("affine 2x2", {"affine 2x2": 10, "bands": 9, "agreement": 8, **many})[0] == "affine 2x2"
+    assert case("affine 2x2", {"affine 2x2": 10, "bands": 11, "agreement": 8, **many})[0] == "bands"
+    assert case("affine 2x2", {"affine 2x2": 10, "bands": 11, "agreement": 12, **many})[0] == "agreement"
+
+
+def test_with_the_finest_blocks_the_kernels_compete_if_they_agree() -> None:
+    odds = {"affine 4x4": 10, "bands": 11, "agreement": 12, "kernel 0": 13, "kernel 1": 14, "identity": 900, "affine 2x2": 900}
+    assert case("affine 4x4", odds)[0] == "kernel 1"
+    assert case("affine 4x4", {**odds, "kernel 1": 1})[0] == "kernel 0"
+    assert case("affine 4x4", odds, {"kernel 0": 1, "kernel 1": 2})[0] == "agreement"
+    answer, choice = case("affine 4x4", odds, {"kernel 0": 2, "kernel 1": 2})
+    assert answer == "kernel 1"
+    assert choice.scores[0].argmax() == 2
+    assert choice.log_odds[0] == pytest.approx(14, abs=0.01)
+    assert case("affine 4x4", {**odds, "kernel 0": 1, "kernel 1": 1, "agreement": 1})[0] == "bands"
+
+
+def test_a_parameter_costs_half_the_logarithm_of_the_values() -> None:
+    others = dict.fromkeys(PARAMETERS, BEST - 50) | {"identity": BEST}
+    assert case("identity", {"agreement": 0}, penalised=others | {"affine 1x1": BEST + 1})[0] == "affine 1x1"
+    assert case("identity", {"agreement": 0}, penalised=others | {"affine 1x1": BEST - 1})[0] == "identity"
+
+
+def test_a_picture_of_one_colour_is_told_by_its_distance() -> None:
+    flat = np.full(SIZE, 0.5, np.float32)
+    assert case("bands", {"bands": 900, "agreement": 900}, picture=flat)[0] == "identity"
+
+
+def test_flat_blocks_say_nothing() -> None:
+    # Fifteen of sixteen blocks are black in the query and in all memories: affine 4x4 explains them to the last level, 240 values
+    # at ln(1/q)/2 each. Without them it loses that and 45 parameters; the others lose 15/16 of what they have.
+    picture, stored = STORED[0].copy(), STORED.copy()
+    for values in (picture[None], stored):
+        values.reshape(-1, 16, 16)[:, 4:] = 0
+        values.reshape(-1, 16, 16)[:, :, 4:] = 0
+    credit = 240 / 2 * math.log(1 / ROUNDING)
+    left = (BEST + PARAMETERS["bands"] * PRICE) / 16 - PARAMETERS["bands"] * math.log(16) / 2  # of bands
+    even = left + credit + 3 * math.log(16) / 2 - 48 * PRICE  # affine 4x4 that has as much left
+    odds = {"bands": 10, "affine 4x4": 9, "agreement": 0, "kernel 0": 20, "kernel 1": 20}
+    low = {"identity": -9e3, "affine 1x1": -9e3, "affine 2x2": -9e3, "bands": BEST}
+    arguments = {"picture": picture, "stored": stored}
+    assert case("bands", odds, penalised=low | {"affine 4x4": even - 2}, **arguments)[0] == "bands"
+    assert case("bands", odds, penalised=low | {"affine 4x4": even + 2}, **arguments)[0] == "kernel 0"
+    # A memory with something in these blocks: they count.
+    other = stored.copy()
+    other[0] = STORED[0]
+    assert even - 2 > BEST
+    assert case("bands", odds, penalised=low | {"affine 4x4": even - 2}, picture=picture, stored=other)[0] == "kernel 0"
+
+
+def test_agreement_scores_its_shortlist_only_and_what_is_left_out_stays_out() -> None:
+    answer, choice = case("identity", {"agreement": 900}, {"agreement": 1})
+    assert answer == "agreement"
+    np.testing.assert_allclose(choice.scores, [[1e4 - 900, 1e4, 1e4 - 900]])
+    asked = query(STORED[0])
+    null = unrelated(asked)
+    scores = np.repeat(null[:, :, None], 3, axis=2).astype(np.float32) + np.array([5, 9, 7], np.float32)
+    cosine = np.ones((1, 3), np.float32)
+    scores[:, 0, 1], cosine[0, 1] = -np.inf, -np.inf
+    listed = Candidates(
+        rows=np.array([[1, 2, 2]]),
+        repeated=np.array([[False, False, True]]),
+        exact=scores[0, :, [1, 2, 2]].T,
+        agreed=np.array([[900, 800, 800]], np.float32),
+        kept=np.array([[0.9, 0.8, 0.8]], np.float32),
+        replaced=np.zeros(1, np.float32),
+    )
+    choice = choose(asked, statistics(STORED), scores, cosine, replace(listed, exact=scores[0][:, [1, 2, 2]]))
+    assert choice.scores[0].argmax() == 2
+    assert choice.log_odds[0] == pytest.approx(800)  # the repeat is no runner-up
+    assert choice.scores[0, 1] == -np.inf

@@ -1,0 +1,165 @@
+"""Queries ready for the pass over the memories: what the models need of a query and what is the same for all memories."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from uhop_cli.arrays.library import Array, like, namespace
+from uhop_cli.evidence.bands import BandGrid
+from uhop_cli.evidence.blocks import BlockGrid
+from uhop_cli.evidence.unknown import Spectrum
+from uhop_cli.retrieval.distances import ROUNDING
+
+
+@dataclass(frozen=True)
+class Level:
+    """The blocks of Q queries at one level of the grid.
+
+    Attributes:
+        pool: adds the finest blocks up to those of this level, (b, B).
+        sizes: n_b, (b,).
+        means: of the blocks, (Q, b).
+        variances: |x_b|^2 / n_b + q of the centred blocks, (Q, b).
+    """
+
+    pool: Array
+    sizes: Array
+    means: Array
+    variances: Array
+
+
+@dataclass(frozen=True)
+class PreparedQueries:
+    """Q queries, prepared for a pass over the memories (`prepare`).
+
+    Attributes:
+        grid: of the patterns' shape.
+        pictures: x, (Q, d).
+        sums, squares: of the blocks, (Q, B).
+        coefficients: of the spectrum, (Q, d - C) (`BandGrid.coefficients`).
+        unknown: log-likelihood of a picture of the memories' kind that was never stored (`unknown.Spectrum`), (Q,).
+        probes: (R, Q, d): <xi, probe> / norm is the cosine of the centred features; (R, Q, D) for features at hand.
+        dims: d_r, (R,).
+    """
+
+    grid: BlockGrid
+    pictures: Array
+    sums: Array
+    squares: Array
+    coefficients: Array
+    unknown: Array
+    probes: Array
+    dims: tuple[float, ...]
+
+    def part(self, queries: slice) -> PreparedQueries:
+        """Some of the queries."""
+        first = ("pictures", "sums", "squares", "coefficients", "unknown")
+        return replace(self, **{name: getattr(self, name)[queries] for name in first}, probes=self.probes[:, queries])
+
+    @property
+    def bands(self) -> BandGrid:
+        """The bands of the patterns' shape."""
+        return BandGrid(self.grid.shape)
+
+    @cached_property
+    def band_variances(self) -> Array:
+        """v_w, (Q, W)."""
+        return self.bands.powers(self.coefficients) / like(self.sums, self.bands.sizes) + ROUNDING
+
+    @cached_property
+    def band_rest(self) -> Array:
+        """What the bands' likelihood owes to what has no gain, the values beyond them and the offsets: (Q,)."""
+        xp, count = namespace(self.sums), self.bands.beyond
+        rest = self.coefficients[:, self.bands.kept :]
+        levels = xp.log(xp.sum(rest * rest, axis=1) / max(count, 1) + ROUNDING)  # of no values: it is multiplied by 0
+        return (-count / 2) * levels - self.grid.shape[2] / 2 * math.log(ROUNDING)
+
+    @cached_property
+    def levels(self) -> tuple[Level, ...]:
+        """The blocks at every level, from the whole picture to the finest."""
+        xp = namespace(self.sums)
+        result = []
+        for level in self.grid.levels:
+            pool, sizes = pooling(self.grid, level, self.sums)
+            means = (self.sums @ pool) / sizes
+            spread = xp.clip((self.squares @ pool) / sizes - means * means, 0, None)
+            result.append(Level(pool.T, sizes, means, spread + ROUNDING))
+        return tuple(result)
+
+    @cached_property
+    def blocks(self) -> tuple[Array, ...]:
+        """The pictures, laid out for `BlockGrid.products`."""
+        return self.grid.probes(self.pictures)
+
+    @property
+    def floor(self) -> Array:
+        """q as a share of the query's variance, (Q,): no correlation is known better."""
+        return ROUNDING / self.levels[0].variances[:, 0]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the models, in the order of `log_likelihoods`, agreement last."""
+        affine = tuple(f"affine {level}x{level}" for level in self.grid.levels)
+        return ("identity", *affine, "bands", *(f"kernel {i}" for i in range(len(self.dims))), "agreement")
+
+    @property
+    def parameters(self) -> tuple[int, ...]:
+        """Nuisance parameters of the densities, which are the first models: a noise level; gain, offset and noise level a block;
+        those of the bands."""
+        return (1, *(3 * level**2 for level in self.grid.levels), self.bands.parameters)
+
+
+def without_mean(patterns: Array) -> Array:
+    """Patterns (M, d) less the mean of each: feature maps of these know no brightness."""
+    xp = namespace(patterns)
+    return patterns - xp.mean(patterns, axis=-1, keepdims=True)
+
+
+def prepare(
+    grid: BlockGrid,
+    spectrum: Spectrum,
+    queries: Array,
+    *,
+    probes: Array,
+    norms: Array,
+    dims: tuple[float, ...],
+    for_features: bool = False,
+) -> PreparedQueries:
+    """Queries ready for the pass over the memories.
+
+    Args:
+        grid: of the patterns' shape.
+        spectrum: of the memories.
+        queries: x, (Q, d), float32.
+        probes: A_r (x - mean x) for each kernel, (R, Q, d); R may be 0.
+        norms: |Phi_r(x - mean x)|, (R, Q).
+        dims: d_r, the values of noise that kernel r weighs: d, even where there are fewer features.
+        for_features: the probes are (R, Q, D), for features of centred memories and not for their pixels.
+    """
+    probes = (probes if for_features else without_mean(probes)) * inverse(norms)[..., None]
+    sums, squares = grid.sums(queries)
+    coefficients = BandGrid(grid.shape).coefficients(queries)
+    return PreparedQueries(
+        grid=grid,
+        pictures=queries,
+        sums=sums,
+        squares=squares,
+        coefficients=coefficients,
+        unknown=spectrum.log_likelihood(coefficients),
+        probes=probes,
+        dims=dims,
+    )
+
+
+def inverse(norms: Array) -> Array:
+    """1 / norms, 0 where they are 0."""
+    xp = namespace(norms)
+    return xp.where(norms > 0, 1 / xp.where(norms > 0, norms, xp.ones_like(norms)), xp.zeros_like(norms))
+
+
+def pooling(grid: BlockGrid, level: int, array: Array) -> tuple[Array, Array]:
+    """The pooling matrix of a level and the sizes of its blocks, in the library of `array`."""
+    pool = grid.pooling(level)
+    return like(array, pool), like(array, grid.sizes() @ pool)
