@@ -79,7 +79,7 @@ def test_with_the_rate_left_to_it_the_loss_falls_at_every_step(loss: SeparationL
 
 def test_the_search_costs_little_more_than_one_trial_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[SeparationLoss] = []
-    monkeypatch.setattr("uhop_cli.kernel.gram_step.measure", lambda z, loss: (tried.append(loss), point_at(z, loss))[1])
+    monkeypatch.setattr("uhop_cli.kernel.gram_step.point_at", lambda z, loss: (tried.append(loss), point_at(z, loss))[1])
     patterns, weight = problem(30, 50, 40)
     result = descend(patterns, weight, GradientSettings(iterations=100))
     assert result.steps == 100
