@@ -1,7 +1,7 @@
 """Mutation testing: small errors are put into the code, one at a time, and the plain tests must notice (make mutants).
 
 A mutant is the code with one operator, comparison or constant exchanged; cosmic-ray makes it. A place is drawn evenly from all
-places of the modules, then what is put there; what does not compile is dropped. Left out is what no result depends on: type annotations,
+places of the modules, then what is put there; what does not compile is dropped. Left out is what no result depends on: annotations,
 decorators, docstrings, `raise` statements, and `strict=True`, which like them only guards against wrong use. Every mutant runs in a
 copy of the tree, never in the tree: first the test file of its module, then those that import it, those of its room, and all others
 that reach it through imports, the nearest first, up to the first failure.
