@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import uhop_cli
 from uhop_cli.cli import app as application
@@ -151,6 +152,25 @@ sys.exit(run(["store", {str(stored / "images")!r}, "-m", {str(target)!r}, "--for
     assert "Traceback" not in ran.stderr
     assert os.listdir(tmp_path) == [target.name]
     assert target.read_bytes() == before
+
+
+def test_an_interrupt_does_not_wait_for_originals_on_a_slow_disk(stored: Path, tmp_path: Path) -> None:
+    """Ctrl-C, while a read of an original takes an hour."""
+    query = tmp_path / "query.png"
+    Image.open(sorted((stored / "images").iterdir())[0]).resize((100, 100)).save(query)
+    script = f"""
+import os, signal, sys, time
+from uhop_cli.memory import originals
+from uhop_cli.cli.app import run
+def slow(*arguments):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(3600)
+originals._read = slow
+sys.exit(run(["query", {str(query)!r}, {str(query)!r}, "-m", {str(stored / "memory.safetensors")!r}, "--no-output"]))
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=_environment(), timeout=100)
+    assert ran.returncode == 130, ran.stderr
+    assert ran.stderr.startswith("error: interrupted")
 
 
 def _environment() -> dict[str, str]:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from uhop_cli.cli.app import run
 from uhop_cli.experiments.data.samples import sample_data
@@ -58,6 +60,10 @@ def test_every_field_is_described(command: str, memory: Path, tmp_path: Path, ca
         (tmp_path / "a.png").write_bytes((images / "cat.png").read_bytes())
         (tmp_path / "b.png").write_bytes((images / "cat.png").read_bytes())
         (tmp_path / "c.png").write_bytes((images / "owl.png").read_bytes())
+        cells = Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8))
+        picture = cells.resize((128, 128), Image.Resampling.BICUBIC)
+        for name in ("near.png", "near.jpg"):
+            picture.save(tmp_path / name)
         (tmp_path / "broken.png").write_bytes((images / "cat.png").read_bytes()[:40])
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     line = {

@@ -73,7 +73,7 @@ def bench(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Compare retrieval methods: tables of the error over memory size, noise and more."""
+    """Compare retrieval methods over memory size, noise and more."""
     output = Output(json=as_json, quiet=quiet)
     if resume and out is None:
         raise typer.BadParameter("--resume goes on with a run that was written to --out DIR")

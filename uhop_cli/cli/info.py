@@ -32,6 +32,9 @@ def info(
     file: Annotated[Path, typer.Argument(metavar="FILE", envvar="UHOP_MEMORY", help="The memory file.")] = options.DEFAULT_MEMORY,
     entries: Annotated[bool, typer.Option("--list", help="Name the stored images.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read all of the file and check it.")] = False,
+    near: Annotated[
+        bool, typer.Option("--near-duplicates", help="Pictures that are nearly alike, and whether they are one.")
+    ] = False,
     guaranteed: Annotated[bool, typer.Option("--guarantees", help="Margins, certified radii and bounds of the kernel.")] = False,
     export: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the memories to DIR as PNG files.")] = None,
     force: Annotated[bool, typer.Option("--force", help="With --export: replace files that are in the way.")] = False,
@@ -44,11 +47,13 @@ def info(
     output = Output(json=as_json, quiet=quiet, verbose=verbose)
     header = read_header(file)
     document = describe(file, header)
-    if entries or verify or guaranteed or export:
+    if entries or verify or near or guaranteed or export:
         memory = _load(file, output, verify=verify)
         document["verified"] = verify
         if entries:
             document["entries"] = _entries(memory)
+        if near:
+            document["near_duplicates"] = _near_duplicates(memory, file, output)
         if guaranteed:
             from uhop_cli.querying.certificate import promises
 
@@ -62,6 +67,10 @@ def info(
         info_guarantees.show(document["guarantees"], output)
     elif verbose:
         print_self_test(_self_test(header), output)
+    if near:
+        said = {True: "one picture", False: "two pictures", None: "not known"}
+        pairs = [(*pair["names"], said[pair["verified"]]) for pair in document["near_duplicates"]]
+        output.table(["nearly alike", "and", "originals"], pairs, left=[0, 1, 2])
     if entries:
         rows = [(str(entry["row"]), entry["name"], bytes_in_words(entry["size"])) for entry in document["entries"]]
         output.table(["row", "name", "size"], rows, left=[1])
@@ -106,6 +115,21 @@ def _entries(memory: Memory) -> list[dict[str, Any]]:
     stored = memory.entries
     columns = zip(stored.names(), stored.name_entry.tolist(), stored.sizes.tolist(), stored.digests, strict=True)
     return [{"name": escape(name), "row": row, "size": size, "sha256": bytes(digest).hex()} for name, row, size, digest in columns]
+
+
+def _near_duplicates(memory: Memory, file: Path, output: Output) -> list[dict[str, Any]]:
+    """The pairs, after those that nobody has looked at were compared with their originals."""
+    from uhop_cli.memory.originals import OriginalFiles
+    from uhop_cli.storing.near_duplicates import looked_at, propose
+
+    with output.progress() as progress:
+        found = propose(memory, progress) if memory.near is None else memory.near
+        found = looked_at(found, memory, OriginalFiles(memory, file), progress=progress)
+    said = {1: True, 0: False, -1: None}
+    return [
+        {"names": [escape(memory.name(row)) for row in pair], "verified": said[verified]}
+        for pair, verified in zip(found.pairs.tolist(), found.verified.tolist(), strict=True)
+    ]
 
 
 def _facts(file: Path, header: Header, document: dict[str, Any], output: Output) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from uhop_cli.cli import options
 from uhop_cli.cli.help import ORDER, examples
 from uhop_cli.cli.output import Output
 from uhop_cli.cli.query_run import Session, Sink, View
+from uhop_cli.cli.query_targets import check_folder
 from uhop_cli.cli.standard_input import read_picture
 from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.images.discover import Found, Skipped, look_through
@@ -62,6 +63,10 @@ def query(
     originals: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the stored images are now.", rich_help_panel="Memory")
     ] = None,
+    verify: Annotated[
+        Literal["auto", "never"],
+        typer.Option(help="Compare the best matches with their originals, at higher resolution.", rich_help_panel="Memory"),
+    ] = "auto",
     mask: Annotated[list[float] | None, _damage(metavar="F", min=0, max=1, help="Set each pixel to 0 with probability F.")] = None,
     noise: Annotated[list[float] | None, _damage(metavar="SIGMA", min=0, help="Add Gaussian noise.")] = None,
     corrupt: Annotated[list[str] | None, _damage(metavar="KIND[:LEVEL]", help="Any other damage, such as half:bottom.")] = None,
@@ -127,7 +132,7 @@ def query(
     settings = QuerySettings(
         damage=_damages(context, mask, noise, corrupt),
         known_mask=known_mask, mask_file=mask_file, alpha=alpha, truth=truth, top=top, min_confidence=min_confidence,
-        originals=originals, trace=compare is not None, seed=seed, device=device,
+        originals=originals, verify=verify, trace=compare is not None, seed=seed, device=device,
         retrieval=RetrievalSettings(steps, beta, separation, similarity),  # type: ignore[arg-type]  # their checks convert
     )  # fmt: skip
     restorer = Restorer(memory, settings, expected=len(found))
@@ -152,6 +157,8 @@ def _check(images: Sequence[Path], sink: Sink, as_json: bool) -> None:
         raise typer.BadParameter("the picture would go to the terminal; use a pipe, or name a file", param_hint="--output")
     if not sink.pictures and sink.output is not None:
         raise typer.BadParameter("either write the picture or don't", param_hint="--output, --no-output")
+    if sink.folder and sink.output is not None and not sink.stdout:
+        check_folder(Path(sink.output))
     if any(str(path) == "-" for path in images):
         if len(images) > 1:
             raise typer.BadParameter("standard input goes alone", param_hint="IMAGE...")

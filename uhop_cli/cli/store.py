@@ -79,6 +79,10 @@ def store(
     ] = "auto",
     batch_size: Annotated[int | None, _learning(min=2, metavar="B", help="Images in a step of the gradient solver.")] = None,
     protocol: Annotated[Literal["paper"] | None, _learning(help="Learn as the paper does.")] = None,
+    self_test: Annotated[
+        Literal["auto", "full", "off"],
+        _learning(help="Damaged copies, near-duplicates: auto: some, full: all near-duplicates, off: no confidence."),
+    ] = "auto",
     device: options.DeviceName = "auto",
     seed: options.Seed = 0,
     as_json: options.Json = False,
@@ -189,6 +193,8 @@ def _print(report: StoreReport, output: Output, memory: Path, *, default: bool) 
     if report.duplicates:
         groups = f"{counted(len(report.duplicates), 'group')} of files with equal patterns"
         facts.append(("duplicates", f"{groups}, {report.identical} of them equal byte for byte"))
+    if report.near:
+        facts.append(("near", words.near(report.near, len(report.near_duplicates), report.near_unseen)))
     facts.append(("pattern", f"{pattern_in_words(document['pattern'])} ({report.pattern.dim} values)"))
     if output.verbose and not report.dry_run:
         facts += _learning_in_words(document)

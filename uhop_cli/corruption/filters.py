@@ -12,6 +12,7 @@ import numpy as np
 from uhop_cli.arrays.types import Float32
 from uhop_cli.corruption.random_streams import Draws
 from uhop_cli.images.patterns import LUMA
+from uhop_cli.images.warp import bilinear
 
 Level = float | str | None
 Result = tuple[Float32, None]
@@ -137,19 +138,11 @@ def rotate(pictures: Float32, level: Level, fill: str, draws: Draws) -> Result:
 
 
 def _rotated(pictures: Float32, angle: float) -> Float32:
-    count, height, width, channels = pictures.shape
+    _, height, width, _ = pictures.shape
     y, x = np.mgrid[:height, :width].reshape(2, -1) - np.array([[(height - 1) / 2], [(width - 1) / 2]])
-    from_y = np.clip(np.cos(angle) * y - np.sin(angle) * x + (height - 1) / 2, 0, height - 1)
-    from_x = np.clip(np.sin(angle) * y + np.cos(angle) * x + (width - 1) / 2, 0, width - 1)
-    top, left = from_y.astype(np.intp), from_x.astype(np.intp)
-    down, right = (from_y - top).astype(np.float32), (from_x - left).astype(np.float32)
-    flat = pictures.reshape(count, height * width, channels)
-    result = np.zeros_like(flat)
-    for dy, share_y in ((0, 1 - down), (1, down)):
-        for dx, share_x in ((0, 1 - right), (1, right)):
-            source = np.minimum(top + dy, height - 1) * width + np.minimum(left + dx, width - 1)
-            result += flat[:, source] * (share_y * share_x)[:, None]
-    return result.reshape(pictures.shape)
+    from_y = np.cos(angle) * y - np.sin(angle) * x + (height - 1) / 2
+    from_x = np.sin(angle) * y + np.cos(angle) * x + (width - 1) / 2
+    return bilinear(pictures, from_y, from_x).reshape(pictures.shape)
 
 
 def _smooth(pictures: Float32, kernel: Float32) -> Float32:

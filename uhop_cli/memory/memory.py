@@ -15,6 +15,7 @@ from uhop_cli.files.names import escape
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.kernel.feature_map import KernelFamily
 from uhop_cli.memory.entries import Entries, pack, subset
+from uhop_cli.memory.near import NearPairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,7 @@ class Memory:
             examined.
         compact_map: (k - B, d) float32, the directions that the codes are made with, or None.
         originals: embedded copies of the files, or None.
+        near: pairs of nearly equal patterns, or None where they were not looked for.
         shapes: (M, 2) int64, width and height of each original as the eye sees it; None: those of the patterns.
     """
 
@@ -72,6 +74,7 @@ class Memory:
     compact: Float32 | None = None
     compact_map: Float32 | None = None
     originals: Originals | None = None
+    near: NearPairs | None = None
     shapes: Int64 | None = None
 
     def __len__(self) -> int:
@@ -86,6 +89,10 @@ class Memory:
     def name(self, row: int) -> bytes:
         """The first of the names of the pattern in `row`."""
         return self.entries.name(int(self.entries.first_files[row]))
+
+    def same(self, row: int) -> tuple[int, ...]:
+        """The rows whose originals are one picture with that of `row`, itself among them."""
+        return (row,) if self.near is None else self.near.groups.get(row, (row,))
 
     def keep(self, files: Bool) -> Memory:
         """The memory of the files that `files` (N,) marks, in the same order, and of their patterns; the kernel stays.
@@ -105,6 +112,7 @@ class Memory:
             entries=entries.with_rows((np.cumsum(rows) - 1)[entries.name_entry]),
             statistics=None if self.statistics is None else self.statistics.select(rows),
             compact=None if self.compact is None else self.compact[:, rows],
+            near=None if self.near is None else self.near.select(rows),
             shapes=None if self.shapes is None else self.shapes[rows],
             originals=None if originals is None else Originals(*subset(originals.data, originals.offsets, files)),
         )

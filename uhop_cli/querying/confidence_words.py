@@ -6,6 +6,7 @@ from typing import Literal
 
 CERTAIN = 0.99
 LIKELY = 0.5
+NO_ORIGINAL = "not verified: no original at hand"
 
 Words = Literal["certain", "likely", "unlikely", "not in the memory"]
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from uhop_cli.arrays.types import Bool, Float32, UInt8
+from uhop_cli.frames.sheet import Sheet
 from uhop_cli.memory.originals import Whereabouts
 from uhop_cli.querying.confidence_words import Words, confidence_words
 
@@ -22,6 +23,7 @@ class Query:
         visible: (d,) which values are known, None for all.
         truth: (d,) the undamaged pattern, where it is known.
         notes: what is odd about the file: it is cut short, or holds further pages.
+        sheet: the picture at higher resolution, which originals are compared with; None where there is no more than the pattern.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Query:
     visible: Bool | None
     truth: Float32 | None
     notes: tuple[str, ...] = ()
+    sheet: Sheet | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +40,7 @@ class Match:
 
     Attributes:
         rank, weight, similarity, row: its place among the matches, what it has of the weight, its score, its row in the memory.
-        names: all its files.
+        names: all its files, and those of stored pictures that are the same one, as their originals say.
         name, path: the one that was used, an existing one first.
         whereabouts: what became of that file; None where it was not looked for, since the match is not the answer.
     """
@@ -66,6 +69,8 @@ class Identification:
         fits: whether the first one is sure enough to be the answer.
         why: the reason if it is not (`evidence.doubts.Reason`). Two that fit about equally are the first of `matches`, both.
         confidence: probability that it is right; None where no calibration applies.
+        verified: whether the original says so: true, it does; false, it contradicts; None, not decided or not verified.
+        verified_words, verified_reason: which of these, for a person, and why, where originals were compared.
         kernel: which kernel gave the answer.
         map: which retrieval map ran.
         steps, converged, energy: of the dynamics.
@@ -77,6 +82,9 @@ class Identification:
     fits: bool
     why: str | None
     confidence: float | None
+    verified: bool | None
+    verified_words: str
+    verified_reason: str | None
     kernel: str
     map: str
     steps: int

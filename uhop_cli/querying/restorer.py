@@ -26,6 +26,7 @@ from uhop_cli.querying.certificate import certified_radius
 from uhop_cli.querying.restoration import Identification, Match, Pictures, Query, Restoration, SquaredErrors
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import QuerySettings
+from uhop_cli.querying.verifying import CANDIDATES, Verdict, Verifier, sheet_of_query
 from uhop_cli.retrieval.states import settled, size_threshold
 
 ORIGINAL_WEIGHT = 0.99  # of the weight on one memory: from there on the answer is that memory, not a mixture
@@ -49,6 +50,8 @@ class Restorer:
         self.retriever = Retriever(self.memory, self.settings.retrieval, self.device, features_expected=expected)
         self.originals = None if self.path is None else OriginalFiles(self.memory, self.path, self.settings.originals)
         self._radii: dict[int, float | None] = {}
+        self._verifier = Verifier(self.memory) if self.originals is not None and self.settings.verify == "auto" else None
+        self._alone = expected <= 1
 
     def prepare(self, source: str | Path | bytes | Image, name: str | None = None) -> Query:
         """The query that a picture is: decoded, brought to the pattern's size, and damaged if that was asked for.
@@ -66,6 +69,8 @@ class Restorer:
             if alpha == "missing" and self._transparent:
                 image = holes_only(image, spec)
             pattern, visible = to_query(image, spec, alpha)
+            verifiable = self._verifier is not None and not settings.damage
+            sheet = sheet_of_query(image, spec.background if alpha == "blend" else None) if verifiable else None
         except ImageError as error:
             raise ImageError(
                 error.message if error.message.startswith(shown) else f"{shown}: {error.message}", error.hint
@@ -78,7 +83,7 @@ class Restorer:
                 visible = seen[0] if visible is None else visible & seen[0]
         if visible is not None and not visible.any():
             raise ImageError(f"{shown}: nothing of it is visible", "mask less of it")
-        return Query(shown, row[0], visible, truth, notes_on(image))
+        return Query(shown, row[0], visible, truth, notes_on(image), sheet)
 
     def restore(self, source: str | Path | bytes | Image, name: str | None = None) -> Restoration:
         """Prepare and answer one picture."""
@@ -87,6 +92,7 @@ class Restorer:
     def answer(self, queries: Sequence[Query]) -> list[Restoration]:
         """Answer prepared queries together: those with and those without a mask each in batches."""
         results: list[Restoration | None] = [None] * len(queries)
+        alone = self._alone and len(queries) == 1
         for masked in (False, True):
             chosen = [index for index, query in enumerate(queries) if (query.visible is not None) == masked]
             if not chosen:
@@ -95,17 +101,26 @@ class Restorer:
             visible = np.stack([queries[index].visible for index in chosen]) if masked else None  # type: ignore[misc]
             for part, answer in self.retriever.batches(patterns, visible, trace=self.settings.trace):
                 for place, index in enumerate(chosen[part]):
-                    results[index] = self._restoration(queries[index], answer, place)
+                    results[index] = self._restoration(queries[index], answer, place, alone=alone)
         return [result for result in results if result is not None]
 
-    def _restoration(self, query: Query, answer: Answer, place: int) -> Restoration:
+    def _restoration(self, query: Query, answer: Answer, place: int, *, alone: bool) -> Restoration:
         confidence = None if answer.confidence is None else float(answer.confidence[place])
-        fits = confidence is None or confidence >= self.settings.min_confidence
-        best = answer.best(place, self.settings.top) if fits else answer.doubtful(place, self.settings.top)
-        original = self.originals.of(best[0][0]) if fits and self.originals is not None else None
-        matches = tuple(self._match(rank, *one, original if rank == 1 else None) for rank, one in enumerate(best, 1))
+        by_pattern = answer.best if self._fits(confidence) else answer.doubtful
+        best = by_pattern(place, max(self.settings.top, CANDIDATES))
+        opened: dict[int, Original] = {}
+        verdict = self._verdict(query, [row for row, _, _ in best], confidence, opened, alone)
+        best.insert(0, best.pop(verdict.best))
+        fits = self._fits(verdict.confidence)
+        original = self._original(best[0][0], opened) if fits and self.originals is not None else None
+        ranked = enumerate(best[: self.settings.top], 1)
+        matches = tuple(self._match(rank, *one, original if rank == 1 else None) for rank, one in ranked)
         state, truth = answer.pictures[-1][place], query.truth
-        found = self._identification(query, answer, place, matches, fits=fits, confidence=confidence)
+        if verdict.best:  # the originals name another one than the dynamics came to
+            state = unit_rows(self.memory.patterns[matches[0].row : matches[0].row + 1])[0]
+        found = self._identification(query, answer, place, matches, verdict, fits=fits)
+        same = self.memory.same(matches[0].row)
+        is_one = verdict.verified is True or sum(weight for row, weight, _ in best if row in same) >= ORIGINAL_WEIGHT
         arrays = {
             "x": np.stack([query.pattern, *(picture[place] for picture in answer.pictures)]),
             "weights": answer.weights[place],
@@ -117,21 +132,47 @@ class Restorer:
             error=None
             if truth is None
             else SquaredErrors(state=squared_error(state, truth), query=squared_error(query.pattern, truth)),
-            pictures=self._pictures(query, answer, place, original if matches[0].weight >= ORIGINAL_WEIGHT else None),
+            pictures=self._pictures(query, answer, place, state, original if is_one else None),
             arrays=arrays if answer.rows is None else {**arrays, "rows": answer.rows[place]},
             notes=query.notes,
         )
 
+    def _fits(self, confidence: float | None) -> bool:
+        return confidence is None or confidence >= self.settings.min_confidence
+
+    def _why(self, answer: Answer, place: int, verdict: Verdict) -> str | None:
+        """Why an answer is refused."""
+        if verdict.verified is False:
+            return verdict.words
+        return None if answer.why is None else answer.why[place].reason.value
+
+    def _verdict(
+        self, query: Query, rows: list[int], confidence: float | None, opened: dict[int, Original], alone: bool
+    ) -> Verdict:
+        if self._verifier is None:
+            return Verdict(None, "not verified", None, 0, confidence)
+        return self._verifier.verdict(query, rows, confidence, lambda row: self._original(row, opened).content, alone=alone)
+
+    def _original(self, row: int, opened: dict[int, Original]) -> Original:
+        """The original of a row, read once for a query."""
+        assert self.originals is not None
+        if row not in opened:
+            opened[row] = self.originals.of(row)
+        return opened[row]
+
     def _identification(
-        self, query: Query, answer: Answer, place: int, matches: tuple[Match, ...], *, fits: bool, confidence: float | None
+        self, query: Query, answer: Answer, place: int, matches: tuple[Match, ...], verdict: Verdict, *, fits: bool
     ) -> Identification:
         kinds, sizes = settled(answer.weights[place][None], size_threshold(self.retriever.separation.alpha))
         steps = int(answer.steps[place])
         return Identification(
             matches=matches,
             fits=fits,
-            why=None if fits or answer.why is None else answer.why[place].reason.value,
-            confidence=confidence,
+            why=None if fits else self._why(answer, place, verdict),
+            confidence=verdict.confidence,
+            verified=verdict.verified,
+            verified_words=verdict.words,
+            verified_reason=verdict.reason,
             kernel=answer.kernels[place],
             map=answer.map,
             steps=steps,
@@ -142,7 +183,7 @@ class Restorer:
             inside_radius=self._inside_radius(query, matches[0]),
         )
 
-    def _pictures(self, query: Query, answer: Answer, place: int, found: Original | None) -> Pictures:
+    def _pictures(self, query: Query, answer: Answer, place: int, state: Float32, found: Original | None) -> Pictures:
         spec = self.memory.spec
         original, suffix = None, ".png"
         kind = None if found is None or found.content is None else sniff(found.content[:HEAD_BYTES]).format
@@ -153,7 +194,7 @@ class Restorer:
         return Pictures(
             original=original,
             suffix=suffix,
-            state=to_pixels(answer.pictures[-1][place][None], spec)[0],
+            state=to_pixels(state[None], spec)[0],
             damaged=to_pixels(query.pattern[None], spec)[0],
             steps=tuple(to_pixels(picture[place][None], spec)[0] for picture in trace),
         )
@@ -188,7 +229,7 @@ class Restorer:
             path=escape(path),
             weight=weight,
             similarity=similarity,
-            names=tuple(escape(entries.name(index)) for index in files),
+            names=tuple(escape(entries.name(int(index))) for same in self.memory.same(row) for index in entries.files_of(same)),
             row=row,
             whereabouts=None if used is None else used.whereabouts,
         )

@@ -53,7 +53,7 @@ ENTRIES_SHOWN = 5
 
 @dataclass(frozen=True)
 class QuerySettings:
-    """Settings of `uhop query`; cli.md's names.
+    """Settings of `uhop query`, under the names of its options.
 
     Attributes:
         damage: corruptions applied to the pattern first, in their order.
@@ -64,6 +64,7 @@ class QuerySettings:
         top: matches listed.
         min_confidence: below it nothing stored fits.
         originals: folder to look for the original files in.
+        verify: 'auto': the best candidates are compared with their originals, where that may add something; 'never'.
         trace: keep the picture of every step.
         seed: of the damage.
         device: where retrieval runs.
@@ -78,6 +79,7 @@ class QuerySettings:
     top: int = ENTRIES_SHOWN
     min_confidence: float = 0.5
     originals: str | Path | None = None
+    verify: Literal["auto", "never"] = "auto"
     trace: bool = False
     seed: int = 0
     device: str = "auto"
@@ -86,6 +88,8 @@ class QuerySettings:
     def __post_init__(self) -> None:
         if self.alpha not in ("auto", "missing", "blend"):
             raise SettingsError(f"unknown treatment of transparency '{self.alpha}'", "use auto, missing or blend")
+        if self.verify not in ("auto", "never"):
+            raise SettingsError(f"unknown verification '{self.verify}'", "use auto or never")
         if self.top < 1:
             raise SettingsError("at least one match has to be listed")
         if not 0 <= self.min_confidence <= 1:

@@ -16,6 +16,7 @@ from uhop_cli.images.discover import Skipped
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.memory import Memory
+from uhop_cli.memory.near import UNSEEN, VERIFIED, NearPairs
 from uhop_cli.storing.assemble import Stored
 from uhop_cli.storing.plan import Plan
 from uhop_cli.storing.settings import StoreSettings
@@ -23,7 +24,7 @@ from uhop_cli.storing.settings import StoreSettings
 
 @dataclass(frozen=True, kw_only=True)
 class StoreReport:
-    """The outcome of a store, an add or a remove. `to_json` is the document `uhop.store/1` of docs/cli.md.
+    """The outcome of a store, an add or a remove. `to_json` is the document `uhop.store/1` of docs/json.md.
 
     Attributes:
         memory: path of the memory file.
@@ -32,6 +33,8 @@ class StoreReport:
         added, changed, unchanged, removed, renamed: files, compared with the memory as it was.
         skipped: files that could not be stored, with the reason.
         duplicates: groups of file names with equal patterns; `identical` counts those groups whose files are equal byte for byte.
+        near_duplicates: pairs of names whose patterns are nearly equal and whose originals are one picture.
+        near: pairs of nearly equal patterns, of which `near_unseen` were not looked at.
         pattern: size and channels.
         stage1: solver, iterations, losses, bound and seconds of Stage I.
         separation: R_Phi and the smallest margin.
@@ -55,6 +58,9 @@ class StoreReport:
     skipped: tuple[Skipped, ...] = ()
     duplicates: tuple[tuple[str, ...], ...] = ()
     identical: int = 0
+    near_duplicates: tuple[tuple[str, str], ...] = ()
+    near: int = 0
+    near_unseen: int = 0
     stage1: dict[str, Any] = field(default_factory=dict)
     separation: dict[str, Any] = field(default_factory=dict)
     beta: float | None = None
@@ -81,6 +87,9 @@ class StoreReport:
             "renamed": self.renamed,
             "skipped": [{"path": item.shown, "reason": item.why} for item in self.skipped],
             "duplicates": [list(group) for group in self.duplicates],
+            "near_duplicates": [list(pair) for pair in self.near_duplicates],
+            "near": self.near,
+            "near_unseen": self.near_unseen,
             "pattern": {"width": spec.width, "height": spec.height, "channels": spec.channels},
             "stage1": self.stage1,
             "separation": self.separation,
@@ -141,6 +150,7 @@ def report_of(
     """
     memory, entries = stored.memory, stored.memory.entries
     groups = _equal_files(entries)
+    near = memory.near or NearPairs(np.zeros((0, 2), np.int64), np.zeros(0, np.int8))
     return StoreReport(
         memory=str(target),
         stored=len(entries),
@@ -153,6 +163,11 @@ def report_of(
         skipped=skipped,
         duplicates=tuple(tuple(escape(entries.name(int(index))) for index in group) for group in groups),
         identical=sum(len(np.unique(entries.digests[group], axis=0)) == 1 for group in groups),
+        near_duplicates=tuple(
+            (escape(memory.name(a)), escape(memory.name(b))) for a, b in near.pairs[near.verified == VERIFIED].tolist()
+        ),
+        near=len(near.pairs),
+        near_unseen=int((near.verified == UNSEEN).sum()),
         pattern=memory.spec,
         stage1=stored.learned.stage1,
         separation=dict(memory.record["separation"]),

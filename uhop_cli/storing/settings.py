@@ -23,6 +23,7 @@ _KINDS: dict[str, Any] = {
     "loss": str,
     "init": str,
     "protocol": str | None,
+    "self_test": str,
     "iterations": int | None,
     "learning_rate": str | int | float,
     "t": int | float,
@@ -39,6 +40,7 @@ _WORDS = {
     "feature_dim": ("auto",),
     "init": ("gaussian", "orthogonal", "identity"),
     "regularization": ("auto",),
+    "self_test": ("auto", "full", "off"),
 }
 MAX_ITERATIONS = 10_000_000
 # What belongs to one solver only: under `auto` it chooses the solver, and with the other one it would do nothing.
@@ -48,7 +50,9 @@ CLOSED_FORM_ONLY = ("regularization",)
 
 @dataclass(frozen=True)
 class StoreSettings:
-    """Settings of `uhop store`; cli.md's names. `auto` and None mean: chosen from the data, and written into the memory file.
+    """Settings of `uhop store`, under the names of its options.
+
+    `auto` and None mean: chosen from the data, and written into the memory file.
 
     Attributes:
         size: 'auto', N, or 'WxH': the pattern's size in pixels.
@@ -67,6 +71,7 @@ class StoreSettings:
         regularization: rho, relative to ten times the mean eigenvalue; 'auto' lets the self-test choose.
         batch_size: memories in a mini-batch of the gradient solver; None is full batch where it fits.
         protocol: 'paper' sets the values of the U-Hop paper.
+        self_test: 'auto', 'full': all near-duplicates are looked at, or 'off': none, and answers have no confidence.
         seed: of everything random.
         device: where Stage I runs.
     """
@@ -87,6 +92,7 @@ class StoreSettings:
     regularization: str | float = "auto"
     batch_size: int | None = None
     protocol: Literal["paper"] | None = None
+    self_test: Literal["auto", "full", "off"] = "auto"
     seed: int = 0
     device: str = "auto"
 

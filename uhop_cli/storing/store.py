@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from uhop_cli.errors import ImageError
@@ -19,9 +20,12 @@ from uhop_cli.images.discover import Skipped
 from uhop_cli.memory.file.reader import load
 from uhop_cli.memory.file.writer import Writer
 from uhop_cli.memory.lookup import look_up
+from uhop_cli.memory.memory import Memory
+from uhop_cli.memory.originals import OriginalFiles
 from uhop_cli.progress import OnProgress
-from uhop_cli.storing.assemble import Draft, embedded, learn_memory
+from uhop_cli.storing.assemble import Draft, Stored, embedded, learn_memory
 from uhop_cli.storing.ingest import Distinct, take
+from uhop_cli.storing.near_duplicates import looked_at, pairs_to_look_at, propose
 from uhop_cli.storing.plan import Plan, check_target, make_plan, nothing_to_store
 from uhop_cli.storing.record import settings_of
 from uhop_cli.storing.report import StoreReport, forecast, report_of
@@ -88,7 +92,7 @@ def _carry_out(
             raise nothing_to_store(skipped)
         copies = None if originals is None else embedded(originals, entries.sizes)
         draft = Draft(plan.spec, distinct.close(), entries, found.transparent, copies, distinct.shapes)
-        stored = learn_memory(draft, settings, keep=plan.kept if keep_kernel else None, progress=progress)
+        stored = _learned(draft, settings, target, keep=plan.kept if keep_kernel else None, progress=progress)
         size = writer.finish(stored.memory)
     return report_of(
         stored, target, settings, started, size=size,
@@ -96,6 +100,17 @@ def _carry_out(
         changed=plan.changed, unchanged=plan.unchanged, removed=plan.removed, renamed=plan.renamed,
         skipped=skipped, taken_over=recovered.used,
     )  # fmt: skip
+
+
+def _learned(draft: Draft, settings: StoreSettings, target: Path, *, keep: Memory | None, progress: OnProgress | None) -> Stored:
+    """The memory of a draft, with its self-test and its near-duplicates."""
+    stored = learn_memory(draft, settings, keep=keep, test=settings.self_test != "off", progress=progress)
+    memory = stored.memory
+    near = propose(memory, progress)
+    if settings.self_test != "off":
+        most = None if settings.self_test == "full" else pairs_to_look_at(len(memory))
+        near = looked_at(near, memory, OriginalFiles(memory, target), most, progress)
+    return replace(stored, memory=replace(memory, near=near))
 
 
 def _checked(skipped: tuple[Skipped, ...], *, strict: bool) -> tuple[Skipped, ...]:
@@ -132,6 +147,6 @@ def remove(
             distinct = Distinct(writer, old.spec)
             found = take(kept, Sources([]), distinct, None, progress)
             draft = Draft(old.spec, distinct.close(), found.entries(), found.transparent, kept.originals, distinct.shapes)
-            stored = learn_memory(draft, settings, keep=kept if keep_kernel else None, progress=progress)
+            stored = _learned(draft, settings, target, keep=kept if keep_kernel else None, progress=progress)
             size = writer.finish(stored.memory)
     return report_of(stored, target, settings, started, size=size, removed=len(wanted), unchanged=len(kept.entries))

@@ -51,6 +51,8 @@ def _physics(result: Identification) -> list[tuple[str, str]]:
     facts = [("retrieval", f"{result.steps} step{'s' * (result.steps != 1)}, {stop}, kernel {result.kernel}")]
     if result.confidence is not None:
         facts.insert(0, ("confidence", f"{result.confidence:.6g}"))
+        said, reason = result.verified_words, result.verified_reason
+        facts.insert(1, ("verified", said if reason is None else f"{said}: {reason}"))
     if result.energy:
         facts.append(("energy", " -> ".join(number(value, ".5g") for value in result.energy)))
     if result.fits:

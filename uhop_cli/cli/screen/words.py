@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from uhop_cli.cli.layout import Style, Styled, styled
 from uhop_cli.cli.output import counted, percent
+from uhop_cli.querying.confidence_words import NO_ORIGINAL
 
 if TYPE_CHECKING:
     from uhop_cli.images.patterns import PatternSpec
@@ -33,14 +34,22 @@ def answer(result: Restoration) -> list[tuple[str, str]]:
     sure = sureness(result.answer.words, result.answer.confidence)
     best = result.answer.matches[0]
     if result.match is None:
-        return [("answer", styled("not in the memory", sure.style)), ("nearest", styled(best.path, "absent"))]
+        absent = styled(f"not in the memory{original_says(result)}", sure.style)
+        return [("answer", absent), ("nearest", styled(best.path, "absent"))]
     state = {"embedded": " (inside the memory file)", "missing": " (no longer there)", "changed": " (changed since)"}
     name = (best.name if best.whereabouts == "embedded" else best.path) + state.get(best.whereabouts or "", "")
-    lines: list[tuple[str, str]] = [("found", styled(f"{name}, {sure}" if sure else name, sure.style))]
+    lines: list[tuple[str, str]] = [("found", styled((f"{name}, {sure}" if sure else name) + original_says(result), sure.style))]
     also = [other for other in best.names if other != best.name]
     if also:
         lines.append(("also", f"{', '.join(also)} (the same picture at this size)"))
     return lines
+
+
+def original_says(result: Restoration) -> str:
+    """What the originals make of the answer, after a comma; nothing where they were not asked, as there was no need."""
+    answer = result.answer
+    told = answer.verified_reason is not None or answer.verified_words == NO_ORIGINAL
+    return f", {answer.verified_words}" if told else ""
 
 
 def pattern_words(spec: PatternSpec) -> str:
@@ -80,11 +89,11 @@ def lost(results: Sequence[Restoration], spec: PatternSpec, searched: Path | Non
     return what, f"no file below {searched} has the same content; name another folder, or `uhop store --add` what there is"
 
 
-def summary(found: int, absent: int, failed: int, pictures: str) -> str:
-    """The last line of many answers: 28 found, 12 not in the memory; 28 pictures in restored/."""
-    counts = [f"{found:,} found"] + ([f"{absent:,} not in the memory"] if absent else [])
-    counts += [f"{failed:,} skipped"] if failed else []
-    return ", ".join(counts) + (f"; {pictures}" if pictures else "")
+def summary(counts: dict[str, int], pictures: str) -> str:
+    """The last line of many answers: 28 found, 12 not in the memory; 28 pictures in restored/. After the first, no count of 0."""
+    first, *_ = counts
+    said = [f"{count:,} {what}" for what, count in counts.items() if count or what == first]
+    return ", ".join(said) + (f"; {pictures}" if pictures else "")
 
 
 def self_test(rows: Sequence[dict[str, Any]]) -> Styled | None:
@@ -105,6 +114,12 @@ def self_test(rows: Sequence[dict[str, Any]]) -> Styled | None:
     if best < count:
         text += f"; hardest {kind if level is None else f'{kind}:{level}'}, {best:,.0f} of {count:,}"
     return styled(text, "found" if share >= 0.99 else "doubtful")
+
+
+def near(pairs: int, verified: int, unseen: int) -> str:
+    """Pairs of nearly equal patterns, and what their originals say of them."""
+    parts = [f"{counted(pairs, 'pair')} of pictures nearly alike", f"{verified:,} of one picture"]
+    return ", ".join([*parts, *([f"{unseen:,} not looked at: `uhop info --near-duplicates`"] if unseen else [])])
 
 
 def next_query(memory: Path | None) -> str:

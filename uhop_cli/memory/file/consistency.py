@@ -12,6 +12,7 @@ from uhop_cli.evidence.statistics import Statistics
 from uhop_cli.kernel.feature_map import KernelFamily
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.memory import Memory, Originals
+from uhop_cli.memory.near import NearPairs
 
 MAX_COMPACT = 128
 MAX_MEMBERS = 64
@@ -31,6 +32,7 @@ def fault(memory: Memory) -> str | None:
         or _array_fault("norms", memory.norms, np.float32, (len(memory), memory.kernel.members), 0, LARGEST_NORM)
         or (memory.statistics is not None and _statistics_fault(memory.statistics, len(memory), memory.spec.dim))
         or _compact_fault(memory)
+        or (memory.near is not None and _near_fault(memory.near, len(memory)))
         or (memory.shapes is not None and _shapes_fault(memory.shapes, len(memory)))
         or _entries_fault(memory.entries, len(memory))
         or (memory.originals is not None and _originals_fault(memory.originals, memory.entries.sizes))
@@ -121,6 +123,17 @@ def _compact_fault(memory: Memory) -> str | None:
     if not 0 < size < compact.shape[0] or size % (compact.shape[0] - size):
         return f"compact_map is {_form(directions)}, which does not give codes of {compact.shape[0]} values"
     return _array_fault("compact_map", directions, np.float32, (size, memory.spec.dim), -LARGEST_NORM, LARGEST_NORM)
+
+
+def _near_fault(near: NearPairs, count: int) -> str | None:
+    pairs, verified = near.pairs, near.verified
+    size = len(verified) if verified.ndim else 0
+    wrong = _array_fault("near", pairs, np.int64, (size, 2)) or _array_fault("near_verified", verified, np.int8, (size,))
+    if wrong or not size:
+        return wrong
+    if pairs.min() < 0 or pairs.max() >= count or (pairs[:, 0] >= pairs[:, 1]).any():
+        return "near has a pair that is none of two memories"
+    return "near_verified has a value other than 1, 0 and -1" if verified.min() < -1 or verified.max() > 1 else None
 
 
 def _entries_fault(entries: Entries, count: int) -> str | None:

@@ -34,6 +34,7 @@ TENSORS: dict[str, tuple[str, int, bool]] = {
     "name_offsets": ("I64", 1, False),  # (N+1,)
     "name_entry": ("I64", 1, False),  # (N,)
     "sizes": ("I64", 1, False),  # (N,)
+    "near": ("I64", 2, True),  # (P, 2): rows of pairs of nearly equal patterns
     "shapes": ("I64", 2, True),  # (M, 2): width and height of each original
     "original_offsets": ("I64", 1, True),  # (N+1,)
     "W": ("F32", 2, False),  # (D, d)
@@ -47,6 +48,7 @@ TENSORS: dict[str, tuple[str, int, bool]] = {
     "variances": ("F32", 1, True),  # (d - C,)
     "compact": ("F32", 2, True),  # (k, M)
     "compact_map": ("F32", 2, True),  # (k - B, d)
+    "near_verified": ("I8", 1, True),  # (P,)
     "bands": ("I8", 2, True),  # (M, K)
     "digests": ("U8", 2, False),  # (N, 32)
     "name_bytes": ("U8", 1, False),
@@ -187,8 +189,9 @@ def _check_tensors(tensors: Mapping[str, TensorInfo]) -> None:
         elif info.dtype != dtype or len(info.shape) != axes:
             found = f"{ascii(info.dtype)[:20]} with {len(info.shape)} axes"
             raise FaultError(f"inconsistent: tensor {name} is {found}, not {dtype} with {axes}")
-    if ("originals" in tensors) != ("original_offsets" in tensors):
-        raise FaultError("inconsistent: originals and original_offsets go together")
+    for pair in (("originals", "original_offsets"), ("near", "near_verified")):
+        if (pair[0] in tensors) != (pair[1] in tensors):
+            raise FaultError(f"inconsistent: {pair[0]} and {pair[1]} go together")
     if 0 in tensors["memories"].shape:
         raise FaultError("inconsistent: it holds no memories")
     if tensors["checksum"].shape != (32,):

@@ -22,6 +22,7 @@ from uhop_cli.memory.file.container import open_memory_file
 from uhop_cli.memory.file.header import Header, parse
 from uhop_cli.memory.file.writer import CHUNK, Writer
 from uhop_cli.memory.memory import Memory, Originals
+from uhop_cli.memory.near import NearPairs
 from uhop_cli.progress import OnProgress, Progress
 
 # Up to here a file is read, beyond it mapped: reading is as quick, and no other program can then change what was loaded.
@@ -124,6 +125,7 @@ def _assemble(header: Header, data: UInt8) -> Memory:
         statistics=Statistics(*(arrays[name] for name in STATISTICS)) if all(name in arrays for name in STATISTICS) else None,
         compact=arrays.get("compact"),
         compact_map=arrays.get("compact_map"),
+        near=NearPairs(arrays["near"], arrays["near_verified"]) if "near" in arrays else None,
         shapes=arrays.get("shapes"),
         originals=Originals(arrays["originals"], arrays["original_offsets"]) if header.embedded else None,
     )

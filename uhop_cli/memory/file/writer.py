@@ -159,6 +159,8 @@ def _tensors(memory: Memory) -> dict[str, NDArray[np.generic]]:
         **_statistics(memory.statistics),
         "compact": memory.compact,
         "compact_map": memory.compact_map,
+        "near": None if memory.near is None else memory.near.pairs,
+        "near_verified": None if memory.near is None else memory.near.verified,
         "originals": None if memory.originals is None else memory.originals.data,
         "original_offsets": None if memory.originals is None else memory.originals.offsets,
     }

@@ -1,0 +1,162 @@
+"""The three outcomes, at either side of every threshold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from uhop_cli.errors import SettingsError
+from uhop_cli.frames.block_evidence import NOTHING, Comparison
+from uhop_cli.frames.outcome import Compared, Outcome, Reason, VerificationSettings, decide
+
+DEFAULT = VerificationSettings()
+FIT = Comparison(
+    evidence=3000,
+    explained=0.95,
+    pixels=16384,
+    power=1e-3,
+    noise=0.05,
+    sharpness=1,
+    textured=40,
+    correlation=0.95,
+    agreeing=0.8,
+)
+STRANGER = replace(FIT, evidence=200, explained=0.1, correlation=0.1, agreeing=0.0)
+
+
+def said(*comparisons: Comparison | None, all_seen: bool = True, identity: bool = True, moved: float | None = None):
+    compared = [None if c is None else Compared(c, place, identity, moved) for place, c in enumerate(comparisons)]
+    return decide(compared, all_seen, DEFAULT)
+
+
+def test_nothing_compared() -> None:
+    assert said(None, None) == decide([], True, DEFAULT)
+    assert (said(None).outcome, said(None).reason, said(None).best) == (Outcome.UNDECIDED, Reason.ABSENT, None)
+    blank = said(NOTHING)
+    assert (blank.outcome, blank.reason) == (Outcome.UNDECIDED, Reason.BLANK)
+
+
+def test_the_bar_is_for_128_by_128_pixels() -> None:
+    assert said(replace(FIT, evidence=1800), STRANGER).outcome == Outcome.CONFIRMED
+    assert said(replace(FIT, evidence=1799), STRANGER).outcome == Outcome.UNDECIDED
+    assert said(replace(FIT, evidence=1600)).outcome == Outcome.CONFIRMED, "of a single one L2 is 0"
+    quarter = replace(FIT, evidence=600, pixels=4096)
+    assert said(quarter, STRANGER).outcome == Outcome.CONFIRMED
+    assert said(replace(quarter, pixels=4097), STRANGER).outcome == Outcome.UNDECIDED
+
+
+def test_the_best_is_the_one_with_the_most_evidence() -> None:
+    decision = said(STRANGER, None, FIT)
+    assert (decision.outcome, decision.best, decision.margin, decision.reason) == (Outcome.CONFIRMED, 2, 2800, Reason.FITS)
+
+
+def test_one_picture_under_two_names_is_no_rival() -> None:
+    twin = replace(FIT, evidence=2990)
+    assert said(FIT, twin).outcome == Outcome.UNDECIDED
+    together = [Compared(FIT, 7, True), Compared(twin, 7, True), Compared(STRANGER, 1, True)]
+    assert decide(together, True, DEFAULT).margin == 2800
+    assert decide(together, True, DEFAULT).outcome == Outcome.CONFIRMED
+
+
+@pytest.mark.parametrize(
+    ("explained", "agreeing", "evidence", "outcome"),
+    [
+        (0.6, 0.0, 2000, Outcome.CONFIRMED),
+        (0.59, 0.0, 2000, Outcome.UNDECIDED),
+        (0.1, 0.6, 2000, Outcome.CONFIRMED),
+        (0.59, float("nan"), 2000, Outcome.UNDECIDED),
+        (0.1, 0.1, 5000, Outcome.CONFIRMED),
+        (0.1, 0.1, 4999, Outcome.UNDECIDED),
+    ],
+)
+def test_a_margin_needs_a_fit_or_three_bars(explained: float, agreeing: float, evidence: float, outcome: Outcome) -> None:
+    first = replace(FIT, explained=explained, agreeing=agreeing, evidence=evidence)
+    assert said(first, STRANGER).outcome == outcome
+
+
+@pytest.mark.parametrize("circumstance", [{"identity": False}, {"all_seen": False}])
+def test_other_frames_and_unseen_rivals_ask_more(circumstance: dict) -> None:
+    for explained, agreeing, outcome in (
+        (0.8, 0.0, Outcome.CONFIRMED),
+        (0.79, 0.64, Outcome.UNDECIDED),
+        (0.1, 0.65, Outcome.CONFIRMED),
+    ):
+        decision = said(replace(FIT, explained=explained, agreeing=agreeing), STRANGER, **circumstance)
+        assert decision.outcome == outcome
+        assert decision.reason == (Reason.FITS if outcome == Outcome.CONFIRMED else Reason.ALIKE)
+    weak = said(replace(FIT, evidence=300), STRANGER, **circumstance)
+    assert (weak.outcome, weak.reason) == (Outcome.UNDECIDED, Reason.CLOSE)
+    sure = replace(FIT, explained=0.5, agreeing=0.5, evidence=9000)
+    assert said(sure, STRANGER, **circumstance).outcome == Outcome.UNDECIDED, "three bars don't do here"
+
+
+def test_contradicted() -> None:
+    decision = said(STRANGER, replace(STRANGER, evidence=90))
+    assert (decision.outcome, decision.reason) == (Outcome.CONTRADICTED, Reason.DIFFERS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"explained": 0.5},
+        {"agreeing": 0.41},
+        {"textured": 2},
+        {"power": 1e-5},
+        {"noise": 0.31},
+        {"sharpness": 0.39},
+        {"evidence": 1600},
+    ],
+)
+def test_what_speaks_against_a_contradiction(change: dict) -> None:
+    assert said(replace(STRANGER, **change)).outcome == Outcome.UNDECIDED
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"explained": 0.49},
+        {"agreeing": 0.4},
+        {"agreeing": float("nan")},
+        {"textured": 3},
+        {"power": 1.1e-5},
+        {"noise": 0.3},
+        {"sharpness": 0.4},
+        {"evidence": 1599},
+    ],
+)
+def test_what_does_not(change: dict) -> None:
+    assert said(replace(STRANGER, **change)).outcome == Outcome.CONTRADICTED
+
+
+def test_a_second_that_fits_somewhat_or_was_not_seen_forbids_a_contradiction() -> None:
+    assert said(STRANGER, replace(STRANGER, evidence=90, explained=0.5)).outcome == Outcome.UNDECIDED
+    assert said(STRANGER, None, all_seen=False).outcome == Outcome.UNDECIDED
+    blurred = replace(STRANGER, evidence=90, sharpness=0.1)
+    assert said(STRANGER, blurred).outcome == Outcome.CONTRADICTED, "of the others only the fit counts"
+
+
+def test_shots_of_a_scene() -> None:
+    sibling = replace(FIT, evidence=500, explained=0.7)
+    assert said(FIT, sibling).outcome == Outcome.CONFIRMED, "as they lie"
+    aligned = said(FIT, sibling, moved=0.001)
+    assert (aligned.outcome, aligned.reason) == (Outcome.UNDECIDED, Reason.NEAR)
+    assert said(FIT, replace(sibling, explained=0.59, agreeing=0.59), moved=0.001).outcome == Outcome.CONFIRMED
+    moved = said(FIT, STRANGER, moved=0.016)
+    assert (moved.outcome, moved.reason) == (Outcome.UNDECIDED, Reason.MOVED)
+    assert said(FIT, STRANGER, moved=0.015).outcome == Outcome.CONFIRMED
+    assert said(FIT, STRANGER, moved=0.016, identity=False).outcome == Outcome.CONFIRMED
+
+
+def test_what_is_whole() -> None:
+    low = replace(FIT, explained=0.84, correlation=0.89)
+    assert not DEFAULT.is_whole(low)
+    assert DEFAULT.is_whole(replace(low, explained=0.85))
+    assert DEFAULT.is_whole(replace(low, correlation=0.9))
+    assert not DEFAULT.is_whole(replace(low, correlation=float("nan")))
+
+
+@pytest.mark.parametrize("values", [{"bar": 0}, {"bar": float("nan")}, {"coarse_side": 0}, {"side": 32}])
+def test_settings_that_make_no_sense(values: dict) -> None:
+    with pytest.raises(SettingsError, match="not possible"):
+        VerificationSettings(**values)
