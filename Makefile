@@ -8,11 +8,11 @@ DEMO := build/demo
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test lint types check docs acceptance benchmark stress
+.PHONY: help setup demo test lint types check docs acceptance benchmark stress mutants
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make setup | demo | test | lint | types | check | docs | acceptance | benchmark | stress'
+	@echo 'make setup | demo | test | lint | types | check | docs | acceptance | benchmark | stress | mutants'
 
 # What torch takes is about what it was for Linux on x86-64 when this was written; elsewhere pip's build without CUDA is the only one.
 setup:
@@ -59,7 +59,9 @@ acceptance: $(INSTALLED)
 	status=0; \
 	for run in 'command_line.py all' 'evidence.py --memories 50000 --seeds 1' 'evidence.py --memories 5000 --rows all' \
 	    'evidence.py --dataset photos' 'evidence.py --dataset sprites' 'evidence.py --dataset mnist' 'confidence.py calibration' \
-	    'confidence.py refusals --queries 1000 --seed 12' 'confidence.py forecast' known_masks.py reduced.py one_engine.py verification.py 'stage_one.py all' 'stage_two.py all' metastable_sizes.py 'bench.py all'; do \
+	    'confidence.py refusals --queries 1000 --seed 12' 'confidence.py forecast' known_masks.py reduced.py one_engine.py \
+	    verification.py 'stage_one.py all' 'stage_two.py all' metastable_sizes.py 'bench.py all' \
+	    'forecasting.py controls' 'forecasting.py memory' 'forecasting.py events' 'layers.py all'; do \
 	  echo "== $$run"; $(BIN)/python tests/acceptance/$$run || status=1; \
 	done; exit $$status
 
@@ -74,3 +76,8 @@ stress: $(INSTALLED)
 	    'kills.py --count 300' 'kills.py --count 300 --bench' concurrency.py 'faults.py $(if $(DATA),--data-dir $(DATA))'; do \
 	  echo "== $$run"; $(BIN)/python tests/stress/$$run || status=1; \
 	done; exit $$status
+
+# Small errors put into copies of the code, one at a time; the plain tests must notice them (tests/mutants.py). Takes hours.
+mutants: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --editable '.[mutants]'
+	$(BIN)/python tests/mutants.py $(MUTANTS)

@@ -340,6 +340,12 @@ def test_what_cannot_be_written_is_named_and_the_rest_is_done(uhop: Any, memory:
     assert [result["output"] is None for result in document["results"]] == [index == 2 for index in range(8)]
     assert (out / "picture2.retrieved.png").read_bytes() == b"precious"
     assert len(os.listdir(out)) == 8
+    (stored / "images" / "broken.png").touch()
+    ran = uhop("query", stored / "images", "-m", memory, "-o", out)
+    assert ran.out.splitlines()[-1] == f"8 found, 1 skipped, 1 not written; 7 pictures in {out}/"
+    one = uhop("query", stored / "images" / "picture2.png", "-m", memory, "-o", out)
+    assert one.code == 1
+    assert "found, " not in one.out.splitlines()[-1]  # a single answer needs no summary
 
 
 def test_every_query_that_is_skipped_is_named_counted_and_an_empty_line(
@@ -442,8 +448,9 @@ def test_a_folder_as_image_makes_output_a_folder(uhop: Any, memory: Path, damage
     (tmp_path / "file").touch()
     ran = uhop("query", tmp_path / "queries", "-m", memory, "-o", tmp_path / "file")
     assert ran.code == 1
+    assert ran.out == ""  # told before anything is answered, and once
+    assert [line.split(":")[0] for line in ran.err.splitlines()] == ["error", "hint"]
     assert "a file, not a folder" in ran.err
-    assert "hint: " in ran.err
 
 
 def test_names_are_the_same_in_every_unicode_form(uhop: Any, memory: Path, damaged: Path) -> None:

@@ -14,6 +14,8 @@ from uhop_cli.images.patterns import (
     PatternSpec,
     choose_spec,
     gaps_transparent,
+    holes_only,
+    laid_on_background,
     parse_background,
     parse_size,
     to_pattern,
@@ -219,7 +221,34 @@ def test_the_choice_of_a_pattern(files, size, color, shape):
 def test_backgrounds_have_names_and_numbers():
     assert parse_background("grey") == parse_background("GRAY") == (128, 128, 128)
     assert parse_background("#0a10Ff") == (10, 16, 255)
+    assert parse_background("white") == (255, 255, 255)
+    assert parse_background("black") == (0, 0, 0)
     assert choose_spec([], background="white").background == (255, 255, 255)
+    assert choose_spec([], background=(1, 2, 3)).background == (1, 2, 3)
+    assert choose_spec([]).background == PatternSpec(1, 1, 3).background == (128, 128, 128)
+
+
+def test_what_is_transparent_lies_on_the_background_in_the_colours_of_the_picture():
+    alpha = np.array([[255, 51, 0]], np.uint8)  # 1, 1/5, 0
+    spec = PatternSpec(3, 1, 3, (10, 20, 255))
+    color = Image(np.full((1, 3, 3), 200, np.uint8), alpha)
+    flat = laid_on_background(color, spec)
+    assert flat.alpha is None
+    assert flat.pixels.tolist() == [[[200, 200, 200], [48, 56, 244], [10, 20, 255]]]
+    gray = laid_on_background(Image(np.full((1, 3, 1), 200, np.uint8), alpha), spec)
+    assert gray.pixels.ravel().tolist() == [200, 75, 44]  # the background's luma is 2.99 + 11.74 + 29.07 = 43.8
+    opaque = Image(color.pixels, None)
+    assert laid_on_background(opaque, spec) is opaque
+    holes = holes_only(color, spec)
+    assert holes.alpha.tolist() == [[255, 255, 0]]
+    assert holes.pixels[0, 1].tolist() == [48, 56, 244]
+    assert holes_only(opaque, spec) is opaque
+
+
+def test_a_mask_takes_as_much_as_its_luma_says():
+    image = Image(np.zeros((1, 2, 3), np.uint8), None)
+    mask = Image(np.array([[[255, 0, 0], [100, 100, 100]]], np.uint8), None)
+    assert with_mask(image, mask).alpha.tolist() == [[255 - 76, 155]]  # 0.299 * 255 = 76.2
 
 
 @pytest.mark.parametrize("text", ["", "red", "#12345", "#1234567", "12"])

@@ -79,6 +79,13 @@ def test_basis_is_orthonormal_and_truncation_keeps_the_largest() -> None:
     assert cut.singular.min() >= spectrum.singular[5:].max()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_copies_add_no_direction(seed: int) -> None:
+    """The eigenvalues that rounding leaves of them are not taken for directions."""
+    stored = np.random.default_rng(seed).integers(0, 256, (12, 6, 5, 3), dtype=np.uint8)
+    assert decompose(np.concatenate([stored, stored[:9]])).singular.shape == (12,)
+
+
 def test_degenerate_memories_are_defined() -> None:
     black = whitening(decompose(np.zeros((3, 4, 4, 1), np.uint8)), (1e-2,))
     assert np.isfinite(black.weight).all()

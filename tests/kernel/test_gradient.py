@@ -79,7 +79,7 @@ def test_with_the_rate_left_to_it_the_loss_falls_at_every_step(loss: SeparationL
 
 def test_the_search_costs_little_more_than_one_trial_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[SeparationLoss] = []
-    monkeypatch.setattr("uhop_cli.kernel.gram_step.measure", lambda z, loss: (tried.append(loss), point_at(z, loss))[1])
+    monkeypatch.setattr("uhop_cli.kernel.gram_step.point_at", lambda z, loss: (tried.append(loss), point_at(z, loss))[1])
     patterns, weight = problem(30, 50, 40)
     result = descend(patterns, weight, GradientSettings(iterations=100))
     assert result.steps == 100
@@ -161,6 +161,16 @@ def test_a_mini_batch_moves_w_by_the_gradient_of_its_own_pairs() -> None:
     assert len(rows) == 8
     alone = descend(patterns[rows], weight, GradientSettings(iterations=1, learning_rate=1.0))
     np.testing.assert_allclose(result.weight, alone.weight, atol=1e-12)
+
+
+def test_mini_batches_are_annealed_step_by_step() -> None:
+    """The first loss of a run of two steps is that of its first batch at half the way, sqrt(start tau)."""
+    patterns, weight = problem(30, 40, 35)
+    settings = GradientSettings(iterations=2, learning_rate=1.0, batch_size=8)
+    falling = descend(patterns, weight, replace(settings, loss=TemperatureLoss(0.04, start=1.0)), seed=1)
+    halfway = descend(patterns, weight, replace(settings, loss=TemperatureLoss(0.2)), seed=1)
+    np.testing.assert_allclose(falling.losses[:2], halfway.losses[:2], rtol=1e-12)
+    assert falling.bound == TemperatureLoss(0.04).bound(30, 35)
 
 
 def test_large_sets_go_by_mini_batches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from uhop_cli.errors import SettingsError
-from uhop_cli.kernel.spherical_codes import cap_fraction, code_bounds, incomplete_beta, required_dimension
+from uhop_cli.kernel.spherical_codes import _levenshtein_cosine, cap_fraction, code_bounds, incomplete_beta, required_dimension
 
 # Best known separations on S^2 (the Tammes problem; 1 - cos of the angle in degrees), proved for these M.
 TAMMES = {
@@ -76,6 +76,13 @@ def test_the_known_best_codes_lie_between_the_bounds() -> None:
         assert memories <= 6 or bounds.lower >= 2 / memories - 1e-12
     assert code_bounds(120, 3).lower == pytest.approx(0.0167, abs=5e-5)
     assert code_bounds(120, 3).upper <= 0.0661
+
+
+@pytest.mark.parametrize(("memories", "dimension", "cosine"), [(16, 5, 1 / 5), (27, 6, 1 / 4), (1000, 6, 1 / 4)])
+def test_the_third_bound_is_sharp_for_the_codes_of_clebsch_and_schlaefli(memories: int, dimension: int, cosine: float) -> None:
+    """D (1 - s) (2 + (D + 1) s) / (1 - D s^2) = 16 at D = 5, s = 1/5 and 27 at D = 6, s = 1/4, which is where it ends."""
+    assert _levenshtein_cosine(memories, dimension) == pytest.approx(cosine, abs=1e-12)
+    assert memories > 27 or code_bounds(memories, dimension).upper == pytest.approx(1 - cosine, abs=1e-12)
 
 
 def test_polygons_on_the_circle_and_points_on_the_line() -> None:

@@ -98,6 +98,16 @@ def test_a_renamed_file_is_found_anywhere_below_by_size_and_content(tmp_path: Pa
     assert (found.content, found.path, found.whereabouts) == (CONTENT, deep / "IMG_1.jpg", "file")
 
 
+def test_a_copy_that_uhop_wrote_is_named_only_where_there_is_no_other(tmp_path: Path, stored: Any) -> None:
+    names = ["a.retrieved.png", "m.png", "z.png", "z.retrieved.png"]
+    for name in names:
+        (tmp_path / name).write_bytes(CONTENT)
+    for first in ("m.png", "z.png", "a.retrieved.png", "z.retrieved.png"):
+        found = OriginalFiles(stored(b"gone/b.png"), tmp_path / "m", tmp_path).open(0)
+        assert (found.content, found.path) == (CONTENT, tmp_path / first)
+        (tmp_path / first).unlink()
+
+
 def test_each_file_below_is_hashed_once_and_only_those_of_a_recorded_size(
     tmp_path: Path, make_memory: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from uhop_cli.evidence.doubts import Doubt, Reason
 from uhop_cli.images.patterns import to_vectors
 from uhop_cli.querying.answer import Answer, answer_from, joined
 from uhop_cli.retrieval.models import FixedModel
@@ -103,3 +104,17 @@ def test_an_answer_says_what_the_model_did(make_memory: Any) -> None:
     np.testing.assert_array_equal(kept.pictures[-1], x[:1])
     assert kept.kernels == ("a",)
     assert kept.ranking(0, 1) == [7]
+
+
+def test_two_that_fit_about_equally_are_both_named_and_share_the_weight() -> None:
+    doubts = (Doubt(Reason.TWO, ((1, 0.6), (2, 0.4))), Doubt(Reason.UNKNOWN))
+    found = answer(why=doubts)
+    assert found.doubtful(0, 1) == [(1, 0.6, 4.0), (2, 0.4, 5.0)]
+    assert found.doubtful(0, 3) == [(1, 0.6, 4.0), (2, 0.4, 5.0), (3, 0.0, 2.0)]
+    assert found.doubtful(1, 2) == found.best(1, 2)
+    assert answer().doubtful(0, 2) == answer().best(0, 2)
+    rows = np.array([[10, 11, 12, 13], [20, 21, 22, 23]])
+    some = answer(rows=rows, why=(Doubt(Reason.TWO, ((12, 0.5), (99, 0.5))), doubts[1]))
+    assert some.doubtful(0, 1) == [(12, 0.5, 5.0), (99, 0.5, 1.0)]  # one that is not among the rows has the least score
+    assert some.part(0, 2).why == some.why[:1]
+    assert joined([found.part(1, 2), found.part(0, 2)]).why == doubts[::-1]

@@ -124,6 +124,9 @@ def test_half_transparent_pixels_of_a_transparent_set_are_not_missing(tmp_path: 
     result = Restorer(tmp_path / "m.safetensors", QuerySettings(alpha="missing", min_confidence=0)).restore(tmp_path / "torn.png")
     assert result.answer.kernel == "visible pixels"
     assert "images/4.png" in result.answer.matches[0].names
+    answered = result.to_json()["match"]
+    assert {answered["name"], *answered["also"]} == set(result.answer.matches[0].names)
+    assert answered["name"] not in answered["also"]
 
 
 def test_mask_file_says_what_is_missing(folder: Path, tmp_path: Path) -> None:

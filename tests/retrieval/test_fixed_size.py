@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -145,6 +146,13 @@ def test_large_exponents_neither_overflow_nor_vanish() -> None:
     np.testing.assert_array_less(found, 30.001)
 
 
+def test_features_are_those_of_seed_0_in_orthogonal_blocks_with_beta_1_unless_asked_otherwise() -> None:
+    np.testing.assert_array_equal(RandomFeatureMemory(20).omegas, orthogonal_gaussians(59, 20, 0))  # 20 ln 20 = 59.9
+    independent = RandomFeatureMemory(3, features=2, orthogonal=False).omegas
+    np.testing.assert_allclose(independent, [[1.11762, -1.38712, -0.42657], [-0.80359, 0.60143, -0.07499]], atol=1e-5)
+    assert RandomFeatureMemory(3).beta == 1
+
+
 def test_features_by_default() -> None:
     assert RandomFeatureMemory(100).features == 460
     assert RandomFeatureMemory(1).features == 1
@@ -163,5 +171,9 @@ def test_what_does_not_fit_is_refused(make: Callable[[int], FixedSizeMemory]) ->
         make(8).write(patterns(3, 7))
     with pytest.raises(SettingsError, match="beta"):
         RandomFeatureMemory(8, 0.0)
+    for dim, features, beta in ((0, 5, 1.0), (8, 0, 1.0), (8, 5, -1.0), (8, 5, math.inf)):
+        with pytest.raises(SettingsError, match="random features need"):
+            RandomFeatureMemory(dim, beta, features)
+    assert RandomFeatureMemory(1, 1.0, 1).state_values == 3
     with pytest.raises(SettingsError, match="at least one"):
         LinearMemory(0)

@@ -64,6 +64,13 @@ def test_rows_and_float_patterns(device: Device) -> None:
     np.testing.assert_allclose(to_numpy(pattern_matrix(floats, device).products(device.put(y))), y @ floats.T, rtol=1e-6)
 
 
+def test_parts_of_the_queries_cover_them(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix_module, "WIDE_CHUNK_BYTES", 4 * 60 * 7)  # chunks of 7 rows
+    parts = pattern_matrix(pixels(), device).query_parts(100, 7 * 40)
+    assert np.concatenate([np.arange(100)[part] for part in parts]).tolist() == list(range(100))
+    assert [part.stop for part in parts] == ([40, 80, 100] if device.is_numpy else [100])
+
+
 def test_memory_mapped_patterns_are_used_in_place(tmp_path) -> None:
     stored = pixels()
     np.save(tmp_path / "stored.npy", stored)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.file.writer import Writer
@@ -49,3 +50,15 @@ def test_rows_of_an_array_are_taken_in_groups_with_one_report_each(tmp_path: Pat
     assert [report.done for report in reports] == [ROWS_TOGETHER, 2 * ROWS_TOGETHER, count]
     assert entries.name(300) == b"a.npy[300]"
     assert entries.digest(300) == hashlib.sha256(array[300].tobytes()).digest()
+
+
+def test_the_first_picture_of_a_pattern_gives_its_shape(tmp_path: Path) -> None:
+    for name, size in (("a.png", (12, 6)), ("b.png", (24, 12)), ("c.png", (6, 12))):  # a and b are one pattern
+        Image.new("RGB", size, (9, 9, 9) if name != "c.png" else (200, 0, 0)).save(tmp_path / name)
+    sources, _ = collect([tmp_path], tmp_path)
+    with Writer(tmp_path / "m.safetensors") as writer:
+        distinct = Distinct(writer, PatternSpec(4, 4, 3))
+        ingest(sources, distinct, Ingested())
+        distinct.add(np.full((4, 4, 3), 77, np.uint8))  # from a memory without shapes
+        assert len(distinct.close()) == 3
+        assert distinct.shapes.tolist() == [[12, 6], [6, 12], [4, 4]]

@@ -183,8 +183,8 @@ def foreign(rng: random.Random, data: bytes) -> bytes:
             deep = b'{"a":' * 50_000
             return len(deep).to_bytes(8, "little") + deep
         case 4:
-            version = rng.choice(["2", "99999999999", "0", "-1", "x", "1\x1b[2J", ""])
-            header["__metadata__"]["uhop"] = header["__metadata__"]["uhop"].replace("uhop.memory/1", f"uhop.memory/{version}")
+            version = rng.choice(["3", "99999999999", "0", "-1", "x", "1\x1b[2J", ""])
+            header["__metadata__"]["uhop"] = header["__metadata__"]["uhop"].replace("uhop.memory/2", f"uhop.memory/{version}")
             return joined(header, tensors)
         case _:
             return rng.randbytes(rng.randrange(200))

@@ -56,7 +56,7 @@ def main() -> NoReturn:
 
 
 def run(arguments: list[str]) -> int:
-    """Runs a command line and returns its exit code; errors become the two lines of docs/cli.md."""
+    """Runs a command line and returns its exit code; errors become two lines, what is wrong and how to cure it."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no reason to stop

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from uhop_cli.cli import options
+from uhop_cli.cli import forecasts, options
 from uhop_cli.cli.help import examples
 from uhop_cli.cli.output import Output
 
@@ -23,6 +23,7 @@ EXAMPLES = examples(
     ("uhop bench --dataset cifar10 --out results/", "tables, report and figures"),
     ("uhop bench --dataset mnist --protocol paper", "the settings of the U-Hop paper"),
     ("uhop bench --methods uhop,cosine,published", "beside the quirks of the published code"),
+    ("uhop bench --experiment forecast --dataset etth1", "time series; also sudden-event, fresh-event"),
     ("uhop bench --list", "data sets, methods, experiments"),
 )
 
@@ -40,13 +41,17 @@ def _numbers(values: list[str] | None, what: str) -> tuple[float, ...]:
 
 def bench(
     dataset: Annotated[
-        str, typer.Option(metavar="NAME", help="sample, mnist, fashion-mnist, cifar10, cifar100, a folder or a .npy file.")
+        str,
+        typer.Option(
+            metavar="NAME", help="sample, mnist, fashion-mnist, cifar10, cifar100, etth1, ettm1, wth, a folder, .npy or .csv."
+        ),
     ] = "sample",
     data_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where data sets lie; also UHOP_DATA_DIR, then the cache.")
     ] = None,
     experiment: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Which to run, or all. By default capacity and noise.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Which to run, or all (of the pictures, or of a series). By default capacity and noise."),
     ] = None,
     methods: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Which to compare; also all, published, quirks.")
@@ -54,6 +59,7 @@ def bench(
     sizes: Annotated[list[str] | None, typer.Option(metavar="M", help="Memory sizes.")] = None,
     levels: Annotated[list[str] | None, typer.Option(metavar="S", help="Noise levels.")] = None,
     repeats: Annotated[int | None, typer.Option(min=1, metavar="R", help="Memory sets: 5, or 20 as in the paper.")] = None,
+    horizons: Annotated[list[str] | None, typer.Option(metavar="H", help="Of forecasts: 96,192,336,720.")] = None,
     iterations: Annotated[int | None, typer.Option(min=0, metavar="N", help="Of Stage I by gradient descent.")] = None,
     protocol: Annotated[
         Literal["paper", "tuned"], typer.Option(help="The paper's settings, or each method at its best.")
@@ -67,7 +73,7 @@ def bench(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Compare retrieval methods: tables of the error over memory size, noise and more."""
+    """Compare retrieval methods over memory size, noise and more."""
     output = Output(json=as_json, quiet=quiet)
     if resume and out is None:
         raise typer.BadParameter("--resume goes on with a run that was written to --out DIR")
@@ -75,6 +81,9 @@ def bench(
     if not all(size.is_integer() for size in whole):
         raise typer.BadParameter("--sizes are whole numbers")
     noise = _numbers(levels, "--levels")
+    ahead = _numbers(horizons, "--horizons")
+    if not all(horizon.is_integer() for horizon in ahead):
+        raise typer.BadParameter("--horizons are whole numbers")
 
     from uhop_cli.experiments.config import Config
     from uhop_cli.experiments.data.datasets import load
@@ -82,6 +91,30 @@ def bench(
     if listing:
         _list(output)
         return
+    on_series = forecasts.wanted(_names(experiment), dataset)
+    if on_series:
+        refused = {"--levels": levels, "--iterations": iterations, "--protocol": None if protocol == "tuned" else protocol}
+        forecasts.bench(
+            output,
+            experiments=on_series,
+            dataset=dataset,
+            data_dir=data_dir,
+            out=out,
+            resume=resume,
+            refused=[name for name, value in refused.items() if value is not None],
+            options={
+                "methods": _names(methods),
+                "horizons": tuple(int(horizon) for horizon in ahead),
+                "stored": tuple(int(size) for size in whole),
+                "repeats": repeats,
+                "seed": seed,
+            },
+        )
+        return
+    if ahead:
+        raise typer.BadParameter("--horizons is for --experiment forecast")
+    if "all" in _names(experiment):
+        output.note(f"experiments on time series are asked for by name: {', '.join(forecasts.NAMES)}")
     config = Config(
         experiments=_names(experiment) or ("capacity", "noise"),
         sizes=tuple(int(size) for size in whole),
@@ -201,12 +234,17 @@ def _write(out: Path, bench: Bench, record: dict[str, object], output: Output) -
 
 def _list(output: Output) -> None:
     from uhop_cli.experiments.data.published import PUBLISHED
+    from uhop_cli.experiments.forecasts.data import FILES
+    from uhop_cli.experiments.forecasts.run import EXPERIMENTS as FORECASTS
     from uhop_cli.experiments.grids.catalogue import EXPERIMENTS
     from uhop_cli.experiments.methods.registry import METHODS
 
     sets = [("sample", "35 drawn pictures, part of the installation"), *((one.name, one.description) for one in PUBLISHED.values())]
-    methods = [(method.name, method.role, method.description) for method in METHODS.values()]
+    sets += [(name, description) for name, (_, description) in FILES.items()]
+    methods: list[tuple[str, str, str]] = [(method.name, method.role, method.description) for method in METHODS.values()]
     experiments = [(one.name, one.figure, one.question) for one in EXPERIMENTS.values()]
+    experiments += [(one.name, "-", one.question) for one in FORECASTS.values()]
+    methods += [(name, series.name, words) for series in FORECASTS.values() for name, words in series.methods.items()]
     output.table(["data set", "what"], sets, left=[0, 1])
     output.line()
     output.table(["experiment", "figure", "question"], experiments, left=[0, 1, 2])

@@ -65,7 +65,7 @@ def demo(
     if output is not None:
         screen.line(f"The restored pictures and the memory are in {escape(output)}.")
     right = sum(_original(result) == _found(result) for result in results)
-    screen.line(f"{right} of {len(results)} right. Your own pictures: uhop store FOLDER, then uhop query DAMAGED_IMAGE")
+    screen.paragraph(f"{right} of {len(results)} right. Your own pictures: uhop store FOLDER, then uhop query DAMAGED_IMAGE")
     screen.essential(f"{right} of {len(results)}")
 
 
@@ -83,13 +83,10 @@ def _tell(results: list[Restoration], screen: Output) -> None:
 
 
 def _write(results: list[Restoration], folder: Path, restorer: Restorer) -> None:
-    from uhop_cli.images.encode import to_png
-
     for result in results:
         place = query_targets.target(Path(result.query), result.pictures.suffix, str(folder), folder=True)
-        data = to_png(result.pictures.state) if result.pictures.original is None else result.pictures.original
         if result.match:
-            query_targets.write(place, data, force=False, memory=restorer.memory)
+            query_targets.write(place, query_targets.content(result.pictures), force=False, memory=restorer.memory)
 
 
 def _show(results: list[Restoration], screen: Output) -> None:

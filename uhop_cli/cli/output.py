@@ -186,7 +186,7 @@ class _Bars:
 
             def render(self, task: Task) -> Text:
                 speed = task.finished_speed or task.speed
-                return Text("" if speed is None else f"{speed:,.0f}/s")
+                return Text("" if speed is None else f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.2g}/s")
 
         columns = (
             TextColumn("{task.description:<12}"),

@@ -16,6 +16,7 @@ from uhop_cli.cli import options
 from uhop_cli.cli.help import ORDER, examples
 from uhop_cli.cli.output import Output
 from uhop_cli.cli.query_run import Session, Sink, View
+from uhop_cli.cli.query_targets import check_folder
 from uhop_cli.cli.standard_input import read_picture
 from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.images.discover import Found, Skipped, look_through
@@ -156,6 +157,8 @@ def _check(images: Sequence[Path], sink: Sink, as_json: bool) -> None:
         raise typer.BadParameter("the picture would go to the terminal; use a pipe, or name a file", param_hint="--output")
     if not sink.pictures and sink.output is not None:
         raise typer.BadParameter("either write the picture or don't", param_hint="--output, --no-output")
+    if sink.folder and sink.output is not None and not sink.stdout:
+        check_folder(Path(sink.output))
     if any(str(path) == "-" for path in images):
         if len(images) > 1:
             raise typer.BadParameter("standard input goes alone", param_hint="IMAGE...")

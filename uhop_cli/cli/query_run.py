@@ -90,6 +90,7 @@ class Session:
 
     def __init__(self, restorer: Restorer, sink: Sink, view: View, stdin: bytes | None) -> None:
         self.restorer, self.sink, self.view, self.screen, self.stdin = restorer, sink, view, view.screen, stdin
+        self.asked = 0
         self.results: list[dict[str, Any]] = []
         self.told: list[Restoration] = []
         self.outputs: list[str | None] = []
@@ -104,6 +105,7 @@ class Session:
         from uhop_cli.images.decode import decoding_threads
         from uhop_cli.progress import Progress
 
+        self.asked = len(found)
         with self.screen.progress() as progress, ThreadPoolExecutor(decoding_threads()) as pool:
             for start in range(0, len(found), TOGETHER):
                 self._batch(found[start : start + TOGETHER], pool)
@@ -152,13 +154,11 @@ class Session:
 
     def _write(self, place: Path | OutputError | None, result: Restoration) -> str | OutputError | None:
         """Writes an answer; the place where it is."""
-        from uhop_cli.images.encode import to_png
-
         if isinstance(place, OutputError):
             return place
         if place is None and not (self.sink.stdout and result.match):
             return None
-        data = to_png(result.pictures.state) if result.pictures.original is None else result.pictures.original
+        data = files.content(result.pictures)
         if place is None:
             sys.stdout.buffer.write(data)
             return "-"
@@ -243,7 +243,7 @@ class Session:
         self.screen.document(document)
         if not self.view.detailed and not self.view.pictures and self.told:
             print_summary(self.told, self.outputs, self.screen)
-        if len(self.results) + len(self.failed) > 1:
+        if self.asked > 1:
             self._summary(started)
         self._lost()
         if self.failed:
@@ -263,7 +263,9 @@ class Session:
                 pictures += f" ({share}{pattern}, not the original{'s' * (states != 1)})"
         if self.view.detailed or self.view.pictures:
             self.screen.line()
-        self.screen.line(words.summary(found, len(self.told) - found, len(self.failed), pictures))
+        skipped = self.asked - len(self.told)
+        counts = {"found": found, "not in the memory": len(self.told) - found, "skipped": skipped}
+        self.screen.line(words.summary({**counts, "not written": len(self.failed) - skipped}, pictures))
         if self.screen.verbose:
             self.screen.line(f"{time.perf_counter() - started:.2f} s")
 

@@ -14,12 +14,14 @@ from uhop_cli.images.own_mark import is_own_output
 
 if TYPE_CHECKING:
     from uhop_cli.memory.memory import Memory
+    from uhop_cli.querying.restoration import Pictures
 
 ALIASES = {
     ".apng": ".png", ".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".mpo": ".jpg", ".dib": ".bmp", ".tiff": ".tif",
     ".pgm": ".ppm", ".pbm": ".ppm", ".pnm": ".ppm",
 }  # fmt: skip
 STATES = "uhop.states"  # the first member of a --states archive, by which it is known again
+_FOLDER = "-o names a folder where IMAGE is one, or there are several images"
 
 
 def target(query: Path | None, suffix: str, output: str | None, *, folder: bool) -> Path:
@@ -40,20 +42,35 @@ def target(query: Path | None, suffix: str, output: str | None, *, folder: bool)
     path = Path(output)
     if not (folder or path.is_dir() or output.endswith(("/", os.sep))):
         return path.with_suffix(".png") if suffix == ".png" and kind_of(path) not in (None, ".png") else path
+    check_folder(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = "a file, not a folder" if path.exists() else error.strerror
-        raise OutputError(
-            f"{escape(path)}: {reason}", "-o names a folder where IMAGE is one, or there are several images"
-        ) from None
+        raise OutputError(f"{escape(path)}: {error.strerror}", _FOLDER) from None
     return path / name
+
+
+def check_folder(path: Path) -> None:
+    """Refuses what is there already and is no folder.
+
+    Raises:
+        OutputError: so it is.
+    """
+    if os.path.lexists(path) and not path.is_dir():
+        raise OutputError(f"{escape(path)}: a file, not a folder", _FOLDER)
 
 
 def kind_of(path: Path) -> str | None:
     """The kind of picture that a name promises, as the suffix that it mostly has; None where it promises none."""
     suffix = path.suffix.lower()
     return ALIASES.get(suffix, suffix) if suffix in SUFFIXES else None
+
+
+def content(pictures: Pictures) -> bytes:
+    """The bytes of an answer's picture: the original file's, else the retrieved pattern as PNG."""
+    from uhop_cli.images.encode import to_png
+
+    return to_png(pictures.state) if pictures.original is None else pictures.original
 
 
 def write(path: Path, data: bytes, *, force: bool, memory: Memory | None = None) -> None:

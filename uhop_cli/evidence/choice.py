@@ -232,9 +232,9 @@ def _may_answer(queries: PreparedQueries, verdicts: Verdict, best: Array, replac
     """Which models compete by their log-odds, (K, Q).
 
     Always the best density. Agreement with it, but where bands are the best only if its density is larger still. Where that is one
-    of several blocks, the bands too; and where these are the finest, the learned kernels, as far as all of these name the same
-    memory: each claims more than it knows, but seldom for the same one. In a picture of one colour identity alone: with nothing in
-    it but rounding, gains and correlations are those of rounding; how far it is from each memory is not.
+    of several blocks, the bands too. The learned kernels propose and do not answer: they count as many independent values as a
+    picture has pixels, and claim more than they know. In a picture of one colour identity alone: with nothing in it but rounding,
+    gains and correlations are those of rounding; how far it is from each memory is not.
 
     Args:
         queries: from `prepare`.
@@ -244,12 +244,9 @@ def _may_answer(queries: PreparedQueries, verdicts: Verdict, best: Array, replac
     """
     xp = namespace(best)
     bands, models = len(queries.parameters) - 1, verdicts.leader.shape[0]
-    kernels = verdicts.leader[bands + 1 : models - 1]
-    unanimous = xp.all(kernels == kernels[:1], axis=0)
     index = xp.arange(models, device=best.device)[:, None]
     in_blocks = (best > 1) & (best < bands)
     allowed = (index == best) | ((index == models - 1) & ((best != bands) | replaced)) | ((index == bands) & in_blocks)
-    allowed = allowed | ((index > bands) & (index < models - 1) & in_blocks & (best == bands - 1) & unanimous)
     flat = queries.levels[0].variances[:, 0] < FLAT
     return xp.where(flat, index == 0, allowed)
 

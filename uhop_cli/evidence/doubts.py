@@ -44,13 +44,15 @@ def doubts_of_choice(outcome: Outcome) -> tuple[Doubt, ...]:
 
     A density names two memories if both of them explain the query better than either null does (`unknown`), by x_1 and x_2: then
     they have the shares x_1 / (x_1 + x_2) and x_2 / (x_1 + x_2). It is that of the answering model, or the best one of the pixels
-    where agreement or a kernel answers. Else the query is like nothing stored.
+    where agreement answers. Else the query is like nothing stored.
     """
     xp = namespace(outcome.kept)
     each = xp.arange(outcome.kept.shape[0], device=outcome.kept.device)
     density, verdicts = outcome.density, outcome.verdicts
     first = outcome.densities[density, each] - xp.maximum(outcome.powers, outcome.spectrum)
-    second = first - (verdicts.top - verdicts.second)[density, each]
+    top, runner_up = verdicts.top[density, each], verdicts.second[density, each]
+    gap = xp.where(xp.isfinite(runner_up), top, xp.full_like(top, math.inf)) - xp.where(xp.isfinite(runner_up), runner_up, 0)
+    second = first - xp.where(xp.isfinite(first), gap, 0)
     rows = (verdicts.leader[density, each], verdicts.follower[density, each])
     columns = (to_numpy(part).tolist() for part in (first, second, *rows))
     return tuple(

@@ -9,16 +9,15 @@ Log-likelihood ratios x enter as s(x) = sign(x) ln(1 + |x|). For a choice of mod
     consensus    the share of the models whose best memory is the answer
     support      s of the sum of the models' log-odds, negative for those that have another answer
     one a model  s of its log-odds, with the sign turned where it has another answer
-    three a kind of answer (white noise; blocks and learned kernels; bands; agreement): 1, N and s(m_k) where the answer is of that
-                 kind, else 0; so each kind has weights of its own
+    three a kind of answer (white noise; blocks; bands; agreement): 1, N and s(m_k) where the answer is of that kind, else 0; so
+                 each kind has weights of its own
     unknown      G
 
 with the nulls of `unknown`,
 
     N = s(L_k(top) - p_k ln(d)/2 - L0),   G = s(L_affine 1x1(top) - p ln(d)/2 - g).
 
-Where agreement or a learned kernel answers, which are no densities of the pixels, N is that of the best of identity and the affine
-models.
+Where agreement answers, N is that of the best of identity and the affine models.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ class Outcome:
 
     @property
     def density(self) -> Array:
-        """The density that speaks for the answering model: itself, or the best one of the pixels where it is none. (Q,)"""
+        """The density that speaks for the answering model: itself, or for agreement the best one of the pixels. (Q,)"""
         xp = namespace(self.densities)
         pixels = xp.argmax(self.densities[: self.densities.shape[0] - 1], axis=0)
         return xp.where(self.model < self.densities.shape[0], self.model, pixels)
@@ -78,7 +77,8 @@ def facts(outcome: Outcome) -> Array:
     bands = outcome.densities.shape[0] - 1
     kind = xp.where(model <= 1, 0, xp.where(model == bands, 2, xp.where(model == verdicts.top.shape[0] - 1, 3, 1)))
     known = signed_log(outcome.densities[outcome.density, each] - outcome.powers)
-    of_kind = [xp.astype(kind == index, xp.float32) for index in range(len(KINDS))]
+    zero = xp.zeros_like(known)
+    of_kind = [kind == index for index in range(len(KINDS))]
     return xp.stack(
         [
             log_odds,
@@ -88,7 +88,7 @@ def facts(outcome: Outcome) -> Array:
             xp.mean(xp.astype(leads, xp.float32), axis=0),
             xp.log1p(xp.clip(xp.sum(xp.where(leads, odds, -odds), axis=0), 0, None)),
             *(xp.where(leads, 1.0, -1.0) * xp.log1p(xp.clip(odds, 0, None))),
-            *(fact for here in of_kind for fact in (here, here * known, here * log_odds)),
+            *(xp.where(here, fact, zero) for here in of_kind for fact in (zero + 1, known, log_odds)),
             signed_log(outcome.densities[1] - outcome.spectrum),
         ],
         axis=1,

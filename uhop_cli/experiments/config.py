@@ -20,7 +20,7 @@ FIXED_SIZE = 100  # memories where the size is not what varies
 
 @dataclass(frozen=True)
 class Config:
-    """The settings of a run; cli.md's names.
+    """The settings of a run, under the names of the options.
 
     Attributes:
         experiments: names, in the order in which they run.

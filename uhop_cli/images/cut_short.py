@@ -131,7 +131,7 @@ def spread(arrays: Sequence[NDArray[Any]]) -> None:
     fourth and second row, and all.
 
     Args:
-        arrays: (height, width[, channels]) pixels and the like; the last one says which are known, and then which are so or so.
+        arrays: (height, width[, channels]) pixels and the like; the last one says which are known, and then which have a value.
     """
     height, width = arrays[-1].shape
     for top in range(0, height, _TOGETHER):  # which bounds the memory

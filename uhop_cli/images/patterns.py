@@ -27,6 +27,7 @@ Background = tuple[int, int, int]
 MAX_PATTERN_SIDE = 1024
 AUTO_SIDE = 32
 AUTO_OWN_SIDE = 64
+HALF_A_LEVEL = 0.5 / 255  # pattern values closer than this are the same grey level of 8 bits
 
 LUMA = np.array([0.299, 0.587, 0.114])
 

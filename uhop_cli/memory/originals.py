@@ -18,6 +18,7 @@ from uhop_cli.memory.memory import Memory
 MAX_BYTES = 1 << 30
 MAX_VISITED = 2_000_000  # files and folders below `--originals` that are looked at
 _PIECE = 1 << 20
+_ANSWER = ".retrieved."  # in the names that `uhop query` gives
 
 Whereabouts = Literal["file", "embedded", "changed", "missing", "array"]
 
@@ -127,7 +128,10 @@ class OriginalFiles:
         return None
 
     def _by_size(self) -> dict[int, list[Path]]:
-        """The files below the folder that have one of the recorded sizes, by size, last in order first."""
+        """The files below the folder that have one of the recorded sizes, by size, last in order first.
+
+        A copy that `uhop query` wrote comes after all others: people ask for the file that they know.
+        """
         wanted = set(self.memory.entries.sizes.tolist())
         found: dict[int, list[Path]] = defaultdict(list)
         visited, pending = 0, [str(self.folder)]
@@ -147,7 +151,7 @@ class OriginalFiles:
                 self.truncated = True
                 break
             pending += reversed(folders)
-        return {size: paths[::-1] for size, paths in found.items()}
+        return {size: sorted(paths, key=lambda path: _ANSWER in path.name)[::-1] for size, paths in found.items()}
 
 
 def _tidy(path: Path) -> Path:

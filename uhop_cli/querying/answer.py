@@ -1,4 +1,4 @@
-"""Answers of Stage II, in host memory."""
+"""Answers of Stage II, in host memory. Which memory is one is decided in `evidence.choice`, or by the weights of one similarity."""
 
 from __future__ import annotations
 

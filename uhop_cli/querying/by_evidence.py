@@ -28,6 +28,7 @@ from uhop_cli.evidence.prepared import without_mean
 from uhop_cli.evidence.statistics import Statistics, encode, evidence_members
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.evidence.visible import visible_features, visible_log_likelihood, visible_unrelated
+from uhop_cli.images.patterns import HALF_A_LEVEL
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.answer import Answer, answer_from, joined
 from uhop_cli.querying.budget import Budget
@@ -37,7 +38,6 @@ from uhop_cli.retrieval.separation import Separation
 
 VISIBLE_PIXELS = "visible pixels"
 CONVINCING = 0.9  # confidence from which on a shortlist's answer stands
-HALF_A_LEVEL = 0.5 / 255
 POSTERIOR = Separation.parse("softmax")  # at beta = 1 the weights are the posterior over the memories
 
 

@@ -12,14 +12,13 @@ from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Floats
 from uhop_cli.guarantees.error_bounds import dense_beta, dense_error_bound
 from uhop_cli.guarantees.margins import guarantees
-from uhop_cli.images.patterns import to_vectors
+from uhop_cli.images.patterns import HALF_A_LEVEL, to_vectors
 from uhop_cli.kernel.spherical_codes import code_bounds, required_dimension
 from uhop_cli.memory.memory import Memory
 
 ALL = 4096  # memories up to which all are looked at
 SAMPLE = 512  # memories that are looked at where there are more
 CERTIFY_FLOP = 2e11  # some seconds
-HALF_A_LEVEL = 0.5 / 255
 
 
 def promises(memory: Memory) -> dict[str, Any]:

@@ -53,7 +53,7 @@ ENTRIES_SHOWN = 5
 
 @dataclass(frozen=True)
 class QuerySettings:
-    """Settings of `uhop query`; cli.md's names.
+    """Settings of `uhop query`, under the names of its options.
 
     Attributes:
         damage: corruptions applied to the pattern first, in their order.

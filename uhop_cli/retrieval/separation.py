@@ -38,12 +38,10 @@ class Kind:
     """An entry of the registry `SEPARATIONS`.
 
     Attributes:
-        formula: one line for help texts.
         apply: weights from logits and the parameter (None where there is none).
         parameter: what the number after the colon is, or None.
     """
 
-    formula: str
     apply: Callable[[Array, float], Array]
     parameter: str | None = None
 
@@ -174,14 +172,14 @@ def polynomial_logits(logits: Array, order: int) -> Array:
 
 
 SEPARATIONS: dict[str, Kind] = {
-    "softmax": Kind("exp(x) / sum exp(x)", lambda x, _: softmax(x)),
-    "sparsemax": Kind("[x - tau]+", lambda x, _: sparsemax(x)),
-    "entmax": Kind("[(A - 1) x - tau]+ ^ (1 / (A - 1))", lambda x, alpha: entmax(x, alpha), "A"),
-    "top-k": Kind("softmax over the K largest", lambda x, k: top_k(x, int(k)), "K"),
-    "random": Kind("softmax over a random share S", lambda x, share: random_mask(x, share), "S"),
-    "window": Kind("softmax over places at most W apart", lambda x, width: window(x, int(width)), "W"),
-    "polynomial": Kind("[x]+ ^ (N - 1), normalised", lambda x, order: polynomial(x, int(order)), "N"),
-    "argmax": Kind("the largest alone", lambda x, _: argmax(x)),
+    "softmax": Kind(lambda x, _: softmax(x)),  # exp(x) / sum exp(x)
+    "sparsemax": Kind(lambda x, _: sparsemax(x)),  # [x - tau]+
+    "entmax": Kind(lambda x, alpha: entmax(x, alpha), "A"),  # [(A - 1) x - tau]+ ^ (1 / (A - 1))
+    "top-k": Kind(lambda x, k: top_k(x, int(k)), "K"),  # softmax over the K largest
+    "random": Kind(lambda x, share: random_mask(x, share), "S"),  # softmax over a random share S
+    "window": Kind(lambda x, width: window(x, int(width)), "W"),  # softmax over places at most W apart
+    "polynomial": Kind(lambda x, order: polynomial(x, int(order)), "N"),  # [x]+ ^ (N - 1), normalised
+    "argmax": Kind(lambda x, _: argmax(x)),  # the largest alone
 }
 CHOICES = tuple(kind if entry.parameter is None else f"{kind}:{entry.parameter}" for kind, entry in SEPARATIONS.items())
 # smallest and largest parameter, and whether it has to be whole

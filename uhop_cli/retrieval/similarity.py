@@ -48,13 +48,11 @@ class Similarity:
 
     Attributes:
         name: how the command line and the settings call it.
-        formula: one line for help texts.
         score: the function.
         uses_weight: whether it is a kernel, so that W has to be given.
     """
 
     name: str
-    formula: str
     score: Score
     uses_weight: bool = False
 
@@ -208,14 +206,14 @@ def _register(*entries: Similarity) -> dict[str, Similarity]:
 
 
 SIMILARITIES: dict[str, Similarity] = _register(
-    Similarity("dot", "<x, xi>", _inner),
-    Similarity("cosine", "<x, xi> / (|x| |xi|)", _normalised),
-    Similarity("l2", "-|x - xi|", _negative_root),
-    Similarity("l2-squared", "-|x - xi|^2", _negative_square),
-    Similarity("l1", "-sum |x - xi|", _negative_l1),
-    Similarity("kernel", "<Wx, Wxi>", _inner, uses_weight=True),
-    Similarity("kernel-distance", "-|Wx - Wxi|^2", _negative_square, uses_weight=True),
-    Similarity("kernel-cosine", "<Wx, Wxi> / (|Wx| |Wxi|)", _normalised, uses_weight=True),
+    Similarity("dot", _inner),  # <x, xi>
+    Similarity("cosine", _normalised),  # <x, xi> / (|x| |xi|)
+    Similarity("l2", _negative_root),  # -|x - xi|
+    Similarity("l2-squared", _negative_square),  # -|x - xi|^2
+    Similarity("l1", _negative_l1),  # -sum |x - xi|
+    Similarity("kernel", _inner, uses_weight=True),  # <Wx, Wxi>
+    Similarity("kernel-distance", _negative_square, uses_weight=True),  # -|Wx - Wxi|^2
+    Similarity("kernel-cosine", _normalised, uses_weight=True),  # <Wx, Wxi> / (|Wx| |Wxi|)
 )
 
 

@@ -228,8 +228,9 @@ def check_disk(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed + SPARE_DISK > free:
         raise OutputError(
-            f"{escape(folder)}: {needed / 1e6:.0f} MB are needed for the patterns, {free / 1e6:.0f} MB are free",
-            "free some space, choose another place with -m, or a smaller --size",
+            f"{escape(folder)}: {(needed + SPARE_DISK) / 1e6:.1f} MB are needed for the patterns and to spare, "
+            f"{free / 1e6:.1f} MB are free",
+            "free some space, choose a place on another disk, or a smaller --size",
         )
 
 

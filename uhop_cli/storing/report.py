@@ -24,7 +24,7 @@ from uhop_cli.storing.settings import StoreSettings
 
 @dataclass(frozen=True, kw_only=True)
 class StoreReport:
-    """The outcome of a store, an add or a remove. `to_json` is the document `uhop.store/1` of docs/cli.md.
+    """The outcome of a store, an add or a remove. `to_json` is the document `uhop.store/1` of docs/json.md.
 
     Attributes:
         memory: path of the memory file.

@@ -50,7 +50,9 @@ CLOSED_FORM_ONLY = ("regularization",)
 
 @dataclass(frozen=True)
 class StoreSettings:
-    """Settings of `uhop store`; cli.md's names. `auto` and None mean: chosen from the data, and written into the memory file.
+    """Settings of `uhop store`, under the names of its options.
+
+    `auto` and None mean: chosen from the data, and written into the memory file.
 
     Attributes:
         size: 'auto', N, or 'WxH': the pattern's size in pixels.

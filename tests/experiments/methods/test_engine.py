@@ -96,7 +96,7 @@ def test_pictures_of_the_queries_find_what_bench_finds(memories: MemorySet, rest
     for index in range(SIZE):
         path = tmp_path / f"query-{index}.png"
         Image.fromarray(pixels[index].reshape(memories.spec.shape)).save(path)
-        match = restorer.restore(path).matches[0]
+        match = restorer.restore(path).answer.matches[0]
         assert match.name == f"{found[index].argmax()}.png"
         assert match.weight == pytest.approx(found[index].max(), abs=1e-6)
 

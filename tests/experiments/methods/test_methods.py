@@ -117,25 +117,41 @@ def test_nothing_beats_the_ceiling(dataset: Dataset, corruption: Corruption) -> 
         assert mine.mean() > -3 * mine.std() / len(mine) ** 0.5 - 1e-6, name
 
 
-def test_the_tabulated_likelihood_is_the_exact_one(dataset: Dataset) -> None:
+@pytest.mark.parametrize("kind", ["noise-abs", "noise-clamped"])
+@pytest.mark.parametrize("sigma", [0.2, 1.0, 2.0])
+def test_the_tabulated_likelihood_is_the_exact_one(dataset: Dataset, kind: str, sigma: float) -> None:
     from math import erfc
 
     from uhop_cli.experiments.methods.ceiling import log_likelihood
 
-    def density(x: np.ndarray, sigma: float) -> np.ndarray:
+    def density(x: np.ndarray) -> np.ndarray:
         return np.exp(-x * x / (2 * sigma**2)) / (sigma * np.sqrt(2 * np.pi))
 
-    tail = np.vectorize(lambda z: erfc(z / 2**0.5) / 2)
-    for sigma in (0.2, 1.0, 2.0):
-        task = make_task(dataset, f"noise-abs:{sigma}")
+    tail = np.vectorize(lambda z: erfc(z / 2**0.5) / 2)  # P(N(0, 1) >= z)
+    task = make_task(dataset, f"{kind}:{sigma}")
+    found = log_likelihood(task)
+    x, xi = task.queries[:, None, :].astype(float), task.memories.patterns[None].astype(float)
+    if kind == "noise-abs":
+        values = np.where(x < 1, density(x - xi) + density(x + xi), tail((1 - xi) / sigma) + tail((1 + xi) / sigma))
+    else:
+        values = np.where(x <= 0, tail(xi / sigma), np.where(x < 1, density(x - xi), tail((1 - xi) / sigma)))
+    exact = np.log(values).sum(axis=2)
+    assert found is not None
+    difference = found - exact
+    assert np.abs(difference - difference.mean(axis=1, keepdims=True)).max() < 0.05
+
+
+def test_the_likelihood_of_plain_noise_and_of_visible_values_is_gaussian(dataset: Dataset) -> None:
+    from uhop_cli.experiments.methods.ceiling import log_likelihood
+
+    for label, sigma in (("noise:0.3", 0.3), ("noise-norm:3", 3 / 243**0.5), ("mask:0.5", 1e-4)):  # d = 9 * 9 * 3 = 243
+        task = make_task(dataset, label)
+        kept = np.ones(task.queries.shape) if task.visible is None else task.visible
+        differences = (task.queries[:, None].astype(float) - task.memories.patterns[None]) * kept[:, None]
         found = log_likelihood(task)
-        x, xi = task.queries[:, None, :].astype(float), task.memories.patterns[None].astype(float)
-        inside = density(x - xi, sigma) + density(x + xi, sigma)
-        outside = tail((1 - xi) / sigma) + tail((1 + xi) / sigma)
-        exact = np.log(np.where(x < 1, inside, outside)).sum(axis=2)
         assert found is not None
-        difference = found - exact
-        assert np.abs(difference - difference.mean(axis=1, keepdims=True)).max() < 0.05
+        np.testing.assert_allclose(found, np.square(differences).sum(axis=2) / (-2 * sigma**2), rtol=1e-3, atol=1e-2)
+    assert log_likelihood(make_task(dataset, "noise:0.3", held_out=True)) is None
 
 
 def test_what_a_rule_was_set_to_is_named() -> None:

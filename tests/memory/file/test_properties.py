@@ -105,7 +105,7 @@ def test_any_order_of_files_gives_the_same_retrieval(tmp_path_factory: Factory, 
         query = folder / "torn.png"
         Image.fromarray(torn).save(query)
         first, second = (restorer.restore(query) for restorer in results)
-        assert first.matches[0].name == second.matches[0].name == f"{seed}.png"
-        assert first.kernel == second.kernel
-        np.testing.assert_allclose(first.matches[0].weight, second.matches[0].weight, atol=1e-4)
-        np.testing.assert_array_equal(first.state, second.state)
+        assert first.answer.matches[0].name == second.answer.matches[0].name == f"{seed}.png"
+        assert first.answer.kernel == second.answer.kernel
+        np.testing.assert_allclose(first.answer.matches[0].weight, second.answer.matches[0].weight, atol=1e-4)
+        np.testing.assert_array_equal(first.pictures.state, second.pictures.state)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
+from uhop_cli.api import learn, retrieve
 from uhop_cli.errors import MemoryFileError
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.entries import Entries
@@ -321,3 +322,40 @@ def test_no_memory_is_taken_for_what_is_not_in_the_file(tmp_path: Path, make_mem
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "inconsistent" in done.stderr or "truncated" in done.stderr
+
+
+def test_version_two_keeps_what_the_evidence_needs_and_version_one_is_read(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
+    memory = replace(learn(images), shapes=np.arange(1, 13).reshape(6, 2))
+    save(memory, tmp_path / "two.safetensors")
+    found = load(tmp_path / "two.safetensors")
+    assert found.shapes is not None
+    assert found.statistics is not None
+    np.testing.assert_array_equal(found.shapes, memory.shapes)
+    mine, read = ((*part.of_each, part.variances) for part in (memory.statistics, found.statistics))
+    for one, other in zip(mine, read, strict=True):
+        np.testing.assert_array_equal(one, other)
+    kept = found.keep(np.arange(6) != 2)
+    assert kept.shapes[2].tolist() == [7, 8]
+    np.testing.assert_array_equal(kept.statistics.bands, memory.statistics.bands[[0, 1, 3, 4, 5]])
+    assert kept.statistics.variances is found.statistics.variances
+    save(replace(memory, shapes=None, statistics=None), tmp_path / "one.safetensors")
+    data = (tmp_path / "one.safetensors").read_bytes()
+    assert data.count(b"uhop.memory/2") == 1
+    (tmp_path / "one.safetensors").write_bytes(data.replace(b"uhop.memory/2", b"uhop.memory/1"))
+    old = load(tmp_path / "one.safetensors")
+    assert old.shapes is None
+    asked = images + np.random.default_rng(1).normal(0, 30, images.shape)
+    asked = np.clip(asked, 0, 255).astype(np.uint8)
+    np.testing.assert_allclose(retrieve(old, asked).scores, retrieve(memory, asked).scores, rtol=1e-4, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"shapes": np.ones((4, 2), np.int64)}, "shapes is int64"),
+        ({"shapes": np.zeros((5, 2), np.int64)}, "without pixels"),
+    ],
+)
+def test_shapes_that_do_not_fit(make_memory: Any, changes: dict[str, Any], words: str) -> None:
+    assert words in (fault(replace(make_memory(), **changes)) or "")

@@ -89,11 +89,11 @@ def lost(results: Sequence[Restoration], spec: PatternSpec, searched: Path | Non
     return what, f"no file below {searched} has the same content; name another folder, or `uhop store --add` what there is"
 
 
-def summary(found: int, absent: int, failed: int, pictures: str) -> str:
-    """The last line of many answers: 28 found, 12 not in the memory; 28 pictures in restored/."""
-    counts = [f"{found:,} found"] + ([f"{absent:,} not in the memory"] if absent else [])
-    counts += [f"{failed:,} skipped"] if failed else []
-    return ", ".join(counts) + (f"; {pictures}" if pictures else "")
+def summary(counts: dict[str, int], pictures: str) -> str:
+    """The last line of many answers: 28 found, 12 not in the memory; 28 pictures in restored/. After the first, no count of 0."""
+    first, *_ = counts
+    said = [f"{count:,} {what}" for what, count in counts.items() if count or what == first]
+    return ", ".join(said) + (f"; {pictures}" if pictures else "")
 
 
 def self_test(rows: Sequence[dict[str, Any]]) -> Styled | None:

@@ -26,11 +26,6 @@ Row = dict[str, Any]
 Key = tuple[Any, ...]
 
 
-def key_of(row: Row) -> Key:
-    """What identifies a row."""
-    return tuple(row[name] for name in KEY)
-
-
 class Journal:
     """The rows of a run, in memory and, where a folder is given, on the disk.
 
@@ -38,12 +33,14 @@ class Journal:
         folder: where `rows.jsonl` and `timings.csv` go; None keeps rows in memory only.
         config: everything that the rows depend on.
         resume: go on with the rows that are there; else a journal that is there is an error, unless it is empty.
+        key: names of what identifies a row.
 
     Raises:
         OutputError: there is a journal of another configuration, or one that was not asked for.
     """
 
-    def __init__(self, folder: Path | None, config: dict[str, Any], *, resume: bool = False) -> None:
+    def __init__(self, folder: Path | None, config: dict[str, Any], *, resume: bool = False, key: Sequence[str] = KEY) -> None:
+        self.key = tuple(key)
         self.rows: list[Row] = []
         self.seconds: dict[Key, float] = {}
         self._descriptor = -1
@@ -67,7 +64,7 @@ class Journal:
         if not whole:
             self._write(head)
         for line in whole.splitlines()[1:]:
-            self._take(_parsed(line, path))
+            self._take(self._parsed(line, path))
         self._read_timings()
 
     def __enter__(self) -> Journal:
@@ -78,22 +75,26 @@ class Journal:
             os.close(self._descriptor)
             self._descriptor = -1
 
+    def key_of(self, row: Row) -> Key:
+        """What identifies a row."""
+        return tuple(row[name] for name in self.key)
+
     def __contains__(self, key: Key) -> bool:
         return key in self._done
 
     def append(self, rows: Sequence[Row], seconds: Iterable[float]) -> None:
         """Adds the rows that are not there yet; they are on the disk when this returns."""
-        new = [(row, time) for row, time in zip(rows, seconds, strict=True) if key_of(row) not in self._done]
+        new = [(row, time) for row, time in zip(rows, seconds, strict=True) if self.key_of(row) not in self._done]
         for row, time in new:
             self._take(row)
-            self.seconds[key_of(row)] = time
+            self.seconds[self.key_of(row)] = time
         if self._descriptor >= 0 and new:
             self._write("".join(_line(row) for row, _ in new).encode())
             self._write_timings(new)
 
     def _take(self, row: Row) -> None:
         self.rows.append(row)
-        self._done.add(key_of(row))
+        self._done.add(self.key_of(row))
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -106,8 +107,16 @@ class Journal:
         with (self._folder / TIMINGS).open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             if file.tell() == 0:
-                writer.writerow((*KEY, "seconds"))
-            writer.writerows([*(json.dumps(value) for value in key_of(row)), f"{time:.6f}"] for row, time in new)
+                writer.writerow((*self.key, "seconds"))
+            writer.writerows([*(json.dumps(value) for value in self.key_of(row)), f"{time:.6f}"] for row, time in new)
+
+    def _parsed(self, line: bytes, path: Path) -> Row:
+        try:
+            row: Row = json.loads(line)
+            self.key_of(row)
+        except (ValueError, KeyError, TypeError):
+            raise OutputError(f"{escape(path)} is damaged", "choose another --out") from None
+        return row
 
     def _read_timings(self) -> None:
         """Times of rows that are there; a file that is missing or cut short only loses times."""
@@ -130,12 +139,3 @@ def config_hash(config: dict[str, Any]) -> str:
 
 def _line(value: Row) -> str:
     return json.dumps(value, sort_keys=False, allow_nan=False) + "\n"
-
-
-def _parsed(line: bytes, path: Path) -> Row:
-    try:
-        row: Row = json.loads(line)
-        key_of(row)
-    except (ValueError, KeyError, TypeError):
-        raise OutputError(f"{escape(path)} is damaged", "choose another --out") from None
-    return row

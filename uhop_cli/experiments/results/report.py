@@ -13,7 +13,7 @@ from uhop_cli.experiments.grids.catalogue import EXPERIMENTS
 from uhop_cli.experiments.grids.experiment import Experiment
 from uhop_cli.experiments.methods.registry import METHODS
 from uhop_cli.experiments.results.contact_sheets import HEADS, name_of
-from uhop_cli.experiments.results.journal import Journal, Row, key_of
+from uhop_cli.experiments.results.journal import Journal, Row
 from uhop_cli.experiments.results.statistics import NOTHING, Cell, Summary, rank_correlation, role, summarise
 from uhop_cli.files.atomic import AtomicFile
 
@@ -27,7 +27,7 @@ MEASURES = {"sse": "sum-of-squares error", "accuracy": "top-1 accuracy"}
 
 def document(journal: Journal, config: dict[str, Any]) -> dict[str, Any]:
     """The JSON document: the configuration, and every row with the seconds it took (null where they are not known)."""
-    rows = [{**row, "seconds": journal.seconds.get(key_of(row))} for row in journal.rows]
+    rows = [{**row, "seconds": journal.seconds.get(journal.key_of(row))} for row in journal.rows]
     return {"schema": SCHEMA, "config": config, "rows": rows}
 
 

@@ -1,0 +1,30 @@
+"""Squared distances worked by hand; their precision and both devices are in tests/evidence/test_visible.py."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from uhop_cli.retrieval.distances import EXACT, ROUNDING, squared_distances
+from uhop_cli.retrieval.pattern_matrix import pattern_matrix
+
+
+def test_a_value_rounded_to_8_bits_has_the_variance_of_a_uniform_one_a_grey_level_wide() -> None:
+    assert pytest.approx(1.28155e-6, rel=1e-5) == ROUNDING  # 1 / (12 * 65025)
+
+
+@pytest.mark.parametrize("count", [2, EXACT, EXACT + 1, 3 * EXACT])
+def test_distances_of_two_values(count: int) -> None:
+    """Memories (mu / 255, 1): those measured again and those from the product obey one formula."""
+    pixels = np.zeros((count, 1, 2, 1), np.uint8)
+    pixels[:, 0, 0, 0], pixels[:, 0, 1, 0] = np.arange(count), 255
+    queries = np.array([[0.5, 0.25], [0.0, 2.0]], np.float32)
+    first = np.square([[0.5], [0.0]] - np.arange(count) / 255)
+    second = np.array([[0.75**2], [1.0]])
+    matrix = pattern_matrix(pixels)
+    np.testing.assert_allclose(squared_distances(matrix, queries), first + second, atol=1e-6)
+    visible = np.array([[True, False], [False, True]])
+    expected = np.stack([first[0], np.full(count, 1.0)])
+    np.testing.assert_allclose(squared_distances(matrix, queries, visible), expected, atol=1e-6)
+    wrong = np.zeros(count, np.float32)  # totals belong to all values: they are not looked at beside `visible`
+    np.testing.assert_allclose(squared_distances(matrix, queries, visible, wrong), expected, atol=1e-6)

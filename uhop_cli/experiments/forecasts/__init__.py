@@ -1,0 +1,1 @@
+"""The experiments of forecasting: controls and external memories on time series (`uhop_cli.forecasting`)."""

@@ -1,0 +1,185 @@
+"""Rows of the forecasting experiments -> tables, the sentences at the end, and the files of a run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from uhop_cli.experiments.forecasts import forecast
+from uhop_cli.experiments.forecasts.run import EXPERIMENTS
+from uhop_cli.experiments.results.journal import Journal, Row
+from uhop_cli.experiments.results.report import SCHEMA
+from uhop_cli.files.atomic import AtomicFile
+
+Table = tuple[str, list[str], list[list[str]]]  # title, heads, rows
+
+
+def document(journal: Journal, config: dict[str, Any]) -> dict[str, Any]:
+    """The JSON document: the configuration, and every row with the seconds it took (null where they are not known)."""
+    rows = [{**row, "seconds": journal.seconds.get(journal.key_of(row))} for row in journal.rows]
+    return {"schema": SCHEMA, "config": config, "rows": rows}
+
+
+def tables(rows: Sequence[Row], experiment: str) -> list[Table]:
+    """The tables of an experiment that have any row."""
+    own = [row for row in rows if row["experiment"] == experiment]
+    if not own:
+        return []
+    return _forecast(own) if experiment == forecast.NAME else _events(own)
+
+
+def sentences(rows: Sequence[Row], experiment: str) -> list[str]:
+    """What won, by how much, and what did not beat its control."""
+    own = [row for row in rows if row["experiment"] == experiment]
+    return _forecast_sentences(own) if experiment == forecast.NAME else _event_sentences(own)
+
+
+def write(folder: Path, journal: Journal, config: dict[str, Any], figures: Sequence[str]) -> None:
+    """Writes rows.csv, rows.json and report.md into the folder."""
+    texts = {
+        "rows.csv": _csv(journal.rows),
+        "rows.json": json.dumps(document(journal, config), indent=1) + "\n",
+        "report.md": markdown(journal.rows, config, figures),
+    }
+    for name, text in texts.items():
+        with AtomicFile(folder / name) as file:
+            file.write(text.encode(), 0)
+            file.commit(durable=False)
+
+
+def markdown(rows: Sequence[Row], config: dict[str, Any], figures: Sequence[str] = ()) -> str:
+    """The report: what ran, the tables, the sentences, the figures."""
+    split = config["split"]
+    lines = [
+        f"# {config['dataset']}",
+        "",
+        f"{config['rows']} rows of {len(config['columns'])} series, season {config['season']}, sha256 of the values "
+        f"`{config['digest']}`; "
+        f"{split['train']} training, {split['validation']} validation and {split['test']} test rows, scaled by the training rows; "
+        f"every test window; seed {config['settings']['seed']}, uhop {config['version']}.",
+        "",
+    ]
+    for name in dict.fromkeys(row["experiment"] for row in rows):
+        lines += [f"## {name}: {EXPERIMENTS[name].question}", ""]
+        for title, heads, body in tables(rows, name):
+            lines += [title, "", f"| {' | '.join(heads)} |", "|---|" + "--:|" * (len(heads) - 1)]
+            lines += [*(f"| {' | '.join(row)} |" for row in body), ""]
+        lines += [*(f"* {sentence}" for sentence in sentences(rows, name)), ""]
+        lines += [f"![{name}]({figure})\n" for figure in figures if figure.startswith(name)]
+        lines += [f"* `{method}`: {words}" for method, words in EXPERIMENTS[name].methods.items()] + [""]
+    return "\n".join(lines)
+
+
+def _forecast(rows: Sequence[Row]) -> list[Table]:
+    horizons = list(dict.fromkeys(row["horizon"] for row in rows))
+    found: list[Table] = []
+    for look_back in dict.fromkeys(row["look_back"] for row in rows):
+        own = {(row["method"], row["horizon"]): row["metrics"] for row in rows if row["look_back"] == look_back}
+        methods = list(dict.fromkeys(method for method, _ in own))
+        body = []
+        for method in methods:
+            cells = [own.get((method, horizon)) for horizon in horizons]
+            body.append([method, *("-" if cell is None else f"{cell['mse']:.4f} / {cell['mae']:.4f}" for cell in cells)])
+        found.append((f"look-back {look_back}: MSE / MAE at each horizon", ["method", *map(str, horizons)], body))
+    body = [
+        [
+            f"{row['look_back']} -> {row['horizon']}",
+            f"{row['metrics']['difference']:+.4f}",
+            f"[{row['metrics']['low']:+.4f}, {row['metrics']['high']:+.4f}]",
+            row["chosen"]["base"],
+            row["chosen"]["read_out"],
+            f"{row['chosen']['beta']:g}",
+            f"{row['chosen']['weight']:g}",
+        ]
+        for row in rows
+        if row["method"] == "memory"
+    ]
+    if body:
+        title = "memory less its base, MSE, with the 95% interval of paired blocks; settings chosen on validation"
+        found.append((title, ["look-back, horizon", "difference", "interval", "base", "read-out", "beta", "g"], body))
+    return found
+
+
+def _forecast_sentences(rows: Sequence[Row]) -> list[str]:
+    lines = []
+    cells = list(dict.fromkeys((row["look_back"], row["horizon"]) for row in rows))
+    best = [
+        min((row for row in rows if (row["look_back"], row["horizon"]) == cell), key=lambda row: row["metrics"]["mse"])
+        for cell in cells
+    ]
+    wins = {method: sum(row["method"] == method for row in best) for method in dict.fromkeys(row["method"] for row in best)}
+    won = ", ".join(f"{method} in {count}" for method, count in wins.items())
+    lines.append(f"smallest MSE of {len(cells)} look-backs and horizons: {won}")
+    memory = [row["metrics"] for row in rows if row["method"] == "memory"]
+    if memory:
+        better, worse = sum(cell["high"] < 0 for cell in memory), sum(cell["low"] > 0 for cell in memory)
+        lines.append(f"the memory beats its linear base in {better} of {len(memory)}, is worse in {worse}, by intervals of 95%")
+        lines.append(f"it does not beat its base, or not surely, in {len(memory) - better}")
+    return lines
+
+
+def _events(rows: Sequence[Row]) -> list[Table]:
+    sizes = sorted({row["stored"] for row in rows})
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    body, calm = [], []
+    for method in methods:
+        means = [_mean(rows, method, size, "mse") for size in sizes]
+        body.append([method, *("-" if mean is None else f"{mean:.3f}" for mean in means)])
+        ratios = [_ratio(rows, method, size) for size in sizes]
+        if any(ratio is not None for ratio in ratios) and method != "frozen":
+            calm.append([method, *("-" if ratio is None else f"{ratio:.4f}" for ratio in ratios)])
+    heads = ["stored events", *map(str, sizes)]
+    seeds = len({row["seed"] for row in rows})
+    found: list[Table] = [(f"MSE after an event, mean of {seeds} draws", heads, body)]
+    if calm:
+        found.append(("MSE of calm windows over the frozen model's", heads, calm))
+    return found
+
+
+def _event_sentences(rows: Sequence[Row]) -> list[str]:
+    lines = []
+    seeds = sorted({row["seed"] for row in rows})
+    errors = {(row["method"], row["stored"], row["seed"]): row["metrics"]["mse"] for row in rows}
+    for method in ("memory", "memory-ungated"):
+        for size in sorted({row["stored"] for row in rows if row["method"] == method and row["stored"]}):
+            means = {other: _mean(rows, other, size, "mse") for other in (method, "frozen", "refit")}
+            own, frozen, refit = (means[other] for other in (method, "frozen", "refit"))
+            if own is None or frozen is None or refit is None:
+                continue
+            both = sum(
+                errors[method, size, seed] < min(errors["frozen", size, seed], errors["refit", size, seed]) for seed in seeds
+            )
+            against = f"{own / frozen:.2f} of the frozen model's error and {own / refit:.2f} of the refit's"
+            lines.append(f"{method} with {size} stored: {against}; below both in {both} of {len(seeds)} draws")
+    return lines
+
+
+def _mean(rows: Sequence[Row], method: str, size: int, metric: str) -> float | None:
+    values = [
+        row["metrics"][metric] for row in rows if (row["method"], row["stored"]) == (method, size) and metric in row["metrics"]
+    ]
+    return float(np.mean(values)) if values else None
+
+
+def _ratio(rows: Sequence[Row], method: str, size: int) -> float | None:
+    own, frozen = _mean(rows, method, size, "calm"), _mean(rows, "frozen", size, "calm")
+    return None if own is None or frozen is None else own / frozen
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    """One line a row, each metric in a column of its own; without times, so that the same configuration gives the same bytes."""
+    flat = [{**{name: value for name, value in row.items() if name not in ("metrics", "chosen")}, **row["metrics"]} for row in rows]
+    chosen = [{f"chosen_{name}": value for name, value in row.get("chosen", {}).items()} for row in rows]
+    lines = [one | other for one, other in zip(flat, chosen, strict=True)]
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return buffer.getvalue()
