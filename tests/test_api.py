@@ -36,7 +36,7 @@ def test_grey_floats_and_duplicates() -> None:
     grey = np.random.default_rng(1).random((6, 9, 9))
     memory = uhop_cli.learn(np.concatenate([grey, grey[:1]]), names=list("abcdefg"))
     assert len(memory) == 6
-    assert memory.entries.names_of(0) == [b"a", b"g"]
+    assert [memory.entries.name(int(index)) for index in memory.entries.files_of(0)] == [b"a", b"g"]
     assert memory.spec.shape == (9, 9, 1)
     answer = uhop_cli.retrieve(memory, grey + np.random.default_rng(2).normal(0, 0.2, grey.shape))
     np.testing.assert_array_equal(answer.weights.argmax(axis=1), np.arange(6))

@@ -39,7 +39,7 @@ class ImageError(UhopError):
 class MemoryFileError(UhopError):
     """A memory file is missing, foreign, damaged or of a newer version."""
 
-    cure = "`uhop store FOLDER` makes one; -m names another"
+    cure = "`uhop store FOLDER` makes one; or name another file"
 
 
 class OutputError(UhopError):

@@ -78,10 +78,6 @@ class Entries:
         """The files that share the pattern in `row`, in order."""
         return np.flatnonzero(self.name_entry == row)
 
-    def names_of(self, row: int) -> list[bytes]:
-        """The names of the files that share the pattern in `row`, in order."""
-        return [self.name(int(index)) for index in self.files_of(row)]
-
     @cached_property
     def first_files(self) -> Int64:
         """The first file of each pattern, shape (M,)."""

@@ -4,10 +4,11 @@
     contradicted   at most .01
     not decided    the pattern's; at most .95 where the original fits, but as another shot of its scene would
 
-.999: of confirmed answers fewer than one in a thousand are wrong (docs/verification.md). Nothing is opened where it cannot add
-anything: where the query equals its match value for value; where it was damaged here, so that there is no more of it than the
-pattern; where the original has less than twice the pattern's side; where no probability is known, as with a plain kernel; and, of
-several queries, where the pattern is sure and no near-copy of its match is stored.
+.999 is set, not fitted: among the copies and strangers of docs/verification.md no confirmed answer was wrong but for shots that
+hardly moved, and they are too few to tell one in a thousand. Nothing is opened where it cannot add anything: where the query equals
+its match value for value; where it was damaged here, so that there is no more of it than the pattern; where the original has less
+than twice the pattern's side; where no probability is known, as with a plain kernel; and, of several queries, where the pattern is
+sure and no near-copy of its match is stored.
 """
 
 from __future__ import annotations

@@ -54,10 +54,6 @@ class FixedSizeMemory(Protocol):
         """p_mu = <psi(x), psi(xi_mu)> / sum_nu <psi(x), psi(xi_nu)>, (Q, M), for queries (Q, d): if the patterns that were lifted
         are those that were written, T(x) = sum_mu p_mu xi_mu."""
 
-    @property
-    def state_values(self) -> int:
-        """How many numbers the state has, D (d + 1)."""
-
 
 class LinearMemory:
     """The linear model, psi(x) = elu(x) + 1, which is x + 1 for x > 0 and exp(x) below: D = d.
@@ -71,11 +67,6 @@ class LinearMemory:
             raise SettingsError(f"patterns need at least one value, not {dim}")
         self.dim = dim
         self._sums: Array | None = None  # (d, d + 1): S and, as its last column, s
-
-    @property
-    def state_values(self) -> int:
-        """d (d + 1)."""
-        return self.dim * (self.dim + 1)
 
     def write(self, patterns: Array) -> None:
         """S += sum psi(xi) xi^T, s += sum psi(xi)."""
@@ -128,11 +119,6 @@ class RandomFeatureMemory:
         self.omegas = orthogonal_gaussians(count, dim, seed) if orthogonal else _gaussians(count, dim, seed)
         self._sums: Array | None = None  # (D, d + 1), row j divided by exp(scales[j])
         self._scales: Array | None = None  # (D,)
-
-    @property
-    def state_values(self) -> int:
-        """D (d + 1), plus the D scales."""
-        return self.features * (self.dim + 2)
 
     def exponents(self, patterns: Array) -> Array:
         """ln (sqrt(D) psi(u)): shape (M, D) from (M, d)."""

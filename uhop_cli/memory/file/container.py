@@ -54,7 +54,7 @@ def open_memory_file(path: str | Path) -> int:
     Raises:
         MemoryFileError: there is no such file, it cannot be read, or it is not a regular file.
     """
-    return open_regular(path, MemoryFileError, "memory file", "`uhop store FOLDER` makes one; -m names another")
+    return open_regular(path, MemoryFileError, "memory file", "`uhop store FOLDER` makes one; or name another file")
 
 
 def read_text(descriptor: int) -> bytes:

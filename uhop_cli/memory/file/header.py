@@ -124,21 +124,6 @@ def read_header(path: str | Path) -> Header:
         os.close(descriptor)
 
 
-def identify(path: str | Path) -> bool:
-    """Whether `path` is a memory file of any version, whole or not; False for everything else, also what cannot be read."""
-    try:
-        descriptor = open_memory_file(path)
-    except MemoryFileError:
-        return False
-    try:
-        _read_metadata(read_json(read_text(descriptor)))
-    except (FaultError, OSError):
-        return False
-    finally:
-        os.close(descriptor)
-    return True
-
-
 def parse(descriptor: int, path: str | Path) -> Header:
     """The checked header of the open file; `path` is for the messages."""
     try:
