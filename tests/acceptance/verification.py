@@ -155,9 +155,9 @@ def letters(folder: Path, options: argparse.Namespace) -> tuple[bool, Counter[st
 
 def strips(folder: Path, options: argparse.Namespace) -> tuple[bool, Counter[str]]:
     """Strips of twenty pictures."""
-    source = sets.photos(folder, 1)
+    stored, others = (sets.strips(sets.photos(folder, half), count) for half, count in ((1, 24), (0, 20)))
     damages = ("jpeg:30", "half:bottom:colour")
-    return told(sets.strips(source, 24), sets.strips(source, 20, 40), damages, {"never stored": same}, options, lost=0.005, named=1)
+    return told(stored, others, damages, {"never stored": same}, options, lost=0.005, named=1)
 
 
 def sprites(folder: Path, options: argparse.Namespace) -> tuple[bool, Counter[str]]:

@@ -78,9 +78,9 @@ def pages(count: int, first: int = 0) -> Collection:
     return Collection("letters", [png(_page(seed)) for seed in range(first, first + count)])
 
 
-def strips(source: Collection, count: int, first: int = 0) -> Collection:
+def strips(source: Collection, count: int) -> Collection:
     """Long strips of small pictures."""
-    return Collection("strips", [png(_strip(source, seed)) for seed in range(first, first + count)])
+    return Collection("strips", [png(_strip(source, seed)) for seed in range(count)])
 
 
 def burst(pixels: Pixels, seed: int, shots: int) -> tuple[list[Pixels], np.ndarray]:

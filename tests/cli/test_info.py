@@ -16,7 +16,7 @@ def test_the_header_is_told(uhop: Any, memory: Path) -> None:
     assert (ran.code, ran.err) == (0, "")
     assert "8 images\n" in ran.out
     assert "16 x 16 RGB" in ran.out
-    assert "self-test  damaged copies are found: 144 of 144 in 18 kinds of damage" in ran.out
+    assert "self-test  damaged copies are found: 168 of 168 in 21 kinds of damage" in ran.out
     physics = ("kernel", "beta", "R_Phi", "Self-test: ")
     assert not any(word in ran.out for word in physics)
     verbose = uhop("info", memory, "-v").out

@@ -37,7 +37,7 @@ def test_the_summary_names_everything(uhop: Any, images: Path, target: Path) -> 
     assert "stored     5 images\n" in ran.out
     assert "16 x 16 RGB (768 values)" in ran.out
     assert str(target) in ran.out.replace("\n" + " " * 11, "")
-    assert "damaged copies are found: 90 of 90 in 18 kinds of damage" in ran.out
+    assert "damaged copies are found: 105 of 105 in 21 kinds of damage" in ran.out
     verbose = uhop("store", images, "-m", target, "--force", "-v").out
     for word in ("R_Phi", "beta", "kernel", "Self-test: damaged copies"):
         assert word in verbose
