@@ -243,6 +243,7 @@ def test_what_is_transparent_lies_on_the_background_in_the_colours_of_the_pictur
     assert holes.alpha.tolist() == [[255, 255, 0]]
     assert holes.pixels[0, 1].tolist() == [48, 56, 244]
     assert holes_only(opaque, spec) is opaque
+    assert holes_only(Image(opaque.pixels[:, :1], np.array([[1]], np.uint8)), spec).alpha.tolist() == [[255]]
 
 
 def test_a_mask_takes_as_much_as_its_luma_says():
