@@ -190,21 +190,23 @@ def run_tests(folder: Path, tests: list[str], limit: float) -> Outcome:
     """
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider", "--hypothesis-seed=0", *tests]
     began = time.monotonic()
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=limit)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # with what the tests started
-        process.communicate()
-        return Outcome("timed out", "", time.monotonic() - began)
+    report = folder / "report.txt"  # no pipe, which a process that a test left behind would keep open
+    with report.open("w", encoding="utf-8") as out:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(folder)},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            process.wait(timeout=limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # with what the tests started
+            process.wait()
+            return Outcome("timed out", "", time.monotonic() - began)
+    output = report.read_text(encoding="utf-8", errors="replace")
     if process.returncode not in (0, 1, 2, 3, 4):  # 2 and 4: a test file or conftest.py cannot be imported
         raise SystemExit(output)
     killer = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
