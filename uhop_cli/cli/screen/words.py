@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 STYLES: dict[str | None, Style] = {
     "certain": "found", None: "found", "likely": "doubtful", "unlikely": "doubtful", "not in the memory": "absent",
 }  # fmt: skip
-CURE = "--originals DIR finds it anywhere below DIR, renamed or not; `uhop store --embed` keeps originals in the memory file"
+CURE = "--originals DIR finds moved or renamed originals below DIR; `uhop store --embed` keeps originals in the memory file"
 
 
 def sureness(words: str | None, confidence: float | None) -> Styled:

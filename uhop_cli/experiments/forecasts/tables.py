@@ -14,8 +14,7 @@ import numpy as np
 from uhop_cli.experiments.forecasts import forecast
 from uhop_cli.experiments.forecasts.run import EXPERIMENTS
 from uhop_cli.experiments.results.journal import Journal, Row
-from uhop_cli.experiments.results.report import SCHEMA
-from uhop_cli.files.atomic import AtomicFile
+from uhop_cli.experiments.results.report import SCHEMA, write_texts
 
 Table = tuple[str, list[str], list[list[str]]]  # title, heads, rows
 
@@ -47,10 +46,7 @@ def write(folder: Path, journal: Journal, config: dict[str, Any], figures: Seque
         "rows.json": json.dumps(document(journal, config), indent=1) + "\n",
         "report.md": markdown(journal.rows, config, figures),
     }
-    for name, text in texts.items():
-        with AtomicFile(folder / name) as file:
-            file.write(text.encode(), 0)
-            file.commit(durable=False)
+    write_texts(folder, texts)
 
 
 def markdown(rows: Sequence[Row], config: dict[str, Any], figures: Sequence[str] = ()) -> str:

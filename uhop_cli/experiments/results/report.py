@@ -38,6 +38,11 @@ def write(folder: Path, journal: Journal, config: dict[str, Any], figures: Seque
         "rows.json": json.dumps(document(journal, config), indent=1) + "\n",
         "report.md": markdown(journal.rows, config, figures),
     }
+    return write_texts(folder, texts)
+
+
+def write_texts(folder: Path, texts: dict[str, str]) -> list[Path]:
+    """Writes texts by the names of their files, each whole or not at all; returns the files."""
     for name, text in texts.items():
         with AtomicFile(folder / name) as file:
             file.write(text.encode(), 0)
