@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.types import Float32
 from uhop_cli.errors import ImageError
 from uhop_cli.files.names import escape
-from uhop_cli.images.decode import Image, decode, read_bytes
+from uhop_cli.images.decode import Image
 from uhop_cli.images.formats.signatures import HEAD_BYTES, SUFFIXES, sniff, suffix_of
+from uhop_cli.images.given import Given, image_of, name_of
 from uhop_cli.images.patterns import holes_only, to_pixels, to_query, with_mask
 from uhop_cli.memory.file.reader import load
 from uhop_cli.memory.memory import Memory
@@ -53,13 +54,17 @@ class Restorer:
         self._verifier = Verifier(self.memory) if self.originals is not None and self.settings.verify == "auto" else None
         self._alone = expected <= 1
 
-    def prepare(self, source: str | Path | bytes | Image, name: str | None = None) -> Query:
+    def prepare(self, source: Given, name: str | None = None) -> Query:
         """The query that a picture is: decoded, brought to the pattern's size, and damaged if that was asked for.
+
+        Args:
+            source: a path, bytes, a PIL image, an array (`images.given`).
+            name: what to call it; by default its path.
 
         Raises:
             ImageError: it cannot be read, or nothing of it is visible.
         """
-        shown = name if name is not None else escape(source) if isinstance(source, str | Path) else "<image>"
+        shown = name or name_of(source) or "<image>"
         settings, spec = self.settings, self.memory.spec
         try:
             image = self._open(source)
@@ -85,8 +90,14 @@ class Restorer:
             raise ImageError(f"{shown}: nothing of it is visible", "mask less of it")
         return Query(shown, row[0], visible, truth, notes_on(image), sheet)
 
-    def restore(self, source: str | Path | bytes | Image, name: str | None = None) -> Restoration:
-        """Prepare and answer one picture."""
+    @overload
+    def restore(self, source: list[Given] | tuple[Given, ...], name: str | None = None) -> list[Restoration]: ...
+    @overload
+    def restore(self, source: Given, name: str | None = None) -> Restoration: ...
+    def restore(self, source: Given, name: str | None = None) -> Restoration | list[Restoration]:
+        """Prepare and answer one picture, or each of a list of them together."""
+        if isinstance(source, list | tuple):
+            return self.answer([self.prepare(item, name) for item in source]) if source else []
         return self.answer([self.prepare(source, name)])[0]
 
     def answer(self, queries: Sequence[Query]) -> list[Restoration]:
@@ -197,6 +208,7 @@ class Restorer:
             state=to_pixels(state[None], spec)[0],
             damaged=to_pixels(query.pattern[None], spec)[0],
             steps=tuple(to_pixels(picture[place][None], spec)[0] for picture in trace),
+            page=1 if found is None else found.page,
         )
 
     def _inside_radius(self, query: Query, match: Match) -> bool | None:
@@ -234,11 +246,8 @@ class Restorer:
             whereabouts=None if used is None else used.whereabouts,
         )
 
-    def _open(self, source: str | Path | bytes | Image) -> Image:
-        if isinstance(source, Image):
-            return source
-        data = source if isinstance(source, bytes) else read_bytes(source)
-        return decode(data, draft=(self.memory.spec.width, self.memory.spec.height))
+    def _open(self, source: Given) -> Image:
+        return image_of(source, draft=(self.memory.spec.width, self.memory.spec.height))
 
     def _whole(self, source: str | Path) -> Image:
         """A picture that says something about the query, of which all has to be there."""
