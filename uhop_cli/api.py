@@ -41,7 +41,7 @@ def learn(
 
     Args:
         images: an array (M, H, W) or (M, H, W, C) with C = 1 or 3 of uint8, or of floats in [0, 1], which are rounded to 8 bits:
-            its images are the patterns. Or any number of pictures (`images.given`), mixed and of any size: paths, of folders too, PIL
+            its images are the patterns. Or any number of pictures (`images.given`), mixed and of any size: paths, folders, PIL
             images, arrays; their patterns have the size, colours and background of `settings`, as those of `store`.
         settings: of Stage I and, unless `images` is an array, of the patterns.
         names: of the images; by default the paths of files, and the numbers of others.

@@ -41,7 +41,7 @@ class StoreReport:
         beta: inverse temperature of the plain kernel.
         self_test: one row for each corruption.
         bytes: size of the memory file (forecast, for a dry run).
-        seconds: the whole run.
+        seconds: the whole run; `seconds_expected`: what a dry run thinks that the real one will take.
         dry_run: nothing was written.
         notes: what the user should know: constant images, a memory of one image and the like.
     """
@@ -67,6 +67,7 @@ class StoreReport:
     self_test: tuple[dict[str, Any], ...] = ()
     bytes: int = 0
     seconds: float = 0.0
+    seconds_expected: float | None = None
     dry_run: bool = False
     notes: tuple[str, ...] = ()
     config: dict[str, Any] = field(default_factory=dict)
@@ -97,13 +98,14 @@ class StoreReport:
             "self_test": list(self.self_test),
             "bytes": self.bytes,
             "seconds": self.seconds,
+            "seconds_expected": self.seconds_expected,
             "dry_run": self.dry_run,
             "notes": list(self.notes),
         }
 
 
-def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float) -> StoreReport:
-    """What a plan comes to: how many images, of which size, how many bytes, how much memory."""
+def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float, expected: float) -> StoreReport:
+    """What a plan comes to: how many images, of which size, how many bytes, how much memory, how many seconds (`expected`)."""
     return StoreReport(
         memory=str(target),
         stored=plan.files,
@@ -117,6 +119,7 @@ def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float) 
         pattern=plan.spec,
         bytes=plan.bytes,
         seconds=time.perf_counter() - started,
+        seconds_expected=expected,
         dry_run=True,
         notes=(f"learning takes about {plan.needed / 1e9:.1f} GB of memory",),
         config=settings.to_json(),

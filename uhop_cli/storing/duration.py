@@ -1,0 +1,55 @@
+"""About how long a store will take, for `--dry-run`: reading is tried on a few files, learning is told from its size."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+from uhop_cli.errors import ImageError
+from uhop_cli.images.decode import decoding_threads
+from uhop_cli.storing.plan import Plan
+from uhop_cli.storing.settings import StoreSettings
+
+SAMPLE = 8  # files that are read and decoded
+ROW_SECONDS = 1e-4  # to read one row of an array
+# Measured with 1,000 to 1,000,000 patterns of 3,072 values on two cores (docs/performance.md): 1.8, 9.9, 65 and 400 s.
+FIXED_SECONDS, PATTERN_SECONDS = 1.0, 6e-4
+MEASURED_DIM = 3072
+TESTING = 0.5  # the share of the self-test
+GRADIENT_FLOP = 6.0  # times the cube of the smaller of M and d, at each iteration
+ITERATIONS = 1000  # of the gradient solver, where none are given
+FLOP_A_SECOND = 5e10  # two cores in single precision
+
+
+def expected_seconds(plan: Plan, settings: StoreSettings, *, learning: bool) -> float:
+    """Seconds that the store will take on this machine, right to a factor of about two.
+
+    Args:
+        plan: what it has to do.
+        settings: the solver and whether there is a self-test.
+        learning: False where the kernel is kept (`--keep-kernel`).
+    """
+    if not len(plan.sources) and not plan.removed:
+        return 0.0
+    share = plan.spec.dim / MEASURED_DIM
+    rest = (FIXED_SECONDS + PATTERN_SECONDS * plan.patterns) * share
+    if settings.self_test == "off":
+        rest *= 1 - TESTING
+    if learning and settings.resolved_solver == "gradient":
+        iterations = settings.resolved().iterations
+        smaller = min(plan.patterns, plan.spec.dim)  # W is compressed to the span of the patterns
+        rest += GRADIENT_FLOP * smaller**3 * (ITERATIONS if iterations is None else iterations) / FLOP_A_SECOND
+    return _reading(plan) + rest
+
+
+def _reading(plan: Plan) -> float:
+    """Seconds to read and decode the files, from a few of them."""
+    files = plan.sources.files
+    rows = ROW_SECONDS * (len(plan.sources) - len(files))
+    tried = files[:: max(1, len(files) // SAMPLE)][:SAMPLE]
+    started = time.perf_counter()
+    for source in tried:
+        with suppress(ImageError):
+            source.encode(source.read(), plan.spec)
+    each = (time.perf_counter() - started) / max(1, len(tried))
+    return each * len(files) / decoding_threads() + rows
