@@ -12,10 +12,11 @@ from uhop_cli.storing.settings import StoreSettings
 
 SAMPLE = 8  # files that are read and decoded
 ROW_SECONDS = 1e-4  # to read one row of an array
-# Measured with 1,000 to 1,000,000 patterns of 3,072 values on two cores (docs/performance.md): 1.8, 9.9, 65 and 400 s.
-FIXED_SECONDS, PATTERN_SECONDS = 1.0, 6e-4
+# Two cores, patterns of 3,072 values. 10,000 to 1,000,000 of them take 9.9, 65 and 400 s (docs/performance.md), 50 to 3,000 took 4.4
+# to 12 s of processor time, nearly all of it the self-test.
+TEST_SECONDS, PATTERN_SECONDS = 2.5, 7e-4
 MEASURED_DIM = 3072
-TESTING = 0.5  # the share of the self-test
+LEARNING = 0.5  # the share of Stage I and encoding in the time for each pattern
 GRADIENT_FLOP = 6.0  # times the cube of the smaller of M and d, at each iteration
 ITERATIONS = 1000  # of the gradient solver, where none are given
 FLOP_A_SECOND = 5e10  # two cores in single precision
@@ -32,9 +33,8 @@ def expected_seconds(plan: Plan, settings: StoreSettings, *, learning: bool) -> 
     if not len(plan.sources) and not plan.removed:
         return 0.0
     share = plan.spec.dim / MEASURED_DIM
-    rest = (FIXED_SECONDS + PATTERN_SECONDS * plan.patterns) * share
-    if settings.self_test == "off":
-        rest *= 1 - TESTING
+    each = PATTERN_SECONDS * plan.patterns * share
+    rest = LEARNING * each if settings.self_test == "off" else TEST_SECONDS * share + each
     if learning and settings.resolved_solver == "gradient":
         iterations = settings.resolved().iterations
         smaller = min(plan.patterns, plan.spec.dim)  # W is compressed to the span of the patterns
