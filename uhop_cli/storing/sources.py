@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from uhop_cli.arrays.threads import chunks
@@ -183,7 +184,7 @@ def _rows(path: Path, folder: Path) -> Rows:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception:  # its header is a Python literal, of which a damaged one raises nearly anything
         raise ImageError(f"{escape(path)}: not a NumPy array of numbers", cure) from None
-    if not isinstance(array, np.ndarray):  # an archive of arrays under the name of one
+    if isinstance(array, NpzFile):  # an archive of arrays under the name of one
         raise ImageError(f"{escape(path)}: an archive of arrays", "unpack it, and give the array that holds the images")
     if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)) or 0 in array.shape:
         raise ImageError(
