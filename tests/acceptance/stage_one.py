@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from promises import missed, promise
 
 from uhop_cli.arrays.operations import logsumexp
 from uhop_cli.errors import DatasetError
@@ -34,15 +35,7 @@ from uhop_cli.kernel.losses import AverageLoss, MaxLoss, OrthogonalLoss, Separat
 from uhop_cli.progress import Progress
 
 SETS = 20  # memory sets a figure is the mean of, as in the paper
-missed: list[str] = []
 figures: dict[str, Any] = {}
-
-
-def promise(name: str, value: float, kept: bool, what: str) -> None:
-    """Print a figure beside its promise and remember a miss."""
-    print(f"  {'kept  ' if kept else 'MISSED'} {name}: {value:.4g} ({what})", flush=True)
-    if not kept:
-        missed.append(name)
 
 
 def data(name: str) -> np.ndarray | None:

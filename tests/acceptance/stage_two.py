@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from promises import missed, promise
 
 from uhop_cli.errors import DatasetError
 from uhop_cli.experiments.data.datasets import load
@@ -33,15 +34,7 @@ from uhop_cli.retrieval.similarity import SIMILARITIES
 
 SHARP: tuple[Certified, ...] = ("kernel", "dot", "l2-squared")
 LABELS = ("softmax", "sparsemax", "entmax:1.25", "entmax:1.5", "top-k:5", "polynomial:10", "argmax")
-missed: list[str] = []
 Set = tuple[Certified, np.ndarray, np.ndarray | None]
-
-
-def promise(name: str, value: float, kept: bool, what: str) -> None:
-    """Print a figure beside its promise and remember a miss."""
-    print(f"  {'kept  ' if kept else 'MISSED'} {name}: {value:.4g} ({what})", flush=True)
-    if not kept:
-        missed.append(name)
 
 
 def images(name: str) -> np.ndarray | None:
