@@ -7,7 +7,6 @@ from typing import Any
 
 from uhop_cli.cli.output import Output, number
 
-
 _KERNELS = {"kernel": "kernel", "kernel-cosine": "kernel of features of length 1"}
 
 
