@@ -157,6 +157,17 @@ def test_originals_that_are_not_at_hand(folder: Path) -> None:
     assert one(folder / "elsewhere" / "m.safetensors", query, originals=folder / "images").answer.verified is True
 
 
+def test_the_original_of_the_answer_alone_is_not_at_hand(folder: Path) -> None:
+    """What the others show says nothing of it."""
+    restorer = Restorer(folder / "m.safetensors")
+    query = restorer.prepare(noisy(7, 0.1))
+    rows = [7, 0, 1]  # names are in order
+    verdict = Verifier(restorer.memory).verdict(
+        query, rows, 0.7, lambda row: None if row == rows[0] else restorer.originals.of(row).content, alone=True
+    )
+    assert (verdict.verified, verdict.words, verdict.confidence) == (None, "not verified: no original at hand", 0.7)
+
+
 def test_originals_that_show_no_more_than_the_pattern(tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     for seed in range(8):
