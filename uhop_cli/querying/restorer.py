@@ -16,7 +16,7 @@ from uhop_cli.arrays.types import Float32
 from uhop_cli.errors import ImageError
 from uhop_cli.files.names import escape
 from uhop_cli.images.decode import Image, decode, read_bytes
-from uhop_cli.images.formats import HEAD_BYTES, SUFFIXES, sniff
+from uhop_cli.images.formats.signatures import HEAD_BYTES, SUFFIXES, sniff, suffix_of
 from uhop_cli.images.patterns import holes_only, to_pixels, to_query, with_mask
 from uhop_cli.memory.file.reader import load
 from uhop_cli.memory.memory import Memory
@@ -151,7 +151,7 @@ class Restorer:
     ) -> Verdict:
         if self._verifier is None:
             return Verdict(None, "not verified", None, 0, confidence)
-        return self._verifier.verdict(query, rows, confidence, lambda row: self._original(row, opened).content, alone=alone)
+        return self._verifier.verdict(query, rows, confidence, lambda row: self._original(row, opened), alone=alone)
 
     def _original(self, row: int, opened: dict[int, Original]) -> Original:
         """The original of a row, read once for a query."""
@@ -189,7 +189,7 @@ class Restorer:
         kind = None if found is None or found.content is None else sniff(found.content[:HEAD_BYTES]).format
         if found is not None and kind is not None:  # what is no picture, such as the row of an array, is not handed out as one
             original = found.content
-            suffix = found.path.suffix if found.path.suffix.lower() in SUFFIXES else f".{kind.lower()}"
+            suffix = found.path.suffix if found.path.suffix.lower() in SUFFIXES else suffix_of(kind)
         trace = answer.pictures if self.settings.trace else ()
         return Pictures(
             original=original,
