@@ -98,6 +98,21 @@ def test_a_copy_is_confirmed(folder: Path, place: str) -> None:
     assert len(counted.opened) == 2
 
 
+def test_a_query_that_is_put_into_another_frame_is_a_picture_as_any_other(folder: Path) -> None:
+    narrow = np.zeros((HEIGHT + 6, WIDTH + 6, 3), np.uint8)
+    narrow[3:-3, 3:-3] = photo(3)
+    here = Restorer(folder / "m.safetensors", QuerySettings(damage=(parse("border:0.02"),))).prepare(file(photo(3)))
+    there = Restorer(folder / "m.safetensors").prepare(file(narrow))
+    np.testing.assert_array_equal(here.pattern, there.pattern)
+    np.testing.assert_array_equal(here.sheet.grey, there.sheet.grey)
+    assert here.truth is None, "in another frame no value has a true one"
+    found = one(folder / "m.safetensors", file(photo(3)), damage=(parse("stretch:1.25"),))
+    assert (found.match.name[-7:], found.answer.verified, found.error) == ("p03.png", True, None)
+    both = one(folder / "m.safetensors", file(photo(3)), damage=(parse("stretch:1.25"), parse("noise:0.1")))
+    assert both.answer.verified is None
+    assert both.error is None
+
+
 def test_a_look_alike_is_contradicted_and_not_named(folder: Path) -> None:
     stranger = file(photo(104))
     by_pattern = one(folder / "m.safetensors", stranger, verify="never")

@@ -48,8 +48,11 @@ def list_corruptions(wanted: bool) -> None:
         def word(level: float | str | None) -> str:
             return f"{level:g}" if isinstance(level, int | float) else level or ""
 
-        rows = [(kind.name, word(kind.default), ", ".join(map(word, kind.levels)), kind.description) for kind in KINDS.values()]
-        Output().table(["kind", "default", "levels", "what it does"], rows, left=[0, 1, 2, 3])
+        rows = [
+            (kind.name, word(kind.default), ", ".join(map(word, kind.levels)), kind.description, kind.acts_on)
+            for kind in KINDS.values()
+        ]
+        Output().table(["kind", "default", "levels", "what it does", "acts on"], rows, left=[0, 1, 2, 3, 4])
         raise typer.Exit
 
 

@@ -65,19 +65,22 @@ class Restorer:
             image = self._open(source)
             if settings.mask_file is not None:
                 image = with_mask(image, self._whole(settings.mask_file))
+            for frame in settings.framing:
+                image = frame.reframed(image, settings.seed)
             alpha: Literal["missing", "blend"] = "missing" if settings.mask_file is not None else self._alpha()
             if alpha == "missing" and self._transparent:
                 image = holes_only(image, spec)
             pattern, visible = to_query(image, spec, alpha)
-            verifiable = self._verifier is not None and not settings.damage
+            verifiable = self._verifier is not None and settings.damage == settings.framing
             sheet = sheet_of_query(image, spec.background if alpha == "blend" else None) if verifiable else None
         except ImageError as error:
             raise ImageError(
                 error.message if error.message.startswith(shown) else f"{shown}: {error.message}", error.hint
             ) from None
-        truth = self._truth() if settings.truth is not None else pattern if settings.damage and visible is None else None
+        known = bool(settings.damage) and not settings.framing and visible is None
+        truth = self._truth() if settings.truth is not None else pattern if known else None
         row = pattern[None]
-        for corruption in settings.damage:
+        for corruption in settings.damage[len(settings.framing) :]:
             row, seen = corruption(row, spec, settings.seed)
             if settings.known_mask and seen is not None:
                 visible = seen[0] if visible is None else visible & seen[0]
@@ -238,7 +241,8 @@ class Restorer:
         if isinstance(source, Image):
             return source
         data = source if isinstance(source, bytes) else read_bytes(source)
-        return decode(data, draft=(self.memory.spec.width, self.memory.spec.height))
+        # A crop shows more of what it shows than a reduced picture has.
+        return decode(data, draft=None if self.settings.framing else (self.memory.spec.width, self.memory.spec.height))
 
     def _whole(self, source: str | Path) -> Image:
         """A picture that says something about the query, of which all has to be there."""

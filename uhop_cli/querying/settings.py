@@ -56,7 +56,7 @@ class QuerySettings:
     """Settings of `uhop query`, under the names of its options.
 
     Attributes:
-        damage: corruptions applied to the pattern first, in their order.
+        damage: corruptions applied first, in their order: frames to the picture at its own size, then the others to the pattern.
         known_mask: tell the retrieval which pixels `damage` removed.
         mask_file: a picture whose white parts are missing in the query.
         alpha: 'missing', 'blend', or 'auto': missing where the stored images are all opaque.
@@ -94,6 +94,15 @@ class QuerySettings:
             raise SettingsError("at least one match has to be listed")
         if not 0 <= self.min_confidence <= 1:
             raise SettingsError("the least confidence is a probability, from 0 to 1")
+        ordered = sorted(self.damage, key=lambda item: not item.is_frame)
+        if ordered != list(self.damage):
+            cure = " ".join(f"--corrupt {item}" for item in ordered)
+            raise SettingsError("a frame is of the picture, and comes before damage to its pattern", f"write {cure}")
+
+    @property
+    def framing(self) -> tuple[Corruption, ...]:
+        """Those of the damages that put the picture into another frame."""
+        return tuple(item for item in self.damage if item.is_frame)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON values."""
