@@ -58,6 +58,41 @@ class Frame:
         if not -180 <= self.angle <= 180:
             raise SettingsError(f"an angle of {self.angle:g} degrees is not possible", "angles are from -180 to 180")
 
+    @classmethod
+    def of_affine(cls, affine: Float64, aspect: float = 1.0) -> Frame:
+        """The frame nearest to an affine map (2, 3) from the query's unit square to the original's: what undoes `to_original`.
+
+        In pixels of the upright query the sides of the original are the columns a, b of a matrix, and the frame has U r, V s for
+        them, r = (cos t, sin t), s = (-sin t, cos t). |a - U r|^2 + |b - V s|^2 is least for U = <a, r>, V = <b, s> and
+
+            tan 2t = 2 (a_1 a_2 - b_1 b_2) / (a_1^2 - a_2^2 - b_1^2 + b_2^2);
+
+        of the four turns that one is taken which leaves |t| <= 45 degrees. The centre stays where it is, a shear is dropped.
+
+        Args:
+            affine: the map; mirrored where its determinant is negative.
+            aspect: width over height of the query in pixels.
+
+        Raises:
+            SettingsError: the map is singular, or out of the range of frames.
+        """
+        if not (np.isfinite(affine).all() and abs(np.linalg.det(affine[:, :2])) > 1 / MAX_SIDE**2):
+            raise SettingsError("a map that is singular, or not of finite numbers, is no frame")
+        upright, found = _matrix(inverse(affine)), []
+        mirrored = bool(np.linalg.det(upright) < 0)
+        for turn in range(4):
+            seen = _MIRROR @ upright if mirrored else upright
+            ratio = 1 / aspect if turn % 2 else aspect
+            (a, b), (c, d) = np.diag((ratio, 1.0)) @ seen[:2, :2]
+            angle = math.atan2(2 * (a * c - b * d), a * a - c * c - b * b + d * d) / 2
+            cos, sin = math.cos(angle), math.sin(angle)
+            width, height = float(a * cos + c * sin) / ratio, float(d * cos - b * sin)
+            if min(width, height) > 0:
+                x, y = (float(middle) for middle in seen[:2] @ (0.5, 0.5, 1))
+                found.append((x - width / 2, y - height / 2, width, height, turn, mirrored, math.degrees(angle)))
+            upright = _FORTH @ upright
+        return cls(*min(found, key=lambda values: abs(values[-1])))
+
     @property
     def is_identity(self) -> bool:
         """Whether the original fills the query exactly."""
@@ -119,5 +154,6 @@ def _overlap(start: float, length: float) -> float:
 
 _MIRROR = _matrix([[-1, 0, 1], [0, 1, 0]])
 _BACK = _matrix([[0, -1, 1], [1, 0, 0]])  # a point of the picture turned once anticlockwise -> the same point before
+_FORTH = _matrix([[0, 1, 0], [-1, 0, 1]])
 
 IDENTITY = Frame(0, 0, 1, 1)
