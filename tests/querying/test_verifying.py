@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -178,8 +179,9 @@ def test_the_original_of_the_answer_alone_is_not_at_hand(folder: Path) -> None:
     restorer = Restorer(folder / "m.safetensors")
     query = restorer.prepare(noisy(7, 0.1))
     rows = [7, 0, 1]  # names are in order
+    absent = replace(restorer.originals.of(7), content=None, whereabouts="missing")
     verdict = Verifier(restorer.memory).verdict(
-        query, rows, 0.7, lambda row: None if row == rows[0] else restorer.originals.of(row).content, alone=True
+        query, rows, 0.7, lambda row: absent if row == rows[0] else restorer.originals.of(row), alone=True
     )
     assert (verdict.verified, verdict.words, verdict.confidence) == (None, "not verified: no original at hand", 0.7)
 
