@@ -47,6 +47,7 @@ from frames_kinds import (
 )  # fmt: skip
 from frames_run import Row, Run, head, markdown
 from frames_sets import STORED, Memories, photo_name
+from promises import missed
 
 from uhop_cli.querying.restoration import Restoration
 from uhop_cli.storing.store import store
@@ -64,11 +65,11 @@ def kinds(run: Run) -> None:
     for group, least in POOLED.items():
         pooled = [rows[kind.name] for kind in KINDS if kind.group == group]
         share = sum(row.right for row in pooled) / sum(row.asked for row in pooled)
-        run.promise(f"kinds, {group}, pooled: {share:.1%} right, at least {least:.0%}", share >= least)
+        run.promise(f"kinds, {group}, pooled", share, share >= least, f"right, at least {least:.0%}")
     wrong = sum(rows[kind.name].wrong for kind in KINDS if kind.group == WHOLE)
-    run.promise(f"kinds, {WHOLE}: {wrong} wrong, at most {WRONG_WHOLE}", wrong <= WRONG_WHOLE)
+    run.promise(f"kinds, {WHOLE}", wrong, wrong <= WRONG_WHOLE, f"wrong, at most {WRONG_WHOLE}")
     wrong, asked = sum(row.wrong for row in rows.values()), sum(row.asked for row in rows.values())
-    run.promise(f"kinds, all: {wrong} of {asked} wrong, at most {WRONG:.1%}", wrong <= WRONG * asked)
+    run.promise("kinds, all", wrong, wrong <= WRONG * asked, f"wrong of {asked}, at most {WRONG:.1%}")
 
 
 def local_off(run: Run) -> None:
@@ -91,7 +92,7 @@ def strangers(run: Run) -> None:
     for kind in KINDS:
         found = run.ask("strangers", kind.name, restorer, ((None, file) for _, file in queries(photos, rows, count, kind)))
         total.asked, total.wrong = total.asked + found.asked, total.wrong + found.wrong
-    run.promise(f"strangers: {total.wrong} of {total.asked} named, promised 0", total.wrong == 0)
+    run.promise("strangers", total.wrong, total.wrong == 0, f"named of {total.asked}, none promised")
 
 
 def letters(run: Run) -> None:
@@ -107,7 +108,7 @@ def letters(run: Run) -> None:
             pixels = edited(sets.rescanned(others.pixels(index), index), kind.spellings[0], index)
             asked.append((None, sets.jpeg(pixels, QUALITY)))
         row = run.ask("letters", "all kinds by turns", restorer, asked)
-    run.promise(f"letters: {row.wrong} of {row.asked} named, at most 3%", row.wrong <= 0.03 * row.asked)
+    run.promise("letters", row.wrong, row.wrong <= 0.03 * row.asked, f"named of {row.asked}, at most 3%")
 
 
 def _letters(stored: sets.Collection, place: Path) -> Memories:
@@ -152,7 +153,7 @@ def large(run: Run) -> None:
         known = [row for row in run.rows if (row.table, row.name) == ("kinds", name)]
         before = known[0] if known else run.copies("kinds", few, kind_of(name))
         row = run.copies("large", many, kind_of(name))
-        run.promise(f"large, {name}: {row.right} right, {before.right} among few, at most 3 fewer", row.right >= before.right - 3)
+        run.promise(f"large, {name}", row.right, row.right >= before.right - 3, f"right, {before.right} among few, at most 3 fewer")
 
 
 def described(run: Run) -> None:
@@ -174,8 +175,9 @@ def times(run: Run) -> None:
             continue
         row = run.copies(f"times among {size}", run.memories.restorer(size, run.frames), kind_of(name))
         median = float(np.median(row.seconds[1:]))
-        run.promise(f"times, {name} among {size}: {median:.2f} s, at most {most:g}", median <= most)
-        run.promise(f"times, building among {size}: {row.seconds[0] - median:.2f} s, at most 2", row.seconds[0] - median <= 2)
+        run.promise(f"times, {name} among {size}", median, median <= most, f"seconds, at most {most:g}")
+        built = row.seconds[0] - median
+        run.promise(f"times, building among {size}", built, built <= 2, "seconds once a command, at most 2")
     plain = [sets.jpeg(photos.pixels(row), QUALITY) for row in list(run.copied)[:count]]
     spent: dict[str, list[float]] = {frames: [] for frames in ("same", run.frames)}
     asked = {frames: run.memories.restorer("2190", frames) for frames in spent}
@@ -185,7 +187,7 @@ def times(run: Run) -> None:
             restorer.answer([restorer.prepare(file)])
             spent[frames].append(time.perf_counter() - started)
     ratio = float(np.median(spent[run.frames]) / np.median(spent["same"]))
-    run.promise(f"times, found at once: {ratio:.2f} of what it takes with --frames same, at most 1.1", ratio <= 1.1)
+    run.promise("times, found at once", ratio, ratio <= 1.1, "of what it takes with --frames same, at most 1.1")
 
 
 def peers(run: Run) -> None:
@@ -234,13 +236,13 @@ def main() -> int:
         TABLES[name](run)
     if options.json is not None:
         shown = {key: str(value) if isinstance(value, Path) else value for key, value in vars(options).items()}
-        document = {"config": shown, "rows": [row.values() for row in run.rows], "missed": run.missed}
+        document = {"config": shown, "rows": [row.values() for row in run.rows], "missed": missed}
         options.json.write_text(json.dumps(document, indent=1) + "\n")
     if options.markdown is not None:
         options.markdown.write_text("\n".join([markdown(run.rows), *run.texts]))
     print(f"\n{time.perf_counter() - started:.0f} s; ", end="")
-    print(f"missed: {len(run.missed)}" if run.missed else "no promise missed")
-    return int(bool(run.missed))
+    print(f"missed: {', '.join(missed)}" if missed else "no promise missed")
+    return int(bool(missed))
 
 
 if __name__ == "__main__":

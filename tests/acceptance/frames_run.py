@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from frames_kinds import Kind, queries
 from frames_sets import HALF, STORED, Memories, photo_name
+from promises import promise
 
 from uhop_cli.querying.restoration import Restoration
 from uhop_cli.querying.restorer import Restorer
@@ -55,13 +56,12 @@ class Row:
 
 
 class Run:
-    """What the tables have in common: the memories, what was asked for, the rows so far and the promises that were missed."""
+    """What the tables have in common: the memories, what was asked for, and the rows so far."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.memories = Memories(options.data_dir, options.work)
         self.rows: list[Row] = []
-        self.missed: list[str] = []
         self.texts: list[str] = []  # further tables
         self.frames = "same" if options.before else "auto"
 
@@ -92,17 +92,14 @@ class Run:
         asked = queries(self.memories.photos, self.copied, self.options.queries, kind)
         return self.ask(table, kind.name, restorer, ((photo_name(row), file) for row, file in asked))
 
-    def promise(self, what: str, kept: bool) -> None:
-        """Prints whether a promise is kept; where no frame is looked for nothing is promised."""
-        if self.options.before:
-            return
-        print(f"{'kept  ' if kept else 'MISSED'} {what}", flush=True)
-        if not kept:
-            self.missed.append(what)
+    def promise(self, name: str, value: float, kept: bool, what: str) -> None:
+        """Prints a figure beside its promise; where no frame is looked for nothing is promised."""
+        if not self.options.before:
+            promise(name, value, kept, what)
 
     def least(self, row: Row, share: float) -> None:
         """Promises a share of right answers."""
-        self.promise(f"{row.table}, {row.name}: {row.share:.0%} right, at least {share:.0%}", row.share >= share)
+        self.promise(f"{row.table}, {row.name}", row.share, row.share >= share, f"right, at least {share:.0%}")
 
 
 def head(title: str) -> None:

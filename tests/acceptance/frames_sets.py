@@ -5,14 +5,15 @@
     cifar.npy    50,000 CIFAR-10 pictures, which are patterns only: they have no originals
     large/       19,810 composed pictures of 256 pixels
 
-Every picture is drawn with its own number as seed, so that a set can be made again, or made larger.
+Every picture is drawn with its own number as seed, so that a set can be made again, or made larger. After a change of what `store`
+writes, the memory files have to be removed by hand.
 """
 
 from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -82,12 +83,6 @@ def photos(data: Path) -> list[Path]:
     return sorted(data.glob("photos/*/*.jpg"))
 
 
-def accepted(kind: type, **wanted: Any) -> dict[str, Any]:
-    """Those settings that a version of uhop knows: before it looked for frames it had neither `frames` nor `local`."""
-    known = {field.name for field in fields(kind)}
-    return {name: value for name, value in wanted.items() if name in known}
-
-
 class Memories:
     """The memories, each stored when it is first asked for and then kept.
 
@@ -114,13 +109,13 @@ class Memories:
         path = self.work / f"{name}.safetensors"
         if not path.exists():
             parts = {"2190": ("composed",), "2190-off": ("composed",), "52190": ("composed", "cifar.npy"), "20000": ("large",)}
-            settings = accepted(StoreSettings, local="off" if name == "2190-off" else "auto")
-            store([self._made("photos"), *(self._made(part) for part in parts[name])], path, StoreSettings(**settings))
+            settings = StoreSettings(local="off") if name == "2190-off" else StoreSettings()
+            store([self._made("photos"), *(self._made(part) for part in parts[name])], path, settings)
         return path
 
     def restorer(self, name: str, frames: str, **settings: Any) -> Restorer:
         """Answers from one of them, one query at a time, looking for frames as `frames` says."""
-        return Restorer(self.file(name), QuerySettings(**accepted(QuerySettings, frames=frames), **settings), expected=1)
+        return Restorer(self.file(name), QuerySettings(frames=frames, **settings), expected=1)
 
     def originals(self, name: str) -> list[Path]:
         """The files whose pictures a memory holds, but for those that are patterns only."""

@@ -29,6 +29,7 @@ EXAMPLES = examples(
     ("uhop query corrupted.png", "writes corrupted.retrieved.png"),
     ("uhop query photo.png --mask 0.5 --steps 3 --show", "damages it first"),
     ("uhop query torn.png", "transparent pixels are known to be missing"),
+    ("uhop query screenshot.png -v", "where in it the picture is, and how sure"),
     ("uhop query damaged/ -o restored/", "all images of a folder"),
     ("cat x.png | uhop query - -o - > restored.png", "in a pipe"),
 )
@@ -69,6 +70,13 @@ def query(
     verify: Annotated[
         Literal["auto", "never"],
         typer.Option(help="Compare the best matches with their originals, at higher resolution.", rich_help_panel="Memory"),
+    ] = "auto",
+    frames: Annotated[
+        Literal["auto", "same", "all"],
+        typer.Option(
+            help="Crops, borders, screenshots, mirror images, turns: auto: where the picture as it is is not found; same: never.",
+            rich_help_panel="Memory",
+        ),
     ] = "auto",
     mask: Annotated[list[float] | None, _damage(metavar="F", min=0, max=1, help="Set each pixel to 0 with probability F.")] = None,
     noise: Annotated[list[float] | None, _damage(metavar="SIGMA", min=0, help="Add Gaussian noise.")] = None,
@@ -135,7 +143,7 @@ def query(
     settings = QuerySettings(
         damage=_damages(context, mask, noise, corrupt),
         known_mask=known_mask, mask_file=mask_file, alpha=alpha, truth=truth, top=top, min_confidence=min_confidence,
-        originals=originals, verify=verify, trace=compare is not None, seed=seed, device=device,
+        originals=originals, verify=verify, frames=frames, trace=compare is not None, seed=seed, device=device,
         retrieval=RetrievalSettings(steps, beta, separation, similarity),  # type: ignore[arg-type]  # their checks convert
     )  # fmt: skip
     restorer = Restorer(memory, settings, expected=len(found))

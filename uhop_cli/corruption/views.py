@@ -18,7 +18,7 @@ from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Float64, UInt8
 from uhop_cli.errors import ImageError
 from uhop_cli.images.decode import Image
-from uhop_cli.images.limits import MAX_PIXELS
+from uhop_cli.images.formats.limits import MAX_PIXELS
 from uhop_cli.images.warp import area, bilinear, transformed
 
 STRIP = 1 << 19  # pixels sampled at a time, which bounds the memory

@@ -65,6 +65,8 @@ class QuerySettings:
         min_confidence: below it nothing stored fits.
         originals: folder to look for the original files in.
         verify: 'auto': the best candidates are compared with their originals, where that may add something; 'never'.
+        frames: 'auto': crops, borders, screenshots, mirror images, turns and rotations are looked for where the same frame gives no
+            certain answer; 'same': never; 'all': always.
         trace: keep the picture of every step.
         seed: of the damage.
         device: where retrieval runs.
@@ -80,6 +82,7 @@ class QuerySettings:
     min_confidence: float = 0.5
     originals: str | Path | None = None
     verify: Literal["auto", "never"] = "auto"
+    frames: Literal["auto", "same", "all"] = "auto"
     trace: bool = False
     seed: int = 0
     device: str = "auto"
@@ -90,6 +93,12 @@ class QuerySettings:
             raise SettingsError(f"unknown treatment of transparency '{self.alpha}'", "use auto, missing or blend")
         if self.verify not in ("auto", "never"):
             raise SettingsError(f"unknown verification '{self.verify}'", "use auto or never")
+        if self.frames not in ("auto", "same", "all"):
+            raise SettingsError(f"unknown frames '{self.frames}'", "use auto, same or all")
+        if self.frames == "all" and self.damage != self.framing:
+            raise SettingsError("a query damaged here has no other frames", "leave out --frames all, or all damage but frames")
+        if self.frames == "all" and self.verify == "never":
+            raise SettingsError("in other frames only what the originals confirm is found", "leave out --verify never")
         if self.top < 1:
             raise SettingsError("at least one match has to be listed")
         if not 0 <= self.min_confidence <= 1:

@@ -18,7 +18,7 @@ import numpy as np
 
 from uhop_cli.arrays.types import Int64, UInt8
 from uhop_cli.errors import ImageError, MemoryFileError
-from uhop_cli.files.names import escape
+from uhop_cli.files.names import escape, page_name, split_page
 from uhop_cli.images.decode import decoding_threads
 from uhop_cli.images.discover import Skipped
 from uhop_cli.images.patterns import PatternSpec
@@ -27,7 +27,7 @@ from uhop_cli.memory.file.writer import Writer
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress, Progress
 from uhop_cli.storing.resume import Records, pattern_key
-from uhop_cli.storing.sources import Source, Sources
+from uhop_cli.storing.sources import Encoded, Source, Sources
 
 WRITE_TOGETHER = 256  # patterns
 FILES_TOGETHER = 4096  # that become columns at a time
@@ -36,7 +36,7 @@ IN_FLIGHT = 64 << 20  # bytes of patterns; of a file that is done nothing else i
 
 
 class Ingested:
-    """What was taken in: the files, those that were skipped, and whether any was transparent.
+    """What was taken in: the files, those that were skipped, whether any was transparent, how many have further pages.
 
     Files become columns (`Entries`) some thousands at a time, so that millions of them leave no objects behind.
     """
@@ -44,8 +44,15 @@ class Ingested:
     def __init__(self, before: Entries | None = None, *, transparent: bool = False) -> None:
         self.skipped: list[Skipped] = []
         self.transparent = transparent
+        self.more_pages = 0
+        self.copied = array("q")
         self._blocks: list[Entries] = [] if before is None else [before]
         self._open: list[tuple[bytes, int, bytes, int]] = []
+
+    @property
+    def copies(self) -> Int64:
+        """Bytes of each file that were kept (`--embed`), (N,); a later page's are those of the first."""
+        return np.array(self.copied, np.int64)
 
     def add(self, name: bytes, row: int, digest: bytes, size: int) -> None:
         """Adds a file: its name, the row of its pattern, its sha256 and its size in bytes."""
@@ -136,21 +143,22 @@ def ingest(
         distinct: takes the patterns.
         found: takes the files.
         originals: takes the stored files' bytes, one after the other (`--embed`).
-        known: the row of a file whose sha256 is already stored, or None; such a file is not decoded.
+        known: the row of the picture of that `Source.identity`, if it is already stored, or None; such a file is not decoded.
         decoded: the pattern of a file with that sha256 and whether the picture is transparent, where a killed run has left it.
         progress: told after every file, or every group of rows.
         threads: that decode; by default one for each core.
     """
 
-    def work(source: Source) -> tuple[bytes, int, bytes, tuple[UInt8, bool, bytes, tuple[int, int]] | int] | ImageError:
+    def work(source: Source) -> tuple[bytes, int, bytes, tuple[Encoded, bytes, tuple[int, int]] | int] | ImageError:
         try:
             data = source.read()
             digest = hashlib.sha256(data).digest()
-            encoded: tuple[UInt8, bool, bytes, tuple[int, int]] | int | None = known(digest)
+            encoded: tuple[Encoded, bytes, tuple[int, int]] | int | None = known(source.identity(digest))
             if encoded is None:
-                pattern, transparent = (decoded(digest) if source.costly else None) or source.encode(data, distinct.spec)
+                recovered = decoded(digest) if source.costly else None
+                picture = source.encode(data, distinct.spec) if recovered is None else Encoded(*recovered)
                 header = source.header(data)
-                encoded = pattern, transparent, pattern_key(pattern), (header.width, header.height)
+                encoded = picture, pattern_key(picture.pattern), (header.width, header.height)
         except ImageError as error:
             return error
         return b"" if originals is None else data, len(data), digest, encoded
@@ -168,14 +176,15 @@ def ingest(
             if isinstance(encoded, int):
                 row = encoded
             else:
-                pattern, transparent, key, shape = encoded
-                row = distinct.add(pattern, key, shape)
-                found.transparent |= transparent
+                picture, key, shape = encoded
+                row = distinct.add(picture.pattern, key, shape)
+                found.transparent |= picture.transparent
+                found.more_pages += picture.pages > 1
                 if distinct.records is not None and source.costly:
-                    distinct.records.add(digest, key, row, transparent)
+                    distinct.records.add(digest, key, row, picture.transparent)
             found.add(source.name, row, digest, size)
             if originals is not None:
-                originals.write(data)
+                found.copied.append(originals.write(data) if source.page == 1 else 0)
         done += len(group)
         if progress:
             progress(Progress("read", done, len(sources)))
@@ -217,7 +226,8 @@ def take(
         entries = kept.entries.with_rows(rows[kept.entries.name_entry])
         found = Ingested(entries, transparent=bool(kept.record.get("transparent")))
         digests = (entries.digest(index) for index in range(len(entries)))
-        rows_of = dict(zip(digests, entries.name_entry.tolist(), strict=True))
+        pages = (split_page(name)[1] for name in entries.names())
+        rows_of = dict(zip(map(page_name, digests, pages), entries.name_entry.tolist(), strict=True))
         if originals is not None:
             if kept.originals is None:
                 raise MemoryFileError(
@@ -225,5 +235,6 @@ def take(
                     "store all files again with --force --embed",
                 )
             originals.write(kept.originals.data.tobytes())
+            found.copied.extend(np.diff(kept.originals.offsets).tolist())
     ingest(sources, distinct, found, originals=originals, known=rows_of.get, decoded=decoded, progress=progress)
     return found

@@ -145,7 +145,8 @@ class _Outcome:
 
     def row(self, chosen: int) -> Row:
         right = self.sample.right
-        kind, _, level = ("none" if self.corruption is None else self.corruption.label).partition(":")
+        assert self.corruption is not None, "rows are of damages"
+        kind, _, level = self.corruption.label.partition(":")
         low, high = wilson(int(right.sum()), right.size)
         return Row(
             corruption=kind,

@@ -90,7 +90,7 @@ def _carry_out(
         entries = found.entries()
         if not len(entries):
             raise nothing_to_store(skipped)
-        copies = None if originals is None else embedded(originals, entries.sizes)
+        copies = None if originals is None else embedded(originals, found.copies)
         draft = Draft(plan.spec, distinct.close(), entries, found.transparent, copies, distinct.shapes)
         stored = _learned(draft, settings, target, keep=plan.kept if keep_kernel else None, progress=progress)
         size = writer.finish(stored.memory)
@@ -98,7 +98,7 @@ def _carry_out(
         stored, target, settings, started, size=size,
         added=len(entries) - (0 if plan.kept is None else len(plan.kept.entries)) - plan.changed,
         changed=plan.changed, unchanged=plan.unchanged, removed=plan.removed, renamed=plan.renamed,
-        skipped=skipped, taken_over=recovered.used,
+        skipped=skipped, taken_over=recovered.used, more_pages=found.more_pages if settings.pages == "first" else 0,
     )  # fmt: skip
 
 

@@ -149,7 +149,7 @@ def _folder(path: Path, name: str, progress: OnProgress | None) -> Dataset:
     unreadable = len(left_out)
     for done, source in enumerate(sources, 1):
         try:
-            pattern, _ = source.encode(source.read(), spec)
+            pattern = source.encode(source.read(), spec).pattern
             patterns.setdefault(pattern.tobytes(), pattern)
         except ImageError:
             unreadable += 1
