@@ -95,8 +95,8 @@ class QuerySettings:
             raise SettingsError(f"unknown verification '{self.verify}'", "use auto or never")
         if self.frames not in ("auto", "same", "all"):
             raise SettingsError(f"unknown frames '{self.frames}'", "use auto, same or all")
-        if self.frames == "all" and self.damage:
-            raise SettingsError("a query that is damaged here has no other frames", "leave out --frames all, or the damage")
+        if self.frames == "all" and self.damage != self.framing:
+            raise SettingsError("a query damaged here has no other frames", "leave out --frames all, or all damage but frames")
         if self.frames == "all" and self.verify == "never":
             raise SettingsError("in other frames only what the originals confirm is found", "leave out --verify never")
         if self.top < 1:
