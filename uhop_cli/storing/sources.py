@@ -6,6 +6,7 @@ A row is made into a `Source` when its turn comes, so that an array of millions 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -137,8 +138,8 @@ def collect(paths: Sequence[str | Path], folder: Path, *, damaged: bool = False)
     ]
 
 
-def headers(sources: Sources, progress: OnProgress | None = None) -> list[Header]:
-    """The different headers of the sources that can be read; files that cannot are reported when they are decoded."""
+def headers(sources: Sources, progress: OnProgress | None = None) -> Counter[Header]:
+    """The headers of the sources that can be read, how often each; files that cannot are reported when they are decoded."""
 
     def look(source: Source) -> Header | None:
         try:
@@ -146,13 +147,15 @@ def headers(sources: Sources, progress: OnProgress | None = None) -> list[Header
         except ImageError:
             return None
 
-    found = dict.fromkeys(rows.header for rows in sources.arrays)
+    found = Counter[Header]()
+    for rows in sources.arrays:
+        found[rows.header] += len(rows)
     with ThreadPoolExecutor(decoding_threads()) as pool:
         for part in chunks(len(sources.files), LOOK_TOGETHER):
-            found |= dict.fromkeys(header for header in pool.map(look, sources.files[part]) if header is not None)
+            found.update(header for header in pool.map(look, sources.files[part]) if header is not None)
             if progress:
                 progress(Progress("look at", part.stop, len(sources.files)))
-    return list(found)
+    return found
 
 
 def _is_array(path: str | Path) -> bool:

@@ -142,7 +142,7 @@ def _folder(path: Path, name: str, progress: OnProgress | None) -> Dataset:
     """The images of a folder, each distinct pattern once."""
     sources, left_out = collect([path], path)
     try:
-        spec = choose_spec(headers(sources, progress))
+        spec = choose_spec(list(headers(sources, progress)))
     except ImageError as error:
         raise DatasetError(f"{escape(path)}: {error.message}", error.hint) from None
     patterns: dict[bytes, UInt8] = {}
