@@ -26,6 +26,16 @@ class LocalDescriptors:
     offsets: Int64
     directions: Float32
 
+    @property
+    def pictures(self) -> int:
+        """How many pictures have descriptors."""
+        return int(np.count_nonzero(np.diff(self.offsets)))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all of it."""
+        return self.codes.nbytes + self.places.nbytes + self.offsets.nbytes + self.directions.nbytes
+
     def select(self, rows: Bool) -> LocalDescriptors:
         """Those of the pictures that `rows` (M,) marks; the directions stay."""
         kept = np.repeat(rows, np.diff(self.offsets))

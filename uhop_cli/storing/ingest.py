@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,15 +21,18 @@ import numpy as np
 from uhop_cli.arrays.types import Int64, UInt8
 from uhop_cli.errors import ImageError, MemoryFileError
 from uhop_cli.files.names import escape, page_name, split_page
-from uhop_cli.images.decode import decoding_threads
+from uhop_cli.frames.local.collection import Collection
+from uhop_cli.frames.local.describing import DRAFT, SIDE, describe, is_describable
+from uhop_cli.frames.local.keypoints import Keypoints
+from uhop_cli.images.decode import Header, decoding_threads
 from uhop_cli.images.discover import Skipped
-from uhop_cli.images.patterns import PatternSpec
+from uhop_cli.images.patterns import PatternSpec, to_pattern
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.file.writer import Writer
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress, Progress
 from uhop_cli.storing.resume import Records, pattern_key
-from uhop_cli.storing.sources import Encoded, Source, Sources
+from uhop_cli.storing.sources import Source, Sources
 
 WRITE_TOGETHER = 256  # patterns
 FILES_TOGETHER = 4096  # that become columns at a time
@@ -125,6 +130,47 @@ class Distinct:
                 self.records.flush()
 
 
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """What is taken of a picture.
+
+    Attributes:
+        pattern: (H, W, C).
+        transparent: whether the picture has transparent parts.
+        pages: how many pages or frames its file has.
+        key: the `pattern_key`.
+        shape: width and height of the picture.
+        points: what it is described by, None where it isn't.
+        seconds: that describing took.
+    """
+
+    pattern: UInt8
+    transparent: bool
+    pages: int
+    key: bytes
+    shape: tuple[int, int]
+    points: Keypoints | None
+    seconds: float
+
+
+def _encoded(
+    source: Source, data: bytes, header: Header, spec: PatternSpec, *, described: bool, left: tuple[UInt8, bool] | None
+) -> Encoded:
+    """The picture in `data`, of which a killed run may have `left` the pattern. It is described from the pixels that the pattern is
+    made from, unless there are too few of them."""
+    shape, points, seconds, pages = (header.width, header.height), None, 0.0, 1
+    if left is None or described:
+        image = source.image(data, (spec.width, spec.height))
+        pages = image.pages
+        left = left or (to_pattern(image, spec), image.alpha is not None)
+    if described:
+        started = time.perf_counter()
+        points = describe(image if image.axes is None or max(image.width, image.height) >= SIDE else source.image(data, DRAFT))
+        seconds = time.perf_counter() - started
+    pattern, transparent = left
+    return Encoded(pattern, transparent, pages, pattern_key(pattern), shape, points, seconds)
+
+
 def ingest(
     sources: Sources,
     distinct: Distinct,
@@ -133,6 +179,7 @@ def ingest(
     originals: IO[bytes] | None = None,
     known: Callable[[bytes], int | None] = lambda digest: None,
     decoded: Callable[[bytes], tuple[UInt8, bool] | None] = lambda digest: None,
+    collection: Collection | None = None,
     progress: OnProgress | None = None,
     threads: int | None = None,
 ) -> None:
@@ -145,20 +192,21 @@ def ingest(
         originals: takes the stored files' bytes, one after the other (`--embed`).
         known: the row of the picture of that `Source.identity`, if it is already stored, or None; such a file is not decoded.
         decoded: the pattern of a file with that sha256 and whether the picture is transparent, where a killed run has left it.
+        collection: takes the local descriptors of the pictures that are large enough; None: none are made.
         progress: told after every file, or every group of rows.
         threads: that decode; by default one for each core.
     """
 
-    def work(source: Source) -> tuple[bytes, int, bytes, tuple[Encoded, bytes, tuple[int, int]] | int] | ImageError:
+    def work(source: Source) -> tuple[bytes, int, bytes, Encoded | int] | ImageError:
         try:
             data = source.read()
             digest = hashlib.sha256(data).digest()
-            encoded: tuple[Encoded, bytes, tuple[int, int]] | int | None = known(source.identity(digest))
+            encoded: Encoded | int | None = known(source.identity(digest))
             if encoded is None:
-                recovered = decoded(digest) if source.costly else None
-                picture = source.encode(data, distinct.spec) if recovered is None else Encoded(*recovered)
                 header = source.header(data)
-                encoded = picture, pattern_key(picture.pattern), (header.width, header.height)
+                described = collection is not None and is_describable(header)
+                left = decoded(digest) if source.costly else None
+                encoded = _encoded(source, data, header, distinct.spec, described=described, left=left)
         except ImageError as error:
             return error
         return b"" if originals is None else data, len(data), digest, encoded
@@ -176,12 +224,14 @@ def ingest(
             if isinstance(encoded, int):
                 row = encoded
             else:
-                picture, key, shape = encoded
-                row = distinct.add(picture.pattern, key, shape)
-                found.transparent |= picture.transparent
-                found.more_pages += picture.pages > 1
+                before = distinct.count
+                row = distinct.add(encoded.pattern, encoded.key, encoded.shape)
+                found.transparent |= encoded.transparent
+                found.more_pages += encoded.pages > 1
+                if collection is not None and row == before:
+                    collection.add(encoded.points, encoded.seconds)
                 if distinct.records is not None and source.costly:
-                    distinct.records.add(digest, key, row, picture.transparent)
+                    distinct.records.add(digest, encoded.key, row, encoded.transparent)
             found.add(source.name, row, digest, size)
             if originals is not None:
                 found.copied.append(originals.write(data) if source.page == 1 else 0)
@@ -215,6 +265,7 @@ def take(
     originals: IO[bytes] | None,
     progress: OnProgress | None,
     decoded: Callable[[bytes], tuple[UInt8, bool] | None] = lambda digest: None,
+    collection: Collection | None = None,
 ) -> Ingested:
     """What was kept, then the new sources, in that order. A file whose content is stored already is not decoded again, nor is one
     that a killed run had `decoded`."""
@@ -236,5 +287,7 @@ def take(
                 )
             originals.write(kept.originals.data.tobytes())
             found.copied.extend(np.diff(kept.originals.offsets).tolist())
-    ingest(sources, distinct, found, originals=originals, known=rows_of.get, decoded=decoded, progress=progress)
+    ingest(
+        sources, distinct, found, originals=originals, known=rows_of.get, decoded=decoded, collection=collection, progress=progress
+    )
     return found

@@ -142,14 +142,14 @@ def _folder(path: Path, name: str, progress: OnProgress | None) -> Dataset:
     """The images of a folder, each distinct pattern once."""
     sources, left_out = collect([path], path)
     try:
-        spec = choose_spec(headers(sources, progress))
+        spec = choose_spec(list(headers(sources, progress)))
     except ImageError as error:
         raise DatasetError(f"{escape(path)}: {error.message}", error.hint) from None
     patterns: dict[bytes, UInt8] = {}
     unreadable = len(left_out)
     for done, source in enumerate(sources, 1):
         try:
-            pattern = source.encode(source.read(), spec).pattern
+            pattern = to_pattern(source.image(source.read(), (spec.width, spec.height)), spec)
             patterns.setdefault(pattern.tobytes(), pattern)
         except ImageError:
             unreadable += 1

@@ -18,15 +18,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uhop_cli.arrays.types import Float32, Float64, Int8, UInt8
-from uhop_cli.frames.local.keypoints import LENGTH, Keypoints
+from uhop_cli.frames.local.keypoints import LENGTH, Keypoints, keypoints
+from uhop_cli.frames.sheet import sheet_of_image
+from uhop_cli.images.decode import Header, Image
 
-SIDE = 320  # pixels of the longer side of a picture that is described
+SIDE = 192  # pixels of the longer side of a picture that is described
+DRAFT = (SIDE // 6, SIDE // 6)  # of `images.decode`, which hands out at least six times as many pixels
 MOST = 64  # keypoints kept of a stored picture
 SMALLEST = 100  # pixels of the longer side of a picture from which on it has keypoints worth the name
 DIRECTIONS = 64
 UNIT = 127  # of a code
 
 _SIZES = 1 / 32  # octaves in a step of the stored size
+
+
+def is_describable(header: Header) -> bool:
+    """Whether a picture is large enough to be described."""
+    return max(header.width, header.height) >= SMALLEST
+
+
+def describe(image: Image) -> Keypoints:
+    """The keypoints of a stored picture, which may be reduced, if to no less than `SIDE` pixels."""
+    return keypoints(sheet_of_image(image), SIDE, MOST)
 
 
 def root(descriptors: UInt8) -> Float32:
@@ -69,14 +82,16 @@ def encode(descriptors: UInt8, directions: Float32) -> Int8:
 
 
 def encode_places(points: Keypoints) -> UInt8:
-    """Places as they are kept, (n, 4): x and y in 256ths, the size in 32nds of an octave below the longer side, 256ths of a turn."""
+    """Places as they are kept, (n, 4): x and y in 256ths, the size in 32nds of an octave below the longer side, the direction in
+    256ths of a turn."""
     x, y, size, angle = points.places.astype(np.float64).T
     steps = -np.log2(np.maximum(size, 1e-6)) / _SIZES
     kept = (np.floor(x * 256), np.floor(y * 256), np.rint(steps), np.rint(angle * 256) % 256)
-    return np.clip(np.stack(kept, axis=1), 0, 255).astype(np.uint8)
+    clipped: UInt8 = np.clip(np.stack(kept, axis=1), 0, 255).astype(np.uint8)
+    return clipped
 
 
 def decode_places(places: NDArray[np.uint8]) -> Float32:
-    """(n, 4) as `Keypoints` has them."""
+    """Places (n, 4) as `Keypoints` has them."""
     x, y, steps, angle = places.astype(np.float32).T
     return np.stack(((x + 0.5) / 256, (y + 0.5) / 256, np.exp2(-steps * _SIZES), angle / 256), axis=1, dtype=np.float32)

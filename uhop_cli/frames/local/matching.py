@@ -58,4 +58,4 @@ def votes(likeness: Float32, numbers: Int64, offsets: Int64) -> Float64:
     count = len(offsets) - 1
     pictures = np.searchsorted(offsets, numbers.ravel(), side="right") - 1
     weights = np.maximum(likeness.ravel().astype(np.float64) - LEAST, 0)
-    return np.bincount(pictures, weights, count)[:count]
+    return np.bincount(pictures, weights, count)[:count].astype(np.float64)

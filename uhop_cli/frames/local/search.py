@@ -1,8 +1,8 @@
 """Stored pictures found by the local descriptors of a query: votes first, then where the original lies.
 
-The keypoints of the query and those of its mirror image vote for stored pictures (`matching.py`); of the first ten the pairs of like
-keypoints are brought to one map (`consensus.py`), and the frame nearest to it is proposed. What is proposed is a guess: verification
-decides.
+The keypoints of the query and those of its mirror image vote for stored pictures (`matching.py`); of the first ten the pairs of
+like keypoints are brought to one map (`consensus.py`), and the frame nearest to it is proposed. What is proposed is a guess:
+verification decides.
 """
 
 from __future__ import annotations
