@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from uhop_cli.cli.output import Output
+from uhop_cli.cli.report.bench import Pages
 
 NAMES = ("forecast", "sudden-event", "fresh-event")
 ON_EVENTS = NAMES[1:]
@@ -43,6 +44,7 @@ def bench(
     data_dir: Path | None,
     out: Path | None,
     resume: bool,
+    pages: Pages,
     refused: Sequence[str],
     options: dict[str, Any],
 ) -> None:
@@ -85,6 +87,7 @@ def bench(
         for sentence in tables.sentences(journal.rows, name):
             output.line(f"{sentence}.")
         output.line()
+    drawn: list[str] = []
     if out is not None:
         drawn = figures.draw(out, journal.rows, series, config) if plots.available() else []
         if not plots.available():
@@ -92,4 +95,5 @@ def bench(
         tables.write(out, journal, record, [name for name in drawn if name.endswith(".png")])
         output.line(f"written to {escape(out)}: report.md, rows.csv, rows.json, {len(drawn)} pictures")
         output.essential(escape(out / "report.md"))
+    pages.of_series(journal, record, out, drawn)
     output.document(tables.document(journal, record))

@@ -227,7 +227,10 @@ def _least_size(width: int, height: int, side: int) -> tuple[int, int]:
 def _loaded(file: ImageFile, kind: Format, data: bytes, side: int, pixels: int) -> tuple[PILImage, Part | None]:
     """The loaded picture and, where not all of it is in the file, which part is."""
     if kind in WHOLE_ONLY or file.tell() > 0:  # of a later frame that is not whole nothing is shown
+        width, height = file.size
         file.load()
+        if file.size[0] > width or file.size[1] > height:
+            raise ImageError(f"damaged {kind} data (a larger picture than its header says)", AGAIN)
         return file, None
     whole = sound(closed(data, kind), kind)
     if whole is data:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from uhop_cli.errors import ImageError
 from uhop_cli.images.formats.limits import MAX_BLOCKS
+from uhop_cli.images.formats.signatures import HEAD_BYTES
 
 _LARGE = 1  # a size that says that the true one follows in eight bytes
 _TO_THE_END = 0
@@ -43,4 +44,5 @@ def check_boxes(data: bytes) -> None:
     """
     for _, _, end in boxes(data):
         if end > len(data):
-            raise ImageError("the file is cut short", "copy it once more from where it came from")
+            kind = "AVIF" if b"avi" in data[:HEAD_BYTES] else "HEIF"
+            raise ImageError(f"the {kind} file is cut short", "copy it once more from where it came from")

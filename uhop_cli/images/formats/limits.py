@@ -21,9 +21,10 @@ MAX_JPEG_PIXELS = 210_000_000  # of one that is decoded line by line, and then a
 MAX_SIDE = 65_535
 SLOW_PIXELS = 2_000_000  # decoded in Python at one or two microseconds each
 WEBP_PIXELS = 40_000_000  # its decoder holds four copies of the picture
+MAX_HEIF_PIXELS = 52_000_000  # the largest of phones
 _FEWER: dict[Format, int] = {  # formats whose decoders take more memory for a pixel
     "AVIF": 40_000_000,
-    "HEIF": 52_000_000,  # the largest of phones
+    "HEIF": MAX_HEIF_PIXELS,
     "JPEG 2000": 20_000_000,  # whose decoder takes four bytes for every value, and some more
 }
 MAX_SCAN_PIXELS = 2_000_000_000  # pixels times scans of a JPEG: some seconds of work

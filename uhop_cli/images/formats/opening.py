@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from uhop_cli.errors import ImageError
 from uhop_cli.files.names import escape
 from uhop_cli.images.formats.boxes import check_boxes
+from uhop_cli.images.formats.hevc import check_heif
 from uhop_cli.images.formats.icons import check_icons
 from uhop_cli.images.formats.jpeg2000 import check_codestream
 from uhop_cli.images.formats.limits import MAX_PPM_HEADER, check_size, check_structure, check_work, is_raw_thumbnail
@@ -42,7 +43,7 @@ _PLUGINS: dict[Format, tuple[str, str]] = {
 # Of these a file that ends too early gives no picture at all: what stands where is told elsewhere in it, or a decoder wants it all.
 WHOLE_ONLY: frozenset[Format] = frozenset(("AVIF", "HEIF", "JPEG 2000", "ICO"))
 _CHECKS: dict[Format, Callable[[bytes], None]] = {
-    "AVIF": check_boxes, "HEIF": check_boxes, "JPEG 2000": check_codestream, "ICO": check_icons,
+    "AVIF": check_boxes, "HEIF": check_heif, "JPEG 2000": check_codestream, "ICO": check_icons,
 }  # fmt: skip
 
 quiet_pillow()
