@@ -3,16 +3,17 @@
 The rounds, cheap ones first:
 
     boxes      the whole query in all eight turns; what is left after trimming; rectangles between lines; upright and mirrored
-    pictures   the whole family of frames (`family.py`) of the query
+    pictures   the whole family of frames (`whole/family.py`) of the query
     trimmed    the same of what is left after trimming
 
-Each goes through all memories (`canvases.py`), and the best few proposals are compared with their originals, where the rule is
-strict (`outcome.py`). The search ends with the first proposal that is confirmed.
+Each goes through all memories (`whole/canvases.py`); the 50 best proposals are fitted on the patterns (`whole/fitting.py`), and the
+best of these are compared with their originals, where the rule is strict (`outcome.py`). The search ends with the first one that is
+confirmed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -20,16 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uhop_cli.errors import SettingsError
-from uhop_cli.frames.canvases import Canvases, aspects_of
-from uhop_cli.frames.family import CANVAS, whole_picture_frames
-from uhop_cli.frames.frame import Frame
-from uhop_cli.frames.line_rectangles import line_rectangles
+from uhop_cli.frames.frame import Frame, inverse
 from uhop_cli.frames.outcome import Outcome
 from uhop_cli.frames.proposal import Proposal
 from uhop_cli.frames.sheet import Sheet
-from uhop_cli.frames.trimming import trimmed_frames
 from uhop_cli.frames.verification import Candidate, verify
-from uhop_cli.frames.windows import Picture, Windows, picture_of
+from uhop_cli.frames.whole.canvases import Canvases, aspects_of
+from uhop_cli.frames.whole.family import CANVAS, whole_picture_frames
+from uhop_cli.frames.whole.fitting import fitted
+from uhop_cli.frames.whole.line_rectangles import line_rectangles
+from uhop_cli.frames.whole.trimming import trimmed_frames
+from uhop_cli.frames.whole.windows import Picture, Windows, picture_of
 from uhop_cli.images.decode import Image
 from uhop_cli.memory.memory import Memory
 
@@ -37,6 +39,10 @@ Float64 = NDArray[np.float64]
 
 SHORTLIST = 50
 COMPARED = 5
+CLEAR = 1.3  # times the fit of the next one: then nothing behind these two is opened
+SHOT = 0.06  # shares of a side that another shot of a scene may be moved by
+_BLEED = 2  # pixels that a picture runs into what is beside it
+EVEN = 12.0  # levels of 255: the standard deviation of what is beside a picture and no picture
 
 
 @dataclass(frozen=True)
@@ -80,17 +86,27 @@ class FrameSearch:
             sheet: the same as it is compared with originals.
             opener: the original of a row, decoded; None where it is not at hand.
         """
-        spec = self.memory.spec
-        for proposals in self.rounds(picture_of(image, spec.channels)):
-            candidates = [
-                Candidate(partial(opener, one.row), one.frame, self.memory.same(one.row)[0]) for one in proposals[:COMPARED]
-            ]
-            found = verify(sheet, candidates, pattern_side=max(spec.width, spec.height))
-            if found.outcome == Outcome.CONFIRMED and found.best is not None:
-                best, affine = proposals[found.best], found.measured[found.best].affine
-                assert affine is not None
-                return Found(best.row, _refined(best.frame, affine, sheet), affine, found.outcome.value, found.reason.value)
+        picture = picture_of(image, self.memory.spec.channels)
+        for proposals in self.rounds(picture):
+            best = self.fit(picture, proposals)[:COMPARED]
+            clear = len(best) > 2 and best[0].score > CLEAR * best[1].score
+            for compared in (best[:2],) if clear else (best[:2], best):
+                found = self._confirmed(sheet, compared, opener)
+                if found is not None and not _is_another_shot(found.frame, picture):
+                    return found
         return None
+
+    def fit(self, picture: Picture, proposals: Sequence[Proposal]) -> list[Proposal]:
+        """Proposals where they lie once they are fitted to the query, in falling order of what the fits are worth, their scores."""
+        if not proposals:
+            return []
+        starts = np.array([one.frame.to_query(picture.aspect) for one in proposals])
+        maps, worth = fitted(picture, self.memory.patterns[[one.row for one in proposals]], starts)
+        order = np.argsort(-worth, kind="stable").tolist()
+        frames = [_refined(proposals[place].frame, inverse(maps[place]), picture.aspect) for place in order]
+        return [
+            replace(proposals[place], frame=frame, score=float(worth[place])) for place, frame in zip(order, frames, strict=True)
+        ]
 
     def rounds(self, picture: Picture) -> Iterator[list[Proposal]]:
         """Proposals in falling order, a list a round."""
@@ -112,13 +128,37 @@ class FrameSearch:
 
         return self.canvases.proposals(windows, SHORTLIST)
 
+    def _confirmed(self, sheet: Sheet, proposals: Sequence[Proposal], opener: Callable[[int], Image | None]) -> Found | None:
+        """The one of several proposals that its original confirms."""
+        spec = self.memory.spec
+        candidates = [Candidate(partial(opener, one.row), one.frame, self.memory.same(one.row)[0]) for one in proposals]
+        found = verify(sheet, candidates, pattern_side=max(spec.width, spec.height))
+        if found.outcome != Outcome.CONFIRMED or found.best is None:
+            return None
+        best, affine = proposals[found.best], found.measured[found.best].affine
+        assert affine is not None  # of what was compared
+        frame = _refined(best.frame, affine, sheet.width / sheet.height)
+        return Found(best.row, frame, affine, found.outcome.value, found.reason.value)
 
-def _refined(frame: Frame, affine: Float64, sheet: Sheet) -> Frame:
+
+def _refined(frame: Frame, affine: Float64, aspect: float) -> Frame:
     """The frame that an alignment led to; as it was if it was left as it is, or an affine map that is no frame."""
-    aspect = sheet.width / sheet.height
-    if np.array_equal(affine, frame.to_original(aspect)):
+    if np.allclose(affine, frame.to_original(aspect), rtol=0, atol=1e-9):
         return frame
     try:
         return Frame.of_affine(affine, aspect)
     except SettingsError:
         return frame
+
+
+def _is_another_shot(frame: Frame, picture: Picture) -> bool:
+    """Whether the query is nearly the whole original, moved a little, with more of a picture where that ends: not a copy of it."""
+    edges = np.array([frame.x, frame.y, frame.x + frame.width - 1, frame.y + frame.height - 1])
+    if frame.turn or frame.mirrored or np.abs(edges).max() > SHOT:
+        return False
+    height, width = picture.planes.shape[:2]
+    inner = np.rint(edges * (width, height, width, height)).astype(int) * (1, 1, -1, -1) - _BLEED
+    left, top, right, bottom = np.maximum(inner, 0)
+    pixels = picture.pixels
+    beside = [pixels[:top], pixels[height - bottom :], pixels[:, :left], pixels[:, width - right :]]
+    return any(strip.size and strip.std(axis=(0, 1)).max() > EVEN for strip in beside)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from uhop_cli.arrays.types import Bool, Float32
 from uhop_cli.frames.frame import inverse
-from uhop_cli.frames.windows import picture_of
+from uhop_cli.frames.whole.windows import picture_of
 from uhop_cli.images.decode import Image
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.images.warp import warp

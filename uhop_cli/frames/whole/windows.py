@@ -95,7 +95,8 @@ class Picture:
             chosen = (flips == (down, across)).all(axis=1)
             turned = (slice(None), slice(None, None, -1 if down else 1), slice(None, None, -1 if across else 1))
             q[chosen], seen[chosen] = values[of[chosen]][turned], visible[of[chosen]][turned]
-        return Windows([frames[place] for place in kept.tolist()], q.reshape(len(q), -1), seen.reshape(len(q), -1))
+        rows, cells = len(kept), side * side
+        return Windows([frames[place] for place in kept], q.reshape(rows, cells * self.channels), seen.reshape(rows, cells))
 
     @cached_property
     def _tables(self) -> tuple[Float64, Float64]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from uhop_cli.frames.frame import Frame
-from uhop_cli.frames.line_rectangles import capped_steps, line_rectangles, strongest
+from uhop_cli.frames.whole.line_rectangles import capped_steps, line_rectangles, strongest
 from uhop_cli.images.warp import area
 
 

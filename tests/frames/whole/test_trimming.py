@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from uhop_cli.frames.frame import Frame
-from uhop_cli.frames.trimming import reduced, trimmed_frames
+from uhop_cli.frames.whole.trimming import reduced, trimmed_frames
 
 
 def picture(height: int, width: int) -> np.ndarray:

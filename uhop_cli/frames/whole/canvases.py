@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from uhop_cli.arrays.operations import topk
 from uhop_cli.arrays.threads import on_all_cores
-from uhop_cli.frames.family import aspect_group
 from uhop_cli.frames.frame import Frame
 from uhop_cli.frames.proposal import Proposal
-from uhop_cli.frames.windows import FLOOR, Windows
+from uhop_cli.frames.whole.family import aspect_group
+from uhop_cli.frames.whole.windows import FLOOR, Windows
 from uhop_cli.images.warp import area_weights
 from uhop_cli.memory.memory import Memory
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from uhop_cli.frames.family import aspect_group, whole_picture_frames
+from uhop_cli.frames.whole.family import aspect_group, whole_picture_frames
 from uhop_cli.frames.frame import IDENTITY, Frame
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uhop_cli.frames.frame import Frame
-from uhop_cli.frames.trimming import reduced
+from uhop_cli.frames.whole.trimming import reduced
 from uhop_cli.images.patterns import LUMA
 
 Float64 = NDArray[np.float64]
