@@ -24,7 +24,7 @@ from uhop_cli.experiments.data.download import checksum, download
 from uhop_cli.experiments.data.published import PUBLISHED, PublishedSet
 from uhop_cli.experiments.data.samples import sample_data
 from uhop_cli.files.names import escape
-from uhop_cli.images.patterns import PatternSpec, choose_spec, to_vectors
+from uhop_cli.images.patterns import PatternSpec, choose_spec, to_pattern, to_vectors
 from uhop_cli.progress import OnProgress, Progress
 from uhop_cli.storing.sources import collect, headers
 
