@@ -61,6 +61,7 @@ class Memory:
         originals: embedded copies of the files, or None.
         near: pairs of nearly equal patterns, or None where they were not looked for.
         shapes: (M, 2) int64, width and height of each original as the eye sees it; None: those of the patterns.
+        opacity: (M, H, W) uint8, of the cells of each pattern; None: all are opaque, or nobody kept it.
     """
 
     spec: PatternSpec
@@ -76,6 +77,7 @@ class Memory:
     originals: Originals | None = None
     near: NearPairs | None = None
     shapes: Int64 | None = None
+    opacity: UInt8 | None = None
 
     def __len__(self) -> int:
         """M, the number of patterns."""
@@ -114,6 +116,7 @@ class Memory:
             compact=None if self.compact is None else self.compact[:, rows],
             near=None if self.near is None else self.near.select(rows),
             shapes=None if self.shapes is None else self.shapes[rows],
+            opacity=None if self.opacity is None else self.opacity[rows],
             originals=None if originals is None else Originals(*subset(originals.data, originals.offsets, files)),
         )
 

@@ -26,6 +26,7 @@ from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.file.writer import Writer
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress, Progress
+from uhop_cli.storing.opacity import OpacityRows
 from uhop_cli.storing.resume import Records, pattern_key
 from uhop_cli.storing.sources import Source, Sources
 
@@ -33,6 +34,7 @@ WRITE_TOGETHER = 256  # patterns
 FILES_TOGETHER = 4096  # that become columns at a time
 AHEAD = 4  # groups in flight for each thread: enough to keep all busy
 IN_FLIGHT = 64 << 20  # bytes of patterns; of a file that is done nothing else is kept
+_Encoded = tuple[UInt8, UInt8 | None, bytes, tuple[int, int]]  # pattern, opacity, `pattern_key`, width and height
 
 
 class Ingested:
@@ -71,11 +73,15 @@ class Distinct:
     Args:
         writer: takes the patterns.
         spec: their size.
+        opacity: takes their opacity.
         records: what is noted of them in case the run is killed.
     """
 
-    def __init__(self, writer: Writer, spec: PatternSpec, records: Records | None = None) -> None:
+    def __init__(
+        self, writer: Writer, spec: PatternSpec, opacity: OpacityRows | None = None, records: Records | None = None
+    ) -> None:
         self.writer, self.spec, self.records, self.count = writer, spec, records, 0
+        self.opacity = opacity or OpacityRows(spec.height, spec.width)
         self._rows: dict[bytes, int] = {}
         self._pending: list[UInt8] = []
         self._shapes = array("q")
@@ -86,13 +92,20 @@ class Distinct:
         """Width and height of the first picture of each pattern, (M, 2)."""
         return np.array(self._shapes, np.int64).reshape(-1, 2)
 
-    def add(self, pattern: UInt8, key: bytes | None = None, shape: tuple[int, int] | None = None) -> int:
+    def add(
+        self,
+        pattern: UInt8,
+        key: bytes | None = None,
+        shape: tuple[int, int] | None = None,
+        opacity: UInt8 | None = None,
+    ) -> int:
         """The row of a pattern.
 
         Args:
             pattern: (H, W, C).
             key: its `pattern_key`, where it is known.
             shape: width and height of the picture that it was made from; None: as the pattern's.
+            opacity: (H, W), None: all is opaque. Of equal patterns that of the first counts.
         """
         key = key or pattern_key(pattern)
         row = self._rows.setdefault(key, self.count)
@@ -100,6 +113,7 @@ class Distinct:
             self.count += 1
             self._shapes.extend(shape or (self.spec.width, self.spec.height))
             self._pending.append(pattern)
+            self.opacity.append(opacity)
             if len(self._pending) >= WRITE_TOGETHER:
                 self._flush()
         return row
@@ -125,7 +139,7 @@ def ingest(
     *,
     originals: IO[bytes] | None = None,
     known: Callable[[bytes], int | None] = lambda digest: None,
-    decoded: Callable[[bytes], tuple[UInt8, bool] | None] = lambda digest: None,
+    decoded: Callable[[bytes], UInt8 | None] = lambda digest: None,
     progress: OnProgress | None = None,
     threads: int | None = None,
 ) -> None:
@@ -137,20 +151,21 @@ def ingest(
         found: takes the files.
         originals: takes the stored files' bytes, one after the other (`--embed`).
         known: the row of a file whose sha256 is already stored, or None; such a file is not decoded.
-        decoded: the pattern of a file with that sha256 and whether the picture is transparent, where a killed run has left it.
+        decoded: the pattern of a file with that sha256, whose picture is opaque, where a killed run has left it.
         progress: told after every file, or every group of rows.
         threads: that decode; by default one for each core.
     """
 
-    def work(source: Source) -> tuple[bytes, int, bytes, tuple[UInt8, bool, bytes, tuple[int, int]] | int] | ImageError:
+    def work(source: Source) -> tuple[bytes, int, bytes, _Encoded | int] | ImageError:
         try:
             data = source.read()
             digest = hashlib.sha256(data).digest()
-            encoded: tuple[UInt8, bool, bytes, tuple[int, int]] | int | None = known(digest)
+            encoded: _Encoded | int | None = known(digest)
             if encoded is None:
-                pattern, transparent = (decoded(digest) if source.costly else None) or source.encode(data, distinct.spec)
+                left = decoded(digest) if source.costly else None
+                pattern, opacity = source.encode(data, distinct.spec) if left is None else (left, None)
                 header = source.header(data)
-                encoded = pattern, transparent, pattern_key(pattern), (header.width, header.height)
+                encoded = pattern, opacity, pattern_key(pattern), (header.width, header.height)
         except ImageError as error:
             return error
         return b"" if originals is None else data, len(data), digest, encoded
@@ -168,11 +183,11 @@ def ingest(
             if isinstance(encoded, int):
                 row = encoded
             else:
-                pattern, transparent, key, shape = encoded
-                row = distinct.add(pattern, key, shape)
-                found.transparent |= transparent
-                if distinct.records is not None and source.costly:
-                    distinct.records.add(digest, key, row, transparent)
+                pattern, opacity, key, shape = encoded
+                row = distinct.add(pattern, key, shape, opacity)
+                found.transparent |= opacity is not None
+                if distinct.records is not None and source.costly and opacity is None:
+                    distinct.records.add(digest, key, row)
             found.add(source.name, row, digest, size)
             if originals is not None:
                 originals.write(data)
@@ -205,7 +220,7 @@ def take(
     distinct: Distinct,
     originals: IO[bytes] | None,
     progress: OnProgress | None,
-    decoded: Callable[[bytes], tuple[UInt8, bool] | None] = lambda digest: None,
+    decoded: Callable[[bytes], UInt8 | None] = lambda digest: None,
 ) -> Ingested:
     """What was kept, then the new sources, in that order. A file whose content is stored already is not decoded again, nor is one
     that a killed run had `decoded`."""
@@ -213,7 +228,9 @@ def take(
     rows_of: dict[bytes, int] = {}
     if kept is not None:
         shapes = [None] * len(kept) if kept.shapes is None else kept.shapes.tolist()
-        rows = np.array([distinct.add(pattern, shape=shape) for pattern, shape in zip(kept.patterns, shapes, strict=True)])
+        opacity = [None] * len(kept) if kept.opacity is None else kept.opacity
+        each = zip(kept.patterns, shapes, opacity, strict=True)
+        rows = np.array([distinct.add(pattern, shape=shape, opacity=veil) for pattern, shape, veil in each])
         entries = kept.entries.with_rows(rows[kept.entries.name_entry])
         found = Ingested(entries, transparent=bool(kept.record.get("transparent")))
         digests = (entries.digest(index) for index in range(len(entries)))

@@ -22,7 +22,7 @@ from uhop_cli.files.regular import open_regular
 from uhop_cli.images.decode import Header, Image, decode, decoding_threads, read_bytes, read_header
 from uhop_cli.images.discover import Skipped, discover
 from uhop_cli.images.limits import MAX_PIXELS, MAX_SIDE
-from uhop_cli.images.patterns import PatternSpec, gaps_transparent, to_pattern
+from uhop_cli.images.patterns import PatternSpec, gaps_transparent, to_layers
 from uhop_cli.progress import OnProgress, Progress
 
 FILES_TOGETHER = 4  # handing work to a thread and taking the result holds up all threads for a moment
@@ -48,10 +48,9 @@ class Source:
     image: Callable[[bytes, tuple[int, int]], Image]
     costly: bool = False
 
-    def encode(self, data: bytes, spec: PatternSpec) -> tuple[UInt8, bool]:
-        """The pattern of the picture in `data`, and whether the picture has transparent parts."""
-        image = self.image(data, (spec.width, spec.height))
-        return to_pattern(image, spec), image.alpha is not None
+    def encode(self, data: bytes, spec: PatternSpec) -> tuple[UInt8, UInt8 | None]:
+        """The pattern of the picture in `data`, and its opacity (H, W) where the picture has transparent parts."""
+        return to_layers(self.image(data, (spec.width, spec.height)), spec)
 
 
 @dataclass(frozen=True)
