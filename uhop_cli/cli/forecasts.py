@@ -74,8 +74,8 @@ def bench(
 
     given = {name: value for name, value in options.items() if value is not None and value != ()}
     config = ForecastConfig(tuple(dict.fromkeys(experiments)), **given)
-    drawn = set(config.experiments) & set(ON_EVENTS) or nets.wanted(config)
-    if config.repeats is not None and not drawn:
+    random = set(config.experiments) & set(ON_EVENTS) or nets.wanted(config)
+    if config.repeats is not None and not random:
         raise typer.BadParameter("--repeats is for events and for nets: the methods asked for have no random draws")
     series = load_series(dataset, data_folders(data_dir))
     for warning in series.warnings:
