@@ -3,12 +3,13 @@
 The rounds, cheap ones first:
 
     boxes      the whole query in all eight turns; what is left after trimming; rectangles between lines; upright and mirrored
+    local      the keypoints of the query, where the originals were described (`local/search.py`): crops and rotations
     pictures   the whole family of frames (`whole/family.py`) of the query
     trimmed    the same of what is left after trimming
 
-Each goes through all memories (`whole/canvases.py`); the 50 best proposals are fitted on the patterns (`whole/fitting.py`), and the
-best of these are compared with their originals, where the rule is strict (`outcome.py`). The search ends with the first one that is
-confirmed.
+Each goes through all memories, by canvases (`whole/canvases.py`) unless it is by keypoints. The 50 best proposals of canvases are
+fitted on the patterns (`whole/fitting.py`); those of keypoints are finer than these. The best are compared with their originals,
+where the rule is strict (`outcome.py`), and the search ends with the first one that is confirmed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from uhop_cli.errors import SettingsError
 from uhop_cli.frames.frame import Frame, inverse
+from uhop_cli.frames.local.search import LocalSearch
 from uhop_cli.frames.outcome import Outcome
 from uhop_cli.frames.proposal import Proposal
 from uhop_cli.frames.sheet import Sheet
@@ -78,6 +80,11 @@ class FrameSearch:
         """The memories as canvases, made for the first query and kept for the others."""
         return Canvases(self.memory, CANVAS)
 
+    @cached_property
+    def local(self) -> LocalSearch | None:
+        """The memories' local descriptors, where there are any."""
+        return LocalSearch(self.memory) if LocalSearch.available(self.memory) else None
+
     def find(self, image: Image, sheet: Sheet, opener: Callable[[int], Image | None]) -> Found | None:
         """The stored picture that a query shows in another frame, confirmed by its original; None where there is none.
 
@@ -87,8 +94,7 @@ class FrameSearch:
             opener: the original of a row, decoded; None where it is not at hand.
         """
         picture = picture_of(image, self.memory.spec.channels)
-        for proposals in self.rounds(picture):
-            best = self.fit(picture, proposals)[:COMPARED]
+        for best in self.rounds(image, picture):
             clear = len(best) > 2 and best[0].score > CLEAR * best[1].score
             for compared in (best[:2],) if clear else (best[:2], best):
                 found = self._confirmed(sheet, compared, opener)
@@ -108,19 +114,25 @@ class FrameSearch:
             replace(proposals[place], frame=frame, score=float(worth[place])) for place, frame in zip(order, frames, strict=True)
         ]
 
-    def rounds(self, picture: Picture) -> Iterator[list[Proposal]]:
-        """Proposals in falling order, a list a round."""
+    def rounds(self, image: Image, picture: Picture) -> Iterator[list[Proposal]]:
+        """The proposals that are worth a comparison, in falling order, a list a round."""
+        yield self.fit(picture, self._boxes(picture))[:COMPARED]
+        if self.local is not None:
+            yield self.local.proposals(image, COMPARED)
+        yield self.fit(picture, self._family(picture))[:COMPARED]
         trimmed = trimmed_frames(picture.pixels)
-        boxes = [*trimmed, *line_rectangles(picture.pixels, aspects_of(self.memory))]
+        if trimmed:
+            box = trimmed[-1]
+            inside = [replace(one, frame=one.frame.within(box)) for one in self._family(picture.part(box))]
+            yield self.fit(picture, inside)[:COMPARED]
+
+    def _boxes(self, picture: Picture) -> list[Proposal]:
+        boxes = [*trimmed_frames(picture.pixels), *line_rectangles(picture.pixels, aspects_of(self.memory))]
         frames = [Frame(0, 0, 1, 1, turn, mirrored) for turn in range(4) for mirrored in (False, True)]
         frames += [Frame(box.x, box.y, box.width, box.height) for box in boxes]
         frames += [Frame(1 - box.x - box.width, box.y, box.width, box.height, mirrored=True) for box in boxes]
         windows = picture.windows(frames, CANVAS)
-        yield self.canvases.proposals(lambda group: windows, SHORTLIST)
-        yield self._family(picture)
-        if trimmed:
-            box = trimmed[-1]
-            yield [replace(one, frame=one.frame.within(box)) for one in self._family(picture.part(box))]
+        return self.canvases.proposals(lambda group: windows, SHORTLIST)
 
     def _family(self, picture: Picture) -> list[Proposal]:
         def windows(group: int) -> Windows:
