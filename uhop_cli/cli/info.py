@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from uhop_cli.cli import info_guarantees, options
+from uhop_cli.cli import options
 from uhop_cli.cli.help import examples
 from uhop_cli.cli.layout import styled
 from uhop_cli.cli.output import Output, bytes_in_words, counted, number
-from uhop_cli.cli.screen import words
+from uhop_cli.cli.screen import guarantees, words
 from uhop_cli.cli.store import pattern_in_words, print_self_test
 from uhop_cli.files.names import escape
 from uhop_cli.memory.file.header import Header, read_header
@@ -64,7 +64,7 @@ def info(
     output.essential(escape(file))
     output.facts(_facts(file, header, document, output))
     if guaranteed:
-        info_guarantees.show(document["guarantees"], output)
+        guarantees.show(document["guarantees"], output)
     elif verbose:
         print_self_test(_self_test(header), output)
     if near:

@@ -103,6 +103,10 @@ MemoryFile = Annotated[
 DeviceName = Annotated[
     str, typer.Option(metavar="NAME", envvar="UHOP_DEVICE", callback=device, help="auto, cpu, cuda, cuda:N or mps.")
 ]
+FilesFrom = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Read paths from FILE, or from standard input for -: one a line, or null-separated."),
+]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of everything random.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the essential, no progress.")]

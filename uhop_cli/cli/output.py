@@ -43,13 +43,15 @@ class Output:
         json: stdout carries one JSON document and nothing else.
         quiet: stdout carries the essential only, and stderr no progress and no notes.
         verbose: notes tell every detail.
-        binary: stdout carries the bytes of a picture; text for people goes to stderr.
+        binary: stdout carries the bytes of a picture, or a table for programs; text for people goes to stderr.
+        end: of an essential line.
     """
 
     json: bool = False
     quiet: bool = False
     verbose: bool = False
     binary: bool = False
+    end: str = "\n"
 
     @property
     def people(self) -> TextIO | None:
@@ -61,7 +63,7 @@ class Output:
     def essential(self, line: str) -> None:
         """With `quiet`, the one line that a script wants."""
         if self.quiet and not self.json and not self.binary:
-            _write(sys.stdout, escape(line))
+            _write(sys.stdout, escape(line), self.end)
 
     def document(self, value: dict[str, Any]) -> None:
         """With `json`, the result. Numbers that JSON lacks become null."""
@@ -235,9 +237,9 @@ def percent(share: float) -> str:
     return f"{min(99.9, max(0.1, rounded)):g}%"
 
 
-def _write(stream: TextIO | None, text: str) -> None:
+def _write(stream: TextIO | None, text: str, end: str = "\n") -> None:
     if stream is not None:  # None where the caller closed it
-        stream.write(text + "\n")
+        stream.write(text + end)
 
 
 def _columns(stream: TextIO | None) -> int:

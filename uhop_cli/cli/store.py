@@ -53,6 +53,9 @@ def store(
     embed: Annotated[bool, _memory("--embed", help="Keep the images' own bytes inside the file.")] = False,
     strict: Annotated[bool, _memory("--strict", help="Stop at an image that can't be read.")] = False,
     damaged: Annotated[bool, _memory("--damaged", help="Store files that are cut short, as far as they go.")] = False,
+    pages: Annotated[
+        Literal["first", "all"], _memory(help="all: each page of a TIFF, each frame of an animation, as FILE#2 and so on.")
+    ] = "first",
     dry_run: Annotated[bool, _memory("--dry-run", help="Only say what would be stored, and how big.")] = False,
     size: Annotated[str, _pattern(metavar="auto|N|WxH", callback=options.size, help="Pixels of a pattern.")] = "auto",
     color: Annotated[Literal["auto", "rgb", "gray"], _pattern(help="auto: grey if all images are.")] = "auto",

@@ -9,7 +9,7 @@ eye sees it, about its centre. A rectangle that reaches beyond 0 to 1 is that of
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,8 +48,8 @@ class Frame:
     angle: float = 0.0
 
     def __post_init__(self) -> None:
-        numbers = (self.x, self.y, self.width, self.height, self.angle)
-        if not all(math.isfinite(number) for number in numbers) or max(abs(self.x), abs(self.y)) > MAX_SIDE:
+        finite = math.isfinite(self.x + self.y + self.width + self.height + self.angle)
+        if not finite or max(abs(self.x), abs(self.y)) > MAX_SIDE:
             raise SettingsError("the place of a frame is given in finite numbers, in shares of the query's sides")
         if not (0 < self.width <= MAX_SIDE and 0 < self.height <= MAX_SIDE):
             raise SettingsError(f"a frame of {self.width:g} x {self.height:g} is not possible", "its sides are above 0")
@@ -103,6 +103,25 @@ class Frame:
         """The share of the query's area that the rectangle covers, its rotation left aside."""
         return _overlap(self.x, self.width) * _overlap(self.y, self.height)
 
+    @property
+    def window(self) -> tuple[float, float, float, float]:
+        """The rectangle in the query as it is, before the turn and the mirror: x, y, width, height."""
+        x, y, width, height = self.x, self.y, self.width, self.height
+        if self.mirrored:
+            x = 1 - x - width
+        for _ in range(self.turn):
+            x, y, width, height = 1 - y - height, x, height, width
+        return x, y, width, height
+
+    def within(self, box: Frame) -> Frame:
+        """This frame of a query that is the part of a larger one in an upright box, as a frame of the larger one."""
+        x, y, width, height = box.x, box.y, box.width, box.height
+        for _ in range(self.turn):  # a quarter turn takes (u, v) to (v, 1 - u)
+            x, y, width, height = y, 1 - x - width, height, width
+        if self.mirrored:
+            x = 1 - x - width
+        return replace(self, x=x + width * self.x, y=y + height * self.y, width=width * self.width, height=height * self.height)
+
     def to_query(self, aspect: float = 1.0) -> Float64:
         """The affine map (2, 3) from the unit square of the original to that of the query.
 
@@ -154,6 +173,8 @@ def _overlap(start: float, length: float) -> float:
 
 _MIRROR = _matrix([[-1, 0, 1], [0, 1, 0]])
 _BACK = _matrix([[0, -1, 1], [1, 0, 0]])  # a point of the picture turned once anticlockwise -> the same point before
+_FORTH = _matrix([[0, 1, 0], [-1, 0, 1]])
+
 _FORTH = _matrix([[0, 1, 0], [-1, 0, 1]])
 
 IDENTITY = Frame(0, 0, 1, 1)

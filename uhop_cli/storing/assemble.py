@@ -35,6 +35,7 @@ class Draft:
         originals: copies of the files, or None.
         shapes: (M, 2) width and height of each pattern's picture; None: the pattern's own.
         local: descriptors of the pictures, or None.
+        opacity: (M, H, W) uint8 of the patterns; None: all are opaque.
     """
 
     spec: PatternSpec
@@ -44,6 +45,7 @@ class Draft:
     originals: Originals | None = None
     shapes: Int64 | None = None
     local: LocalDescriptors | None = None
+    opacity: UInt8 | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +75,21 @@ def learn_memory(
     """
     resolved, patterns = settings.resolved(), draft.patterns
     learned = learn(patterns, settings, progress) if keep is None else Learned(keep.kernel, stage1_of(keep.record))
-    norms, statistics = encode(learned.kernel, draft.spec, patterns, progress)
+    norms, statistics = encode(learned.kernel, draft.spec, patterns, progress, opacity=draft.opacity)
     codes, directions = compact_codes(draft.spec, patterns, settings.seed, progress) or (None, None)
-    memory = Memory(draft.spec, patterns, learned.kernel, norms, draft.entries, 1.0, {}, statistics, codes, directions)
+    memory = Memory(
+        spec=draft.spec,
+        patterns=patterns,
+        kernel=learned.kernel,
+        norms=norms,
+        entries=draft.entries,
+        beta=1.0,
+        record={},
+        statistics=statistics,
+        compact=codes,
+        compact_map=directions,
+        opacity=draft.opacity,
+    )
     found = self_test(memory, resolved, progress) if test else None
     kernel = learned.kernel if found is None else learned.kernel.with_chosen(found.chosen)
     loss = loss_of(resolved)

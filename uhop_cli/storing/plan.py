@@ -6,20 +6,21 @@ import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from uhop_cli.errors import ImageError, OutputError, SettingsError
-from uhop_cli.files.names import escape
+from uhop_cli.files.names import escape, page_name, split_page
 from uhop_cli.files.normal_forms import normal_form
 from uhop_cli.frames.local.describing import DIRECTIONS, MOST, is_describable
 from uhop_cli.frames.local.keypoints import MISSING, installed
 from uhop_cli.images.decode import Header
 from uhop_cli.images.discover import Skipped
 from uhop_cli.images.patterns import PatternSpec, choose_spec
+from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress
 from uhop_cli.storing.needs import check_memory, memory_needed
@@ -110,7 +111,7 @@ def make_plan(
         ImageError: a path is not there, or there is nothing to store.
     """
     folder = Path(os.path.realpath(target)).parent
-    sources, skipped = collect(paths, folder, damaged=settings.damaged)
+    sources, skipped = collect(paths, folder, damaged=settings.damaged, pages=settings.pages, progress=progress)
     found = compare(old, sources, folder, prune=prune)
     if found.unchanged:
         sources = Sources([source for source in sources if source.name not in found.unchanged])
@@ -157,8 +158,9 @@ def compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) 
         return Comparison()
     entries = old.entries
     at = {name: index for index, name in enumerate(entries.names())}
+    today = {source.name for source in sources.files}
     # `folder` in bytes: the names need not be UTF-8
-    gone = {name: index for name, index in at.items() if name[-1:] != b"]" and not _exists(folder, name)}
+    gone = {name: index for name, index in at.items() if name[-1:] != b"]" and not _exists(folder, name, today)}
     forms = {normal_form(name): index for name, index in gone.items() if not name.isascii()}
     keep = np.ones(len(entries), np.bool_)
     unchanged: set[bytes] = set()
@@ -175,10 +177,11 @@ def compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) 
             names[index] = source.name
         else:
             keep[index] = False
-    lost = {entries.digest(index): index for index in reversed(gone.values()) if keep[index] and index not in names}
+    lost = {_identity(entries, index): index for index in reversed(gone.values()) if keep[index] and index not in names}
     sizes = {int(entries.sizes[index]) for index in lost.values()}
     for source in new if lost else ():
-        index = lost.get(_digest(source) or b"") if _size(folder, source.name) in sizes else None
+        digest = _digest(source) if _size(folder, source.name) in sizes else None
+        index = None if digest is None else lost.get(source.identity(digest))
         if index is not None and index not in names:
             unchanged.add(source.name)
             names[index] = source.name
@@ -193,13 +196,24 @@ def compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) 
     )  # fmt: skip
 
 
-def _exists(folder: Path, name: bytes) -> bool:
-    return os.path.lexists(os.path.join(os.fsencode(folder), name))
+def _exists(folder: Path, name: bytes, today: Collection[bytes]) -> bool:
+    """Whether a stored file, or the page of one, is still there; `today`: names of the files and pages that were looked at."""
+    if os.path.lexists(os.path.join(os.fsencode(folder), name)):
+        return True
+    file, page = split_page(name)
+    if page == 1 or file in today:
+        return name in today
+    return os.path.lexists(os.path.join(os.fsencode(folder), file))
+
+
+def _identity(entries: Entries, index: int) -> bytes:
+    """The sha256 of a stored file and, where it is a page of one, which."""
+    return page_name(entries.digest(index), split_page(entries.name(index))[1])
 
 
 def _size(folder: Path, name: bytes) -> int | None:
     try:
-        return os.stat(os.path.join(os.fsencode(folder), name)).st_size
+        return os.stat(os.path.join(os.fsencode(folder), split_page(name)[0])).st_size
     except (OSError, ValueError):  # such as the row of an array
         return None
 

@@ -144,6 +144,7 @@ def report_of(
     renamed: int = 0,
     skipped: tuple[Skipped, ...] = (),
     taken_over: int = 0,
+    more_pages: int = 0,
     described_in: float = 0.0,
     undescribed: str | None = None,
 ) -> StoreReport:
@@ -156,6 +157,7 @@ def report_of(
         started: when the run began, by `time.perf_counter`.
         added, changed, unchanged, removed, renamed, skipped: of the report.
         taken_over: images that a killed run had decoded.
+        more_pages: files of which only the first of several pages or frames was taken.
         described_in: seconds that describing took.
         undescribed: why nothing was described, if that needs a word.
     """
@@ -187,7 +189,7 @@ def report_of(
         local=_local(memory.local, described_in),
         bytes=size,
         seconds=time.perf_counter() - started,
-        notes=(*_notes(memory, taken_over), *([] if undescribed is None else [undescribed])),
+        notes=(*_notes(memory, taken_over, more_pages), *([] if undescribed is None else [undescribed])),
         config=settings.to_json(),
     )
 
@@ -213,11 +215,14 @@ def _equal_files(entries: Entries) -> list[Int64]:
     return [order[first[place] : first[place] + numbers[place]] for place in np.flatnonzero(numbers > 1)]
 
 
-def _notes(memory: Memory, taken_over: int) -> Iterator[str]:
+def _notes(memory: Memory, taken_over: int, more_pages: int) -> Iterator[str]:
     flat = memory.patterns.reshape(len(memory), -1)
     constant = sum(int((part == part[:, :1]).all(axis=1).sum()) for part in (flat[i : i + 4096] for i in range(0, len(flat), 4096)))
     if taken_over:
         yield f"{taken_over} images had been decoded by a run that was killed, and were not decoded again"
+    if more_pages:
+        have = "1 file has" if more_pages == 1 else f"{more_pages} files have"
+        yield f"{have} more pages or frames than the first, which was taken; --pages all stores each"
     if len(memory) == 1:
         yield "only one pattern is stored: whatever is asked, it is the answer"
     if constant > 1:

@@ -19,6 +19,7 @@ _KINDS: dict[str, Any] = {
     "embed": bool,
     "strict": bool,
     "damaged": bool,
+    "pages": str,
     "solver": str,
     "loss": str,
     "init": str,
@@ -41,6 +42,7 @@ _WORDS = {
     "feature_dim": ("auto",),
     "init": ("gaussian", "orthogonal", "identity"),
     "regularization": ("auto",),
+    "pages": ("first", "all"),
     "self_test": ("auto", "full", "off"),
     "local": ("auto", "on", "off"),
 }
@@ -63,6 +65,7 @@ class StoreSettings:
         embed: keep the original files' bytes inside the memory file.
         strict: an unreadable file is an error.
         damaged: store files that are cut short as far as they go.
+        pages: of a file with several pages or frames the 'first', or 'all' of them, each as an image of its own.
         solver: of Stage I. 'auto' is the closed form, unless an option of the gradient solver is set.
         iterations: N of Algorithm 1 (gradient solver).
         learning_rate: 'auto' (backtracking, the loss falls at every step) or a fixed rate.
@@ -85,6 +88,7 @@ class StoreSettings:
     embed: bool = False
     strict: bool = False
     damaged: bool = False
+    pages: Literal["first", "all"] = "first"
     solver: Solver = "auto"
     iterations: int | None = None
     learning_rate: str | float = "auto"

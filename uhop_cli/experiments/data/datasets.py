@@ -24,7 +24,7 @@ from uhop_cli.experiments.data.download import checksum, download
 from uhop_cli.experiments.data.published import PUBLISHED, PublishedSet
 from uhop_cli.experiments.data.samples import sample_data
 from uhop_cli.files.names import escape
-from uhop_cli.images.patterns import PatternSpec, choose_spec, to_vectors
+from uhop_cli.images.patterns import PatternSpec, choose_spec, to_pattern, to_vectors
 from uhop_cli.progress import OnProgress, Progress
 from uhop_cli.storing.sources import collect, headers
 
@@ -149,7 +149,7 @@ def _folder(path: Path, name: str, progress: OnProgress | None) -> Dataset:
     unreadable = len(left_out)
     for done, source in enumerate(sources, 1):
         try:
-            pattern, _ = source.encode(source.read(), spec)
+            pattern = to_pattern(source.image(source.read(), (spec.width, spec.height)), spec)
             patterns.setdefault(pattern.tobytes(), pattern)
         except ImageError:
             unreadable += 1

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays.types import Int64
+from uhop_cli.arrays.types import Float32, Int64
 from uhop_cli.evidence.statistics import Statistics
 from uhop_cli.kernel.feature_map import KernelFamily
 from uhop_cli.memory.entries import Entries
@@ -38,6 +38,7 @@ def fault(memory: Memory) -> str | None:
         or (memory.near is not None and _near_fault(memory.near, len(memory)))
         or (memory.shapes is not None and _shapes_fault(memory.shapes, len(memory)))
         or (memory.local is not None and _local_fault(memory.local, len(memory)))
+        or (memory.opacity is not None and _array_fault("opacity", memory.opacity, np.uint8, shape[:3]))
         or _entries_fault(memory.entries, len(memory))
         or (memory.originals is not None and _originals_fault(memory.originals, memory.entries.sizes))
         or None
@@ -112,8 +113,13 @@ def _statistics_fault(statistics: Statistics, count: int, dim: int) -> str | Non
         or _array_fault("centred_norms", statistics.norms, np.float32, (count, kernels), 0, LARGEST_NORM)
         or _array_fault("bands", statistics.bands, np.int8, (count, coefficients))
         or _array_fault("band_scales", statistics.band_scales, np.float32, (count, bands), 0, top)
+        or (statistics.opacity is not None and _opacity_fault(statistics.opacity, count, top))
         or _array_fault("variances", statistics.variances, np.float32, statistics.variances.shape, 0, top)
     )
+
+
+def _opacity_fault(sums: Float32, count: int, top: float) -> str | None:
+    return _array_fault("opacity_sums", sums, np.float32, (count, *sums.shape[1:]), 0, top)
 
 
 def _compact_fault(memory: Memory) -> str | None:

@@ -47,6 +47,7 @@ TENSORS: dict[str, tuple[str, int, bool]] = {
     "centred_norms": ("F32", 2, True),  # (M, R')
     "band_scales": ("F32", 2, True),  # (M, W)
     "variances": ("F32", 1, True),  # (d - C,)
+    "opacity_sums": ("F32", 3, True),  # (M, 2 + 2C, B')
     "compact": ("F32", 2, True),  # (k, M)
     "compact_map": ("F32", 2, True),  # (k - B, d)
     "local_map": ("F32", 2, True),  # (K+1, 128)
@@ -54,6 +55,7 @@ TENSORS: dict[str, tuple[str, int, bool]] = {
     "local_places": ("U8", 2, True),  # (L, 4)
     "near_verified": ("I8", 1, True),  # (P,)
     "bands": ("I8", 2, True),  # (M, K)
+    "opacity": ("U8", 3, True),  # (M, height, width)
     "digests": ("U8", 2, False),  # (N, 32)
     "name_bytes": ("U8", 1, False),
     "originals": ("U8", 1, True),

@@ -158,6 +158,8 @@ def _tensors(memory: Memory) -> dict[str, NDArray[np.generic]]:
         "spectrum": kernel.spectrum,
         "shapes": memory.shapes,
         **_statistics(memory.statistics),
+        "opacity": memory.opacity,
+        "opacity_sums": None if memory.statistics is None else memory.statistics.opacity,
         "compact": memory.compact,
         "compact_map": memory.compact_map,
         "near": None if memory.near is None else memory.near.pairs,
