@@ -48,7 +48,7 @@ def test_a_stretch_is_found_where_many_agree():
 
 
 def test_a_keypoint_counts_once():
-    """Ten keypoints of the query that all look like one of the original say no more than the likest of them."""
+    """Ten keypoints of the query that look like two of the original say no more than the likest of them."""
     _, query, original = pairs(np.random.default_rng(3), 2, 1, 0, (0, 0))
     query, original = np.repeat(query, 5, axis=0), np.repeat(original, 5, axis=0)
     weights = np.tile(np.array([0.1, 0.3, 0.2, 0.1, 0.1], np.float32), 2)

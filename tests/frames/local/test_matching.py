@@ -35,8 +35,8 @@ def test_the_three_nearest(count, cores, monkeypatch):
 
 
 def test_of_equals_the_first(monkeypatch):
-    monkeypatch.setattr(matching, "BLOCK", 2)
-    stored = np.tile(np.array([[UNIT, 0]], np.int8), (9, 1))
+    monkeypatch.setattr(matching, "BLOCK", 50)
+    stored = np.tile(np.array([[UNIT, 0]], np.int8), (120, 1))
     _, numbers = nearest(np.array([[1, 0]], np.float32), stored)
     assert numbers.tolist() == [[0, 1, 2]]
 

@@ -52,8 +52,7 @@ def consensus(query: Float32, original: Float32, weights: Float32, numbers: Int6
         return None
     maps = _similarities(query, original)
     found = _agree(maps, query, original, COARSE)
-    scores = np.array([_score(row, weights, numbers) for row in found])
-    best = int(scores.argmax())
+    best = int(_scores(found, weights, numbers).argmax())
     affine, agreeing = maps[best], found[best]
     for _ in range(_ROUNDS):
         fitted = _fit(query[agreeing], original[agreeing], weights[agreeing], numbers[agreeing])
@@ -65,7 +64,7 @@ def consensus(query: Float32, original: Float32, weights: Float32, numbers: Int6
         affine, agreeing = fitted, closer
     if len(np.unique(numbers[agreeing])) < 2:
         return None
-    return Consensus(affine, agreeing, _score(agreeing, weights, numbers))
+    return Consensus(affine, agreeing, float(_scores(agreeing[None], weights, numbers)[0]))
 
 
 def _similarities(query: Float32, original: Float32) -> Float64:
@@ -91,12 +90,12 @@ def _agree(maps: Float64, query: Float32, original: Float32, tolerance: float) -
     return agreeing
 
 
-def _score(agreeing: Bool, weights: Float32, numbers: Int64) -> float:
-    """The sum of the largest weight of each keypoint of the original among the pairs that agree."""
-    order = np.argsort(numbers[agreeing], kind="stable")
-    ordered, values = numbers[agreeing][order], weights[agreeing][order]
-    firsts = np.flatnonzero(np.diff(ordered, prepend=-1))
-    return float(np.maximum.reduceat(values, firsts).sum()) if len(firsts) else 0.0
+def _scores(agreeing: Bool, weights: Float32, numbers: Int64) -> Float64:
+    """For each of some sets of pairs (h, n) the sum of the largest weight of each keypoint of the original, (h,)."""
+    order = np.argsort(numbers, kind="stable")
+    firsts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
+    largest = np.maximum.reduceat(np.where(agreeing, weights, 0)[:, order], firsts, axis=1)
+    return np.asarray(largest.sum(axis=1), np.float64)
 
 
 def _fit(query: Float32, original: Float32, weights: Float32, numbers: Int64) -> Float64 | None:

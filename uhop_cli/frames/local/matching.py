@@ -15,6 +15,7 @@ from uhop_cli.frames.local.describing import UNIT
 NEAREST = 3
 LEAST = 0.6  # likeness from which on two descriptors may be of one thing
 BLOCK = 4096  # stored descriptors in a product
+_LATER = 1e-12  # of equal ones the first comes first
 
 
 def nearest(queries: Float32, stored: Int8) -> tuple[Float32, Int64]:
@@ -22,7 +23,7 @@ def nearest(queries: Float32, stored: Int8) -> tuple[Float32, Int64]:
 
     Of equally like ones the first. Where fewer than three are stored, the likeness of the others is -inf.
     """
-    parts: list[tuple[Float32, Int64]] = []
+    parts: dict[int, tuple[Float32, Int64]] = {}
 
     def work(part: slice) -> None:
         best = np.full((len(queries), NEAREST), -np.inf, np.float32)
@@ -33,20 +34,20 @@ def nearest(queries: Float32, stored: Int8) -> tuple[Float32, Int64]:
             better = np.flatnonzero(likeness.max(axis=1) > best[:, -1])  # soon there are few
             if len(better):
                 best[better], rows[better] = _three(best[better], rows[better], likeness[better], begin)
-        parts.append((best, rows))
+        parts[part.start] = best, rows
 
     on_all_cores(work, len(stored), max(BLOCK, -(-len(stored) // cores())))
-    parts.sort(key=lambda part: int(part[1].max(initial=0)))
-    best = np.concatenate([part[0] for part in parts], axis=1)
-    rows = np.concatenate([part[1] for part in parts], axis=1)
+    best, rows = (np.concatenate([parts[start][which] for start in sorted(parts)], axis=1) for which in (0, 1))
     order = np.argsort(-best, axis=1, kind="stable")[:, :NEAREST]
     return np.take_along_axis(best, order, axis=1), np.take_along_axis(rows, order, axis=1)
 
 
 def _three(best: Float32, rows: Int64, likeness: Float32, begin: int) -> tuple[Float32, Int64]:
     """The three likest so far and those of a block (n, b) that begins at descriptor `begin`, taken together."""
-    size = min(NEAREST, likeness.shape[1])
-    columns = np.sort(np.argpartition(-likeness, size - 1, axis=1)[:, :size], axis=1)
+    count = likeness.shape[1]
+    size = min(NEAREST, count)
+    keys = np.arange(count) * _LATER - likeness  # in float64
+    columns = np.sort(np.argpartition(keys, size - 1, axis=1)[:, :size], axis=1)
     values = np.concatenate((best, np.take_along_axis(likeness, columns, axis=1)), axis=1)
     numbers = np.concatenate((rows, columns + begin), axis=1)
     order = np.argsort(-values, axis=1, kind="stable")[:, :NEAREST]

@@ -23,10 +23,10 @@ from uhop_cli.frames.sheet import sheet_of_image
 from uhop_cli.images.decode import Image
 from uhop_cli.memory.memory import Memory
 
-SIDES = (320,)
+SIDES = (192,)
 MOST = 150  # keypoints of a query
-VOTED = 10
-PAIRS = 256  # of like keypoints, at most
+VOTED = 30
+PAIRS = 128  # of like keypoints, at most
 
 _FLIP = np.array([[-1.0, 0, 1], [0, 1, 0]])
 
