@@ -142,3 +142,18 @@ GOOD = {
     "PPM": stored(Pillow.fromarray(RGB), "PPM"),
     "PGM plain": b"P2\n3 2\n255\n1 2 250\n4 5 6\n",
 }
+
+
+def textured(seed, width=200, height=150):
+    """A picture with corners and edges of all sizes: rectangles and discs of random colours. (height, width, 3) uint8."""
+    rng = np.random.default_rng(seed)
+    pixels = np.full((height, width, 3), rng.integers(60, 200, 3), np.uint8)
+    y, x = np.mgrid[:height, :width]
+    for size in np.geomspace(0.4 * height, 6, 60):
+        top, left = rng.uniform(-0.1, 1, 2) * (height, width)
+        across, down = size * rng.uniform(0.5, 2, 2)
+        inside = (np.abs(y - top) < down / 2) & (np.abs(x - left) < across / 2)
+        if rng.random() < 0.5:
+            inside = ((y - top) / down) ** 2 + ((x - left) / across) ** 2 < 0.25
+        pixels[inside] = rng.integers(0, 256, 3)
+    return pixels

@@ -137,6 +137,19 @@ def test_pictures_of_every_form_are_learned_and_found(several: list[Any], tmp_pa
     assert restorer.restore([]) == []
 
 
+def test_pictures_with_transparency_are_found_on_any_background() -> None:
+    discs = [picture.convert("RGBA") for picture in pictures()]
+    for disc in discs:
+        disc.paste((0, 0, 0, 0), (0, 0, 40, 20))
+    memory = uhop_cli.learn(discs, uhop_cli.StoreSettings(size=16))
+    assert memory.opacity is not None
+    assert memory.opacity[0, 0, 0] == 0
+    assert memory.opacity[0, 15, 0] == 255
+    on_red = [Image.alpha_composite(Image.new("RGBA", disc.size, (200, 30, 30, 255)), disc) for disc in discs]
+    assert uhop_cli.retrieve(memory, on_red).weights.argmax(axis=1).tolist() == list(range(8))
+    assert uhop_cli.retrieve(memory, discs).weights.argmax(axis=1).tolist() == list(range(8))
+
+
 def test_a_folder_is_its_pictures(tmp_path: Path) -> None:
     for place, picture in enumerate(pictures(3)):
         picture.save(tmp_path / f"{place}.png")

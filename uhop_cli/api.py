@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from uhop_cli.arrays.types import Bool, Float32, Int64, UInt8
 from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.images.discover import discover
 from uhop_cli.images.given import Given, header_of, image_of, in_eight_bits, is_picture, name_of
-from uhop_cli.images.patterns import PatternSpec, choose_spec, to_pattern, to_query
+from uhop_cli.images.patterns import PatternSpec, choose_spec, to_layers, to_query
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress, Progress
@@ -65,12 +65,14 @@ def learn(
     if len(labels) != len(pixels):
         raise SettingsError(f"{len(labels)} names for {len(pixels)} images", "give as many names as images, or none")
     rows_of: dict[bytes, int] = {}
-    digests = [hashlib.sha256(image.tobytes()).digest() for image in pixels]
+    veils = [b""] * len(pixels) if drawn.opacity is None else [veil.tobytes() for veil in drawn.opacity]
+    digests = [hashlib.sha256(image.tobytes() + veil).digest() for image, veil in zip(pixels, veils, strict=True)]
     rows = [rows_of.setdefault(digest, len(rows_of)) for digest in digests]
     first = np.unique(rows, return_index=True)[1]
     entries = Entries.build([label.encode() for label in labels], rows, digests, [image.nbytes for image in pixels])
     shapes = None if drawn.shapes is None else drawn.shapes[first]
-    draft = Draft(spec, pixels[first], entries, drawn.transparent, shapes=shapes)
+    opacity = None if drawn.opacity is None else drawn.opacity[first]
+    draft = Draft(spec, pixels[first], entries, opacity is not None, shapes=shapes, opacity=opacity)
     return learn_memory(draft, settings, test=self_test, progress=progress).memory
 
 
@@ -88,7 +90,8 @@ def retrieve(
     Args:
         memory: what `learn` or `load` gave.
         queries: (Q, H, W[, C]) or (Q, d); uint8, or floats on the scale [0, 1] (values outside it are welcome: noise has them). Or
-            one or several pictures (`images.given`) of any size: paths, PIL images, arrays; what is transparent in them is missing.
+            one or several pictures (`images.given`) of any size: paths, PIL images, arrays; what is transparent in them is missing,
+            unless the memory has transparent pictures itself.
         visible: the known values, bool, in the shape of `queries`; None: nothing is known to be missing.
         settings: steps, beta, separation, similarity.
         trace: keep the picture of each step.
@@ -98,7 +101,7 @@ def retrieve(
         weights (Q, M), pictures (T, Q, d), energies, steps and confidence; `answer.ranking(i, 3)` are the best
         matches of query i. Of a large memory `answer.rows` says which memories the weights are of.
     """
-    rows, mask = _rows(queries, visible, memory.spec)
+    rows, mask = _rows(queries, visible, memory)
     flop = 2.0 * len(rows) * len(memory) * memory.spec.dim * 10
     retriever = Retriever(memory, settings, resolve_device(device, flop), features_expected=len(rows))
     answers = [answer for _, answer in retriever.batches(rows, mask, trace=trace)]
@@ -112,13 +115,13 @@ class _Drawn(NamedTuple):
         pixels: (M, H, W, C).
         names: M of them.
         shapes: (M, 2) width and height of their pictures; None: the patterns'.
-        transparent: whether any picture has transparent parts.
+        opacity: (M, H, W) of the patterns; None: all are opaque.
     """
 
     pixels: UInt8
     names: list[str]
     shapes: Int64 | None = None
-    transparent: bool = False
+    opacity: UInt8 | None = None
 
 
 def _patterns(images: Any, settings: StoreSettings, progress: OnProgress | None) -> tuple[PatternSpec, _Drawn]:
@@ -129,22 +132,23 @@ def _patterns(images: Any, settings: StoreSettings, progress: OnProgress | None)
     headers = [_named(header_of, item, place) for place, item in enumerate(given)]
     spec = choose_spec(headers, settings.size, settings.color, settings.background)
     pixels = np.empty((len(given), *spec.shape), np.uint8)
-    transparent = False
+    opacity = np.full((len(given), spec.height, spec.width), 255, np.uint8)
     for place, item in enumerate(given):
         image = _named(partial(image_of, draft=(spec.width, spec.height)), item, place)
         if image.flaw is not None:
             raise ImageError(f"{name_of(item) or place}: {image.flaw}", "give a file that is whole")
-        pixels[place] = to_pattern(image, spec)
-        transparent |= image.alpha is not None
+        pixels[place], veil = to_layers(image, spec)
+        opacity[place] = 255 if veil is None else veil
         if progress:
             progress(Progress("read", place + 1, len(given)))
     names = [name_of(item) or str(place) for place, item in enumerate(given)]
     shapes = np.array([(header.width, header.height) for header in headers], np.int64)
-    return spec, _Drawn(pixels, names, shapes, transparent)
+    return spec, _Drawn(pixels, names, shapes, None if opacity.min(initial=255) == 255 else opacity)
 
 
-def _rows(queries: Any, visible: Bool | None, spec: PatternSpec) -> tuple[Float32, Bool | None]:
+def _rows(queries: Any, visible: Bool | None, memory: Memory) -> tuple[Float32, Bool | None]:
     """Queries as rows (Q, d), and which of their values are known, None for all."""
+    spec = memory.spec
     if isinstance(queries, list | tuple) and all(isinstance(item, np.ndarray) and item.size == spec.dim for item in queries):
         queries = np.stack([np.reshape(item, -1) for item in queries]) if queries else np.zeros((0, spec.dim))
     if isinstance(queries, np.ndarray) and queries.size == spec.dim and queries.shape in (spec.shape, spec.shape[:2]):
@@ -162,10 +166,11 @@ def _rows(queries: Any, visible: Bool | None, spec: PatternSpec) -> tuple[Float3
         return rows, None if visible is None else np.reshape(visible, rows.shape)
     if visible is not None:
         raise SettingsError("visible is for arrays of the patterns' size", "make what is missing in a picture transparent")
+    alpha: Literal["missing", "blend"] = "missing" if memory.opacity is None else "blend"
     seen = []
     for place, item in enumerate(_each(queries)):
         image = _named(partial(image_of, draft=(spec.width, spec.height)), item, place)
-        seen.append(to_query(image, spec))
+        seen.append(to_query(image, spec, alpha))
     if not seen:
         raise SettingsError("no queries", "give at least one")
     rows = np.stack([pattern for pattern, _ in seen])

@@ -279,6 +279,7 @@ def test_the_kinds_of_damage_are_listed(uhop: Any) -> None:
     out = uhop("query", "--list-corruptions").out
     for kind in ("mask", "half", "noise", "dropout"):
         assert f"\n{kind} " in out
+    assert [line.split()[-1] for line in out.splitlines() if line.startswith(("noise-abs ", "crop "))] == ["pattern", "picture"]
 
 
 def test_a_file_that_is_no_memory_is_refused(uhop: Any, damaged: Path) -> None:

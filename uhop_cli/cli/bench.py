@@ -73,8 +73,12 @@ def bench(
     ] = None,
     sizes: Annotated[list[str] | None, typer.Option(metavar="M", help="Memory sizes.")] = None,
     levels: Annotated[list[str] | None, typer.Option(metavar="S", help="Noise levels.")] = None,
-    repeats: Annotated[int | None, typer.Option(min=1, metavar="R", help="Memory sets: 5, or 20 as in the paper.")] = None,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, metavar="R", help="Memory sets: 5, or 20 as in the paper; seeds of nets: 3.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A trial on time series: one seed, short training.")] = False,
     horizons: Annotated[list[str] | None, typer.Option(metavar="H", help="Of forecasts: 96,192,336,720.")] = None,
+    look_backs: Annotated[list[str] | None, typer.Option(metavar="L", help="Of forecasts: 96,336.")] = None,
     iterations: Annotated[int | None, typer.Option(min=0, metavar="N", help="Of Stage I by gradient descent.")] = None,
     protocol: Annotated[
         Literal["paper", "tuned"], typer.Option(help="The paper's settings, or each method at its best.")
@@ -104,9 +108,10 @@ def bench(
     if not all(size.is_integer() for size in whole):
         raise typer.BadParameter("--sizes are whole numbers")
     noise = _numbers(levels, "--levels")
-    ahead = _numbers(horizons, "--horizons")
-    if not all(horizon.is_integer() for horizon in ahead):
-        raise typer.BadParameter("--horizons are whole numbers")
+    ahead, back = _numbers(horizons, "--horizons"), _numbers(look_backs, "--look-backs")
+    for name, numbers in (("--horizons", ahead), ("--look-backs", back)):
+        if not all(number.is_integer() for number in numbers):
+            raise typer.BadParameter(f"{name} are whole numbers")
 
     from uhop_cli.experiments.config import Config
     from uhop_cli.experiments.data.datasets import load
@@ -131,18 +136,22 @@ def bench(
             out=out,
             resume=resume,
             pages=wanted,
+            device=device,
             refused=[name for name, value in refused.items() if value is not None],
             options={
                 "methods": _names(methods),
-                "horizons": tuple(int(horizon) for horizon in ahead),
+                "look_backs": tuple(int(number) for number in back),
+                "horizons": tuple(int(number) for number in ahead),
                 "stored": tuple(int(size) for size in whole),
                 "repeats": repeats,
                 "seed": seed,
+                "quick": quick or None,
             },
         )
         return
-    if ahead:
-        raise typer.BadParameter("--horizons is for --experiment forecast")
+    for name, given in (("--horizons", ahead), ("--look-backs", back), ("--quick", quick)):
+        if given:
+            raise typer.BadParameter(f"{name} is for --experiment forecast")
     if "all" in _names(experiment):
         output.note(f"experiments on time series are asked for by name: {', '.join(forecasts.NAMES)}")
     config = Config(

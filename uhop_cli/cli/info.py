@@ -99,6 +99,7 @@ def describe(file: Path, header: Header) -> dict[str, Any]:
         "chosen": header.chosen,
         "beta": header.beta,
         "embedded": header.embedded,
+        "local_descriptors": header.described,
         "bytes": header.file_size,
         **{key: header.record.get(key) for key in ("stage1", "separation", "self_test", "seed", "versions")},
     }
@@ -147,6 +148,8 @@ def _facts(file: Path, header: Header, document: dict[str, Any], output: Output)
         ("holds", ", ".join(holds) + (", with their own bytes" if header.embedded else "")),
         ("pattern", pattern_in_words(header.pattern)),
     ]
+    if header.described:
+        facts.append(("described", f"{counted(header.described, 'local descriptor')}, for crops"))
     if conclusion := words.self_test(_self_test(header)):
         facts.append(("self-test", conclusion))
     if output.verbose:

@@ -31,6 +31,7 @@ EXAMPLES = examples(
     ("uhop query corrupted.png", "writes corrupted.retrieved.png"),
     ("uhop query photo.png --mask 0.5 --steps 3 --show", "damages it first"),
     ("uhop query torn.png", "transparent pixels are known to be missing"),
+    ("uhop query screenshot.png -v", "where in it the picture is, and how sure"),
     ("uhop query damaged/ -o restored/", "all images of a folder"),
     ("uhop query damaged/ --report review.html", "a page to look through, the doubtful first"),
     ("cat x.png | uhop query - -o - > restored.png", "in a pipe"),
@@ -52,8 +53,11 @@ def list_corruptions(wanted: bool) -> None:
         def word(level: float | str | None) -> str:
             return f"{level:g}" if isinstance(level, int | float) else level or ""
 
-        rows = [(kind.name, word(kind.default), ", ".join(map(word, kind.levels)), kind.description) for kind in KINDS.values()]
-        Output().table(["kind", "default", "levels", "what it does"], rows, left=[0, 1, 2, 3])
+        rows = [
+            (kind.name, word(kind.default), ", ".join(map(word, kind.levels)), kind.description, kind.acts_on)
+            for kind in KINDS.values()
+        ]
+        Output().table(["kind", "default", "levels", "what it does", "acts on"], rows, left=[0, 1, 2, 3, 4])
         raise typer.Exit
 
 
@@ -71,6 +75,13 @@ def query(
     verify: Annotated[
         Literal["auto", "never"],
         typer.Option(help="Compare the best matches with their originals, at higher resolution.", rich_help_panel="Memory"),
+    ] = "auto",
+    frames: Annotated[
+        Literal["auto", "same", "all"],
+        typer.Option(
+            help="Crops, borders, screenshots, mirror images, turns: auto: where the picture as it is is not found; same: never.",
+            rich_help_panel="Memory",
+        ),
     ] = "auto",
     mask: Annotated[list[float] | None, _damage(metavar="F", min=0, max=1, help="Set each pixel to 0 with probability F.")] = None,
     noise: Annotated[list[float] | None, _damage(metavar="SIGMA", min=0, help="Add Gaussian noise.")] = None,
@@ -158,7 +169,7 @@ def query(
     settings = QuerySettings(
         damage=_damages(context, mask, noise, corrupt),
         known_mask=known_mask, mask_file=mask_file, alpha=alpha, truth=truth, top=top, min_confidence=min_confidence,
-        originals=originals, verify=verify, trace=compare is not None, seed=seed, device=device,
+        originals=originals, verify=verify, frames=frames, trace=compare is not None, seed=seed, device=device,
         retrieval=RetrievalSettings(steps, beta, separation, similarity),  # type: ignore[arg-type]  # their checks convert
     )  # fmt: skip
     with screen.progress() as progress:

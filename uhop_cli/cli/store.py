@@ -86,6 +86,10 @@ def store(
         Literal["auto", "full", "off"],
         _learning(help="Damaged copies, near-duplicates: auto: some, full: all near-duplicates, off: no confidence."),
     ] = "auto",
+    local: Annotated[
+        Literal["auto", "on", "off"],
+        _memory(help="Describe the pictures locally, so that crops are found; auto: up to 20,000 of 100 pixels or more."),
+    ] = "auto",
     device: options.DeviceName = "auto",
     seed: options.Seed = 0,
     as_json: options.Json = False,
@@ -205,6 +209,9 @@ def _print(report: StoreReport, output: Output, memory: Path, *, default: bool) 
     expected = report.seconds_expected
     took = f"{report.seconds:.1f} s" if expected is None else f"about {duration_in_words(expected)}"
     facts.append(("memory", f"{escape(report.memory)}, {size}, {took}"))
+    if local := report.local:
+        cost = f", {local['seconds']:.1f} s of a core" if local["seconds"] else ""
+        facts.append(("described", f"{counted(local['pictures'], 'picture')} for crops, {bytes_in_words(local['bytes'])}{cost}"))
     if conclusion := words.self_test(report.self_test):
         facts.append(("self-test", conclusion))
     output.facts(facts)

@@ -24,7 +24,7 @@ from uhop_cli.frames.outcome import Outcome, Reason
 from uhop_cli.frames.sheet import Sheet, sheet_of_image
 from uhop_cli.frames.verification import Candidate, verify
 from uhop_cli.images.decode import Image
-from uhop_cli.images.patterns import LUMA
+from uhop_cli.images.patterns import LUMA, PatternSpec
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.originals import Original
 from uhop_cli.querying.confidence_words import NO_ORIGINAL
@@ -85,7 +85,7 @@ class Verifier:
             return Verdict(None, f"not verified: {needless}", None, 0, confidence)
         spec = self._memory.spec
         candidates = [
-            Candidate(partial(self._decoded, opener, row), picture=self._memory.same(row)[0]) for row in rows[:CANDIDATES]
+            Candidate(partial(decoded, spec, opener, row), picture=self._memory.same(row)[0]) for row in rows[:CANDIDATES]
         ]
         found = verify(query.sheet, candidates, pattern_side=max(spec.width, spec.height))
         words, reason, best = found.outcome.value, found.reason.value, found.best
@@ -113,9 +113,16 @@ class Verifier:
         near = self._memory.near is not None and row in self._memory.near.rows
         return "its pattern is sure" if not alone and confidence >= SURE and not near else None
 
-    def _decoded(self, opener: Callable[[int], Original], row: int) -> Image | None:
-        spec = self._memory.spec
-        return opener(row).picture((max(DRAFT, spec.width, spec.height),) * 2)
+
+def decoded(spec: PatternSpec, opener: Callable[[int], Original], row: int) -> Image | None:
+    """The original of a row, decoded for comparisons, or None where it is not at hand.
+
+    Args:
+        spec: of the patterns.
+        opener: reads it.
+        row: of the memory.
+    """
+    return opener(row).picture((max(DRAFT, spec.width, spec.height),) * 2)
 
 
 def sheet_of_query(image: Image, background: tuple[int, int, int] | None) -> Sheet:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from uhop_cli.errors import ImageError, OutputError
+from uhop_cli.errors import ImageError, OutputError, SettingsError
 from uhop_cli.files.names import escape, page_name, split_page
 from uhop_cli.files.normal_forms import normal_form
+from uhop_cli.frames.local.describing import DIRECTIONS, MOST, is_describable
+from uhop_cli.frames.local.keypoints import MISSING, installed
+from uhop_cli.images.decode import Header
 from uhop_cli.images.discover import Skipped
 from uhop_cli.images.patterns import PatternSpec, choose_spec
 from uhop_cli.memory.entries import Entries
@@ -23,6 +27,8 @@ from uhop_cli.storing.needs import check_memory, memory_needed
 from uhop_cli.storing.settings import StoreSettings
 from uhop_cli.storing.sources import Source, Sources, collect, headers
 
+MOST_DESCRIBED = 20_000  # pictures that are described locally without being asked for
+DESCRIBED = MOST * (DIRECTIONS + 4)  # bytes of the descriptors of a picture, at most
 SPARE_DISK = 64 << 20  # left free on the disk beside what the memory file takes
 
 
@@ -40,6 +46,8 @@ class Plan:
         renamed: how many stored files have another name now.
         skipped: files that cannot be taken, as far as their names tell.
         needed: bytes of memory that learning takes, if no two images are equal.
+        describable: how many of the sources are large enough to be described locally, if that is to be done; else 0.
+        undescribed: why none is described although some might be; None where that needs no word.
     """
 
     sources: Sources
@@ -51,6 +59,8 @@ class Plan:
     renamed: int
     skipped: tuple[Skipped, ...]
     needed: int
+    describable: int = 0
+    undescribed: str | None = None
 
     @property
     def files(self) -> int:
@@ -65,7 +75,9 @@ class Plan:
     @property
     def bytes(self) -> int:
         """About how large its file will be."""
-        return self.patterns * (self.spec.dim + 64) + 4 * min(self.patterns, self.spec.dim, 1024) * self.spec.dim
+        local = self.describable * DESCRIBED
+        local += 0 if self.kept is None or self.kept.local is None else self.kept.local.nbytes
+        return self.patterns * (self.spec.dim + 64) + 4 * min(self.patterns, self.spec.dim, 1024) * self.spec.dim + local
 
     def check(self, target: Path, settings: StoreSettings, *, learning: bool) -> None:
         """Refuses what doesn't fit on the disk or, if there is something to learn, into memory.
@@ -73,7 +85,7 @@ class Plan:
         Raises:
             OutputError, ResourceError: there is too little room.
         """
-        check_disk(Path(os.path.realpath(target)).parent, self.patterns * self.spec.dim)
+        check_disk(Path(os.path.realpath(target)).parent, self.patterns * self.spec.dim + 3 * self.describable * DESCRIBED)
         if self.patterns and learning:
             check_memory(self.patterns, self.spec.dim, settings)
 
@@ -100,10 +112,13 @@ def make_plan(
     """
     folder = Path(os.path.realpath(target)).parent
     sources, skipped = collect(paths, folder, damaged=settings.damaged, pages=settings.pages, progress=progress)
-    spec = old.spec if old is not None else spec_of(sources, settings, skipped, progress)
     found = compare(old, sources, folder, prune=prune)
     if found.unchanged:
         sources = Sources([source for source in sources if source.name not in found.unchanged])
+    look = settings.local != "off" or (old is None and "auto" in (settings.size, settings.color))
+    seen = headers(sources, progress) if look else Counter[Header]()
+    spec = old.spec if old is not None else spec_of(sources, list(seen), settings, skipped)
+    describable, undescribed = to_describe(seen, settings, found.kept)
     patterns = len(sources) + (0 if found.kept is None else len(found.kept))
     return Plan(
         sources=sources,
@@ -115,6 +130,8 @@ def make_plan(
         renamed=found.renamed,
         skipped=tuple(skipped),
         needed=memory_needed(patterns, spec.dim, settings),
+        describable=describable,
+        undescribed=undescribed,
     )
 
 
@@ -208,12 +225,31 @@ def _digest(source: Source) -> bytes | None:
         return None
 
 
-def spec_of(sources: Sources, settings: StoreSettings, skipped: Sequence[Skipped], progress: OnProgress | None) -> PatternSpec:
+def spec_of(sources: Sources, seen: Sequence[Header], settings: StoreSettings, skipped: Sequence[Skipped]) -> PatternSpec:
     """The pattern's size and colour: from the settings, and where these say 'auto' from the headers of all images."""
     if not len(sources):
         raise nothing_to_store(skipped)
-    seen = headers(sources, progress) if "auto" in (settings.size, settings.color) else []
     return choose_spec(seen, settings.size, settings.color, settings.background)
+
+
+def to_describe(seen: Mapping[Header, int], settings: StoreSettings, kept: Memory | None) -> tuple[int, str | None]:
+    """How many of the pictures with these headers are to be described locally, and why none is, where the user should know.
+
+    Raises:
+        SettingsError: it is asked for, and OpenCV is not there.
+    """
+    if settings.local == "off":
+        return 0, None
+    large = sum(count for header, count in seen.items() if is_describable(header))
+    if not installed():
+        if settings.local == "on":
+            raise SettingsError(f"--local on: {MISSING}", "pip install opencv-python-headless; or leave out --local")
+        return 0, f"{MISSING}: crops and screenshots of these pictures will be found less often" if large else None
+    stored = 0 if kept is None or kept.local is None else kept.local.pictures
+    if settings.local == "auto" and large + stored > MOST_DESCRIBED:
+        why = f"more than {MOST_DESCRIBED:,} pictures are not described for crops and screenshots"
+        return 0, f"{why}; --local on does it, at some hundredths of a second each"
+    return large, None
 
 
 def check_target(target: Path, *, add: bool, force: bool) -> None:

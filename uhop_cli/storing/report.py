@@ -15,11 +15,14 @@ from uhop_cli.files.names import escape
 from uhop_cli.images.discover import Skipped
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.entries import Entries
+from uhop_cli.memory.local import LocalDescriptors
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.near import UNSEEN, VERIFIED, NearPairs
 from uhop_cli.storing.assemble import Stored
 from uhop_cli.storing.plan import Plan
 from uhop_cli.storing.settings import StoreSettings
+
+DESCRIBING = 0.01  # seconds of a core for each picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,8 @@ class StoreReport:
         separation: R_Phi and the smallest margin.
         beta: inverse temperature of the plain kernel.
         self_test: one row for each corruption.
+        local: what is described locally: `pictures`, `descriptors`, their `bytes`, and the `seconds` that describing took in this
+            run, of all threads together; None: nothing is.
         bytes: size of the memory file (forecast, for a dry run).
         seconds: the whole run; `seconds_expected`: what a dry run thinks that the real one will take.
         dry_run: nothing was written.
@@ -65,6 +70,7 @@ class StoreReport:
     separation: dict[str, Any] = field(default_factory=dict)
     beta: float | None = None
     self_test: tuple[dict[str, Any], ...] = ()
+    local: dict[str, Any] | None = None
     bytes: int = 0
     seconds: float = 0.0
     seconds_expected: float | None = None
@@ -96,6 +102,7 @@ class StoreReport:
             "separation": self.separation,
             "beta": self.beta,
             "self_test": list(self.self_test),
+            "local": self.local,
             "bytes": self.bytes,
             "seconds": self.seconds,
             "seconds_expected": self.seconds_expected,
@@ -121,7 +128,7 @@ def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float, 
         seconds=time.perf_counter() - started,
         seconds_expected=expected,
         dry_run=True,
-        notes=(f"learning takes about {plan.needed / 1e9:.1f} GB of memory",),
+        notes=tuple(_forecast_notes(plan)),
         config=settings.to_json(),
     )
 
@@ -141,6 +148,8 @@ def report_of(
     skipped: tuple[Skipped, ...] = (),
     taken_over: int = 0,
     more_pages: int = 0,
+    described_in: float = 0.0,
+    undescribed: str | None = None,
 ) -> StoreReport:
     """The report on a memory that was written.
 
@@ -152,6 +161,8 @@ def report_of(
         added, changed, unchanged, removed, renamed, skipped: of the report.
         taken_over: images that a killed run had decoded.
         more_pages: files of which only the first of several pages or frames was taken.
+        described_in: seconds that describing took.
+        undescribed: why nothing was described, if that needs a word.
     """
     memory, entries = stored.memory, stored.memory.entries
     groups = _equal_files(entries)
@@ -178,11 +189,26 @@ def report_of(
         separation=dict(memory.record["separation"]),
         beta=memory.beta,
         self_test=tuple(memory.record["self_test"]),
+        local=_local(memory.local, described_in),
         bytes=size,
         seconds=time.perf_counter() - started,
-        notes=tuple(_notes(memory, taken_over, more_pages)),
+        notes=(*_notes(memory, taken_over, more_pages), *([] if undescribed is None else [undescribed])),
         config=settings.to_json(),
     )
+
+
+def _forecast_notes(plan: Plan) -> Iterator[str]:
+    yield f"learning takes about {plan.needed / 1e9:.1f} GB of memory"
+    if plan.describable:
+        yield f"{plan.describable:,} pictures will be described locally, in about {plan.describable * DESCRIBING:.0f} s of one core"
+    if plan.undescribed is not None:
+        yield plan.undescribed
+
+
+def _local(local: LocalDescriptors | None, seconds: float) -> dict[str, Any] | None:
+    if local is None:
+        return None
+    return {"pictures": local.pictures, "descriptors": len(local.codes), "bytes": local.nbytes, "seconds": seconds}
 
 
 def _equal_files(entries: Entries) -> list[Int64]:

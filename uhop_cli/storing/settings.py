@@ -25,6 +25,7 @@ _KINDS: dict[str, Any] = {
     "init": str,
     "protocol": str | None,
     "self_test": str,
+    "local": str,
     "iterations": int | None,
     "learning_rate": str | int | float,
     "t": int | float,
@@ -43,6 +44,7 @@ _WORDS = {
     "regularization": ("auto",),
     "pages": ("first", "all"),
     "self_test": ("auto", "full", "off"),
+    "local": ("auto", "on", "off"),
 }
 MAX_ITERATIONS = 10_000_000
 # What belongs to one solver only: under `auto` it chooses the solver, and with the other one it would do nothing.
@@ -75,6 +77,7 @@ class StoreSettings:
         batch_size: memories in a mini-batch of the gradient solver; None is full batch where it fits.
         protocol: 'paper' sets the values of the U-Hop paper.
         self_test: 'auto', 'full': all near-duplicates are looked at, or 'off': none, and answers have no confidence.
+        local: 'on': describe the originals locally, so that crops of them are found; 'auto': up to 20,000 of them; 'off'.
         seed: of everything random.
         device: where Stage I runs.
     """
@@ -97,6 +100,7 @@ class StoreSettings:
     batch_size: int | None = None
     protocol: Literal["paper"] | None = None
     self_test: Literal["auto", "full", "off"] = "auto"
+    local: Literal["auto", "on", "off"] = "auto"
     seed: int = 0
     device: str = "auto"
 

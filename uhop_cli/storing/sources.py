@@ -6,44 +6,31 @@ A row is made into a `Source` when its turn comes, so that an array of millions 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from uhop_cli.arrays.threads import chunks
-from uhop_cli.arrays.types import UInt8
 from uhop_cli.errors import ImageError
 from uhop_cli.files.names import escape, page_name, relative_name
 from uhop_cli.files.regular import open_regular
 from uhop_cli.images.decode import Header, Image, decode, decoding_threads, page_count, read_bytes, read_header
 from uhop_cli.images.discover import Skipped, discover
 from uhop_cli.images.formats.limits import MAX_PIXELS, MAX_SIDE
-from uhop_cli.images.patterns import PatternSpec, gaps_transparent, to_pattern
+from uhop_cli.images.patterns import gaps_transparent
 from uhop_cli.progress import OnProgress, Progress
 
 FILES_TOGETHER = 4  # handing work to a thread and taking the result holds up all threads for a moment
 ROWS_TOGETHER = 256  # of an array: handing work to a thread costs as much as reading a few rows
 LOOK_TOGETHER = 1024  # files whose headers are looked at between two reports
-
-
-class Encoded(NamedTuple):
-    """A picture as a pattern.
-
-    Attributes:
-        pattern: (H, W, C).
-        transparent: whether the picture has transparent parts.
-        pages: how many pages or frames its file has.
-    """
-
-    pattern: UInt8
-    transparent: bool
-    pages: int = 1
 
 
 @dataclass(frozen=True)
@@ -65,11 +52,6 @@ class Source:
     image: Callable[[bytes, tuple[int, int]], Image]
     costly: bool = False
     page: int = 1
-
-    def encode(self, data: bytes, spec: PatternSpec) -> Encoded:
-        """The pattern of the picture in `data`."""
-        image = self.image(data, (spec.width, spec.height))
-        return Encoded(to_pattern(image, spec), image.alpha is not None, image.pages)
 
     def identity(self, digest: bytes) -> bytes:
         """What tells the picture from all others: the sha256 of its file, and its page."""
@@ -173,8 +155,8 @@ def collect(
     ]
 
 
-def headers(sources: Sources, progress: OnProgress | None = None) -> list[Header]:
-    """The different headers of the sources that can be read; files that cannot are reported when they are decoded."""
+def headers(sources: Sources, progress: OnProgress | None = None) -> Counter[Header]:
+    """The headers of the sources that can be read, how often each; files that cannot are reported when they are decoded."""
 
     def look(source: Source) -> Header | None:
         try:
@@ -182,13 +164,15 @@ def headers(sources: Sources, progress: OnProgress | None = None) -> list[Header
         except ImageError:
             return None
 
-    found = dict.fromkeys(rows.header for rows in sources.arrays)
+    found = Counter[Header]()
+    for rows in sources.arrays:
+        found[rows.header] += len(rows)
     with ThreadPoolExecutor(decoding_threads()) as pool:
         for part in chunks(len(sources.files), LOOK_TOGETHER):
-            found |= dict.fromkeys(header for header in pool.map(look, sources.files[part]) if header is not None)
+            found.update(header for header in pool.map(look, sources.files[part]) if header is not None)
             if progress:
                 progress(Progress("look at", part.stop, len(sources.files)))
-    return list(found)
+    return found
 
 
 def _is_array(path: str | Path) -> bool:
@@ -229,7 +213,7 @@ def _rows(path: Path, folder: Path) -> Rows:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception:  # its header is a Python literal, of which a damaged one raises nearly anything
         raise ImageError(f"{escape(path)}: not a NumPy array of numbers", cure) from None
-    if not isinstance(array, np.ndarray):  # an archive of arrays under the name of one
+    if isinstance(array, NpzFile):  # an archive of arrays under the name of one
         raise ImageError(f"{escape(path)}: an archive of arrays", "unpack it, and give the array that holds the images")
     if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)) or 0 in array.shape:
         raise ImageError(

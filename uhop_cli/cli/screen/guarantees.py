@@ -7,12 +7,15 @@ from typing import Any
 
 from uhop_cli.cli.output import Output, number
 
+_KERNELS = {"kernel": "kernel", "kernel-cosine": "kernel of features of length 1"}
+
 
 def show(values: dict[str, Any], output: Output) -> None:
     """The same for people."""
     distances, bounds = values["cosine_distance"], values["cosine_distance_bounds"]
     output.line()
-    output.line(f"Guarantees for one step of the {values['kernel']} with sparsemax, over {values['memories']} memories:")
+    kernel = _KERNELS[values["kernel"]]
+    output.line(f"Guarantees for one step of the {kernel} with sparsemax, over {values['memories']} memories:")
     facts = [
         ("margin", f"smallest {_shown(values['margin_min'])}, median {_shown(values['margin_median'])}"),
         (
