@@ -156,7 +156,7 @@ def test_what_a_killed_run_left_is_described_all_the_same(images: Path, tmp_path
     expected, patterns = (tmp_path / "m").read_bytes(), {}
     memory = load(tmp_path / "m")
     for index in range(len(memory.entries)):
-        patterns[memory.entries.digest(index)] = memory.patterns[memory.entries.name_entry[index]], False
+        patterns[memory.entries.digest(index)] = memory.patterns[memory.entries.name_entry[index]]
 
     class Left(resume.Recovered):
         def __call__(self, digest):
