@@ -49,10 +49,11 @@ check: lint types test
 demo: $(INSTALLED)
 	@$(BIN)/uhop demo --output $(DEMO)
 
-# The help texts in docs/cli.md, and the picture of the README.
+# The help texts in docs/cli.md, and the pictures of the README and of docs/frames.md.
 docs: $(INSTALLED)
 	$(BIN)/python docs/write_cli.py
 	$(BIN)/python docs/write_picture.py
+	$(BIN)/python docs/write_frames_picture.py
 
 # Prints the figures that the project promises. Data sets are taken from UHOP_DATA_DIR; what is missing is skipped by name.
 acceptance: $(INSTALLED)

@@ -177,6 +177,12 @@ def test_a_frame_after_other_damage_is_refused_with_the_order_that_works() -> No
     assert caught.value.hint == "write --corrupt mirror --corrupt crop:0.6 --corrupt noise:0.1"
 
 
+def test_of_what_is_damaged_here_only_frames_can_be_looked_for_in_others() -> None:
+    assert QuerySettings(damage=(parse("mirror"),), frames="all").framing == (parse("mirror"),)
+    with pytest.raises(SettingsError, match="has no other frames"):
+        QuerySettings(damage=(parse("mirror"), parse("noise:0.1")), frames="all")
+
+
 def test_the_original_is_only_copied_while_it_is_the_stored_one(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     for index in range(4):

@@ -12,6 +12,7 @@ from uhop_cli.cli import forecasts, options
 from uhop_cli.cli.help import examples
 from uhop_cli.cli.output import Output
 from uhop_cli.cli.report.bench import Pages
+from uhop_cli.progress import started
 
 if TYPE_CHECKING:
     from uhop_cli.experiments.bench import Bench
@@ -46,7 +47,9 @@ def bench(
     dataset: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="sample, mnist, fashion-mnist, cifar10, cifar100, etth1, ettm1, wth, a folder, .npy or .csv."
+            metavar="NAME",
+            autocompletion=options.of(options.dataset_names),
+            help="sample, mnist, fashion-mnist, cifar10, cifar100, etth1, ettm1, wth, a folder, .npy or .csv.",
         ),
     ] = "sample",
     data_dir: Annotated[
@@ -54,10 +57,19 @@ def bench(
     ] = None,
     experiment: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Which to run, or all (of the pictures, or of a series). By default capacity and noise."),
+        typer.Option(
+            metavar="NAME",
+            autocompletion=options.of(options.experiment_names, several=True),
+            help="Which to run, or all (of the pictures, or of a series). By default capacity and noise.",
+        ),
     ] = None,
     methods: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Which to compare; also all, published, quirks.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            autocompletion=options.of(options.method_names, several=True),
+            help="Which to compare; also all, published, quirks.",
+        ),
     ] = None,
     sizes: Annotated[list[str] | None, typer.Option(metavar="M", help="Memory sizes.")] = None,
     levels: Annotated[list[str] | None, typer.Option(metavar="S", help="Noise levels.")] = None,
@@ -181,7 +193,9 @@ def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: 
     output.line("± standard deviation over repeats")
     with tempfile.TemporaryDirectory(prefix="uhop-bench-") as spare:
         folder = out or Path(spare)
-        figures = _figures(folder, bench, output) if out is not None or wanted.report is not None else []
+        with output.progress() as progress:
+            started(progress, "draw")
+            figures = _figures(folder, bench, output) if out is not None or wanted.report is not None else []
         if out is not None:
             _write(out, bench, record, figures, output)
         wanted.of_pictures(bench, record, folder, figures)

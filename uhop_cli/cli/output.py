@@ -10,7 +10,7 @@ import json
 import math
 import os
 import sys
-import time
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -155,27 +155,47 @@ class Output:
 
 
 class _Bars:
-    """One bar for each stage of the work; none if all is done before anyone gets impatient."""
+    """One bar for each stage of the work; none if all is done before anyone gets impatient.
+
+    What is told before that is drawn when the time has come, so that a stage is seen also if it tells of nothing but its start.
+    """
 
     def __init__(self) -> None:
-        self.started = time.monotonic()
         self.bars: Bars | None = None
         self.tasks: dict[str, TaskID] = {}
+        self.waiting: dict[str, Progress] = {}
+        self.closed, self.lock = False, threading.Lock()
+        self.timer = threading.Timer(PATIENCE, self._appear)
+        self.timer.daemon = True  # an interrupted command does not wait for it
+        self.timer.start()
 
     def show(self, progress: Progress) -> None:
         """Draws `progress`."""
-        if self.bars is None:
-            if time.monotonic() - self.started < PATIENCE:
-                return
-            self.bars = self._open()
-        if progress.stage not in self.tasks:
-            self.tasks[progress.stage] = self.bars.add_task(progress.stage, total=None, note="")
-        self.bars.update(self.tasks[progress.stage], completed=progress.done, total=progress.total, note=progress.note)
+        with self.lock:
+            if self.bars is None:
+                self.waiting[progress.stage] = progress
+            else:
+                self._draw(self.bars, progress)
 
     def close(self) -> None:
         """Takes the bars away."""
-        if self.bars is not None:
-            self.bars.stop()
+        self.timer.cancel()
+        with self.lock:
+            self.closed = True
+            if self.bars is not None:
+                self.bars.stop()
+
+    def _appear(self) -> None:
+        with self.lock:
+            if not self.closed:
+                self.bars = self._open()
+                for progress in self.waiting.values():
+                    self._draw(self.bars, progress)
+
+    def _draw(self, bars: Bars, progress: Progress) -> None:
+        if progress.stage not in self.tasks:
+            self.tasks[progress.stage] = bars.add_task(progress.stage, total=None, note="")
+        bars.update(self.tasks[progress.stage], completed=progress.done, total=progress.total, note=progress.note)
 
     def _open(self) -> Bars:
         from rich.console import Console

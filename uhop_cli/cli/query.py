@@ -22,6 +22,7 @@ from uhop_cli.cli.standard_input import read_picture
 from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.images.discover import Found, Skipped, look_through
 from uhop_cli.memory.file.header import read_header
+from uhop_cli.progress import started as started_on
 
 if TYPE_CHECKING:
     from uhop_cli.corruption.corruption import Corruption
@@ -84,7 +85,14 @@ def query(
     ] = "auto",
     mask: Annotated[list[float] | None, _damage(metavar="F", min=0, max=1, help="Set each pixel to 0 with probability F.")] = None,
     noise: Annotated[list[float] | None, _damage(metavar="SIGMA", min=0, help="Add Gaussian noise.")] = None,
-    corrupt: Annotated[list[str] | None, _damage(metavar="KIND[:LEVEL]", help="Any other damage, such as half:bottom.")] = None,
+    corrupt: Annotated[
+        list[str] | None,
+        _damage(
+            metavar="KIND[:LEVEL]",
+            autocompletion=options.of(options.corruption_names),
+            help="Any other damage, such as half:bottom.",
+        ),
+    ] = None,
     listing: Annotated[
         bool,
         _damage("--list-corruptions", is_eager=True, callback=list_corruptions, help="List the kinds of damage, and stop."),
@@ -101,7 +109,12 @@ def query(
     beta: Annotated[str, _dynamics(metavar="auto|X", callback=options.number_or_auto, help="Inverse temperature.")] = "auto",
     separation: Annotated[
         str,
-        _dynamics(metavar="NAME", callback=options.separation, help="softmax, sparsemax, entmax:A, top-k:K or argmax."),
+        _dynamics(
+            metavar="NAME",
+            callback=options.separation,
+            autocompletion=options.of(options.separation_names),
+            help="softmax, sparsemax, entmax:A, top-k:K or argmax.",
+        ),
     ] = "softmax",
     similarity: Annotated[
         Literal["auto", "kernel", "dot", "cosine", "l2", "l2-squared", "l1"],
@@ -159,7 +172,9 @@ def query(
         originals=originals, verify=verify, frames=frames, trace=compare is not None, seed=seed, device=device,
         retrieval=RetrievalSettings(steps, beta, separation, similarity),  # type: ignore[arg-type]  # their checks convert
     )  # fmt: skip
-    restorer = Restorer(memory, settings, expected=len(found))
+    with screen.progress() as progress:
+        started_on(progress, "load")
+        restorer = Restorer(memory, settings, expected=len(found))
     if device == "auto" and restorer.device.kind != "cpu":
         screen.note(f"running on {restorer.device.kind}")
     if show and os.environ.get("NO_COLOR"):

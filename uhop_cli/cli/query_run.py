@@ -107,10 +107,11 @@ class Session:
         from concurrent.futures import ThreadPoolExecutor
 
         from uhop_cli.images.decode import decoding_threads
-        from uhop_cli.progress import Progress
+        from uhop_cli.progress import Progress, started
 
         self.asked = len(found)
         with self.screen.progress() as progress, ThreadPoolExecutor(decoding_threads()) as pool:
+            started(progress, "restore", len(found))
             for start in range(0, len(found), TOGETHER):
                 self._batch(found[start : start + TOGETHER], pool)
                 if progress and len(found) > 1:

@@ -2,7 +2,8 @@
 
 The rounds, cheap ones first:
 
-    boxes      the whole query in all eight turns; what is left after trimming; rectangles between lines; upright and mirrored
+    boxes      the whole query in all eight turns; what is left after trimming; halves and quarters; rectangles between lines;
+               upright and mirrored
     local      the keypoints of the query, where the originals were described (`local/search.py`): crops and rotations
     pictures   the whole family of frames (`whole/family.py`) of the query
     trimmed    the same of what is left after trimming
@@ -42,9 +43,16 @@ Float64 = NDArray[np.float64]
 SHORTLIST = 50
 COMPARED = 5
 CLEAR = 1.3  # times the fit of the next one: then nothing behind these two is opened
+RIVALS = 0.3  # of the smaller of two windows: pictures that share more are rivals, others may both be there
 SHOT = 0.06  # shares of a side that another shot of a scene may be moved by
 _BLEED = 2  # pixels that a picture runs into what is beside it
 EVEN = 12.0  # levels of 255: the standard deviation of what is beside a picture and no picture
+PARTS = tuple(  # side by side, one above the other, four in a square
+    Frame(x / columns, y / rows, 1 / columns, 1 / rows)
+    for columns, rows in ((2, 1), (1, 2), (2, 2))
+    for y in range(rows)
+    for x in range(columns)
+)
 
 
 @dataclass(frozen=True)
@@ -85,21 +93,38 @@ class FrameSearch:
         """The memories' local descriptors, where there are any."""
         return LocalSearch(self.memory) if LocalSearch.available(self.memory) else None
 
-    def find(self, image: Image, sheet: Sheet, opener: Callable[[int], Image | None]) -> Found | None:
-        """The stored picture that a query shows in another frame, confirmed by its original; None where there is none.
+    def find(self, image: Image, sheet: Sheet, opener: Callable[[int], Image | None], most: int = 1) -> list[Found]:
+        """The stored pictures that a query shows in another frame, each confirmed by its original; none overlap by much.
 
         Args:
             image: the query, decoded; transparent where it is missing.
             sheet: the same as it is compared with originals.
             opener: the original of a row, decoded; None where it is not at hand.
+            most: so many at most; each is looked for in what those before it leave of the query.
         """
-        picture = picture_of(image, self.memory.spec.channels)
+        picture, found = picture_of(image, self.memory.spec.channels), list[Found]()
+        while len(found) < most:
+            one = self._first(image, picture, sheet, opener, found)
+            if one is None:
+                break
+            found.append(one)
+            picture = picture.without(one.affine)
+        return found
+
+    def _first(
+        self, image: Image, picture: Picture, sheet: Sheet, opener: Callable[[int], Image | None], before: Sequence[Found]
+    ) -> Found | None:
+        """The first stored picture that is confirmed in what others, found `before`, leave of a query."""
         for best in self.rounds(image, picture):
-            clear = len(best) > 2 and best[0].score > CLEAR * best[1].score
-            for compared in (best[:2],) if clear else (best[:2], best):
-                found = self._confirmed(sheet, compared, opener)
-                if found is not None and not _is_another_shot(found.frame, picture):
-                    return found
+            best = [one for one in best if all(_overlap(one.frame, other.frame) <= RIVALS for other in before)]
+            while best:
+                rivals = [one for one in best if _overlap(one.frame, best[0].frame) > RIVALS]
+                clear = len(rivals) > 2 and rivals[0].score > CLEAR * rivals[1].score
+                for compared in (rivals[:2],) if clear or len(rivals) < 3 else (rivals[:2], rivals):
+                    found = self._confirmed(sheet, compared, opener)
+                    if found is not None and not _is_another_shot(found.frame, picture):
+                        return found
+                best = [one for one in best if one not in rivals]
         return None
 
     def fit(self, picture: Picture, proposals: Sequence[Proposal]) -> list[Proposal]:
@@ -127,7 +152,7 @@ class FrameSearch:
             yield self.fit(picture, inside)[:COMPARED]
 
     def _boxes(self, picture: Picture) -> list[Proposal]:
-        boxes = [*trimmed_frames(picture.pixels), *line_rectangles(picture.pixels, aspects_of(self.memory))]
+        boxes = [*trimmed_frames(picture.pixels), *PARTS, *line_rectangles(picture.pixels, aspects_of(self.memory))]
         frames = [Frame(0, 0, 1, 1, turn, mirrored) for turn in range(4) for mirrored in (False, True)]
         frames += [Frame(box.x, box.y, box.width, box.height) for box in boxes]
         frames += [Frame(1 - box.x - box.width, box.y, box.width, box.height, mirrored=True) for box in boxes]
@@ -161,6 +186,14 @@ def _refined(frame: Frame, affine: Float64, aspect: float) -> Frame:
         return Frame.of_affine(affine, aspect)
     except SettingsError:
         return frame
+
+
+def _overlap(first: Frame, second: Frame) -> float:
+    """The area that the windows of two frames share within the query, over that of the smaller one."""
+    x, y, width, height = np.array([first.window, second.window]).T
+    low, high = np.clip((x, y), 0, 1), np.clip((x + width, y + height), 0, 1)  # (2 axes, 2 windows)
+    shared = np.maximum(high.min(axis=1) - low.max(axis=1), 0).prod()
+    return float(shared / max((high - low).prod(axis=0).min(), 1e-9))
 
 
 def _is_another_shot(frame: Frame, picture: Picture) -> bool:

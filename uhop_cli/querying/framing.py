@@ -7,7 +7,7 @@ would have, with the rest of it missing. It is found only if its original confir
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from uhop_cli.frames.search import Found, FrameSearch
@@ -16,19 +16,6 @@ from uhop_cli.memory.originals import Original
 from uhop_cli.querying.registration import registered
 from uhop_cli.querying.restoration import Query
 from uhop_cli.querying.verifying import decoded
-
-
-@dataclass(frozen=True)
-class Framed:
-    """A query in the frame that it was found in.
-
-    Attributes:
-        query: of which what the original shows beyond it is missing, and what it shows beyond the original is left out.
-        found: the stored picture and its frame.
-    """
-
-    query: Query
-    found: Found
 
 
 class Framer:
@@ -41,18 +28,19 @@ class Framer:
     def __init__(self, memory: Memory) -> None:
         self._spec, self._search = memory.spec, FrameSearch(memory)
 
-    def framed(self, query: Query, opener: Callable[[int], Original]) -> Framed | None:
-        """The query in the frame of a stored picture that confirms it; None where there is none.
+    def framed(self, query: Query, opener: Callable[[int], Original], most: int) -> tuple[Query, list[Found]] | None:
+        """The query in the frame of the first stored picture that it shows, and all of them; None where there is none.
 
         Args:
             query: with its picture and its sheet.
             opener: reads the original of a row.
+            most: so many pictures at most.
         """
         image = None if query.picture is None else query.picture()
         if image is None or query.sheet is None:
             return None
-        found = self._search.find(image, query.sheet, partial(decoded, self._spec, opener))
-        if found is None:
+        found = self._search.find(image, query.sheet, partial(decoded, self._spec, opener), most)
+        if not found:
             return None
-        pattern, visible = registered(image, found.affine, self._spec)
-        return Framed(replace(query, pattern=pattern, visible=visible), found)
+        pattern, visible = registered(image, found[0].affine, self._spec)
+        return replace(query, pattern=pattern, visible=visible), found

@@ -158,8 +158,7 @@ class _Outcome:
 
     def row(self, chosen: int) -> Row:
         right = self.sample.right
-        assert self.corruption is not None, "rows are of damages"
-        kind, _, level = self.corruption.label.partition(":")
+        kind, _, level = ("none" if self.corruption is None else self.corruption.label).partition(":")
         low, high = wilson(int(right.sum()), right.size)
         return Row(
             corruption=kind,

@@ -18,7 +18,7 @@ from uhop_cli.frames.frame import Frame
 from uhop_cli.images.decode import Image
 from uhop_cli.images.patterns import LUMA, gaps_transparent
 from uhop_cli.images.resample import Axis, resize
-from uhop_cli.images.warp import bilinear, centres
+from uhop_cli.images.warp import bilinear, centres, transformed
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -75,6 +75,13 @@ class Picture:
         top, bottom = (round(edge * height) for edge in (box.y, box.y + box.height))
         left, right = (round(edge * width) for edge in (box.x, box.x + box.width))
         return Picture(self.planes[top:bottom, left:right], self.aspect * box.width / box.height)
+
+    def without(self, affine: Float64) -> Picture:
+        """The picture without what an original covers: `affine` (2, 3) takes the unit square of the picture to the original's."""
+        height, width = self.planes.shape[:2]
+        v, u = transformed(affine, height, width)
+        covered = (u >= 0) & (u <= 1) & (v >= 0) & (v <= 1)
+        return Picture(np.where(covered[..., None], np.float32(0), self.planes), self.aspect)
 
     def windows(self, frames: list[Frame], side: int) -> Windows:
         """The query in the frames of which at least a tenth of the side x side cells is visible."""
