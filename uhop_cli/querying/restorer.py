@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -16,8 +16,8 @@ from uhop_cli.arrays.device import resolve_device
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.types import Float32
 from uhop_cli.files.names import escape
-from uhop_cli.images.decode import Image
 from uhop_cli.images.formats.signatures import HEAD_BYTES, SUFFIXES, sniff, suffix_of
+from uhop_cli.images.given import Given
 from uhop_cli.images.patterns import to_pixels
 from uhop_cli.memory.file.reader import load
 from uhop_cli.memory.memory import Memory
@@ -61,16 +61,26 @@ class Restorer:
         self._reader = QueryReader(self.memory, self.settings, verifies=self._verifier is not None)
         self._alone = expected <= 1
 
-    def prepare(self, source: str | Path | bytes | Image, name: str | None = None) -> Query:
+    def prepare(self, source: Given, name: str | None = None) -> Query:
         """The query that a picture is: decoded, brought to the pattern's size, and damaged if that was asked for.
+
+        Args:
+            source: a path, bytes, a PIL image, an array (`images.given`).
+            name: what to call it; by default its path.
 
         Raises:
             ImageError: it cannot be read, or nothing of it is visible.
         """
         return self._reader.query(source, name)
 
-    def restore(self, source: str | Path | bytes | Image, name: str | None = None) -> Restoration:
-        """Prepare and answer one picture."""
+    @overload
+    def restore(self, source: list[Given] | tuple[Given, ...], name: str | None = None) -> list[Restoration]: ...
+    @overload
+    def restore(self, source: Given, name: str | None = None) -> Restoration: ...
+    def restore(self, source: Given, name: str | None = None) -> Restoration | list[Restoration]:
+        """Prepare and answer one picture, or each of a list of them together."""
+        if isinstance(source, list | tuple):
+            return self.answer([self.prepare(item, name) for item in source]) if source else []
         return self.answer([self.prepare(source, name)])[0]
 
     def answer(self, queries: Sequence[Query]) -> list[Restoration]:
@@ -213,6 +223,7 @@ class Restorer:
             state=to_pixels(state[None], spec)[0],
             damaged=to_pixels(query.pattern[None], spec)[0],
             steps=tuple(to_pixels(picture[place][None], spec)[0] for picture in trace),
+            page=1 if found is None else found.page,
         )
 
     def _inside_radius(self, query: Query, match: Match) -> bool | None:

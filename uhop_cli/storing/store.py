@@ -27,6 +27,7 @@ from uhop_cli.progress import OnProgress
 from uhop_cli.storing.assemble import Draft, Stored, embedded, learn_memory
 from uhop_cli.storing.ingest import Distinct, take
 from uhop_cli.storing.near_duplicates import looked_at, pairs_to_look_at, propose
+from uhop_cli.storing.needs import expected_seconds
 from uhop_cli.storing.opacity import OpacityRows
 from uhop_cli.storing.plan import Plan, check_target, make_plan, nothing_to_store
 from uhop_cli.storing.record import settings_of
@@ -71,9 +72,10 @@ def store(
         old = load(target) if add and target.exists() else None
         settings = settings or (StoreSettings() if old is None else settings_of(old.record))
         plan = make_plan(paths, target, settings, old=old, prune=prune, progress=progress)
-        plan.check(target, settings, learning=not (keep_kernel and plan.kept is not None))
+        learning = not (keep_kernel and plan.kept is not None)
+        plan.check(target, settings, learning=learning)
         if dry_run:
-            return forecast(plan, target, settings, started)
+            return forecast(plan, target, settings, started, expected_seconds(plan, settings, learning=learning))
         return _carry_out(plan, target, settings, started, keep_kernel=keep_kernel, progress=progress)
 
 
