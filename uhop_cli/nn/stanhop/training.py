@@ -133,7 +133,8 @@ def fit(
     history: list[tuple[float, float]] = []
     best = copied(model.state_dict())
     if checkpoint is not None and checkpoint.exists():
-        found = Checkpoint.load(checkpoint, model.state_dict(), task)
+        moved = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+        found = Checkpoint.load(checkpoint, model.state_dict(), moved, task)
         history, best = found.history, found.best
         model.load_state_dict(found.now)
         optimiser.load_state_dict({"state": found.adam, "param_groups": optimiser.state_dict()["param_groups"]})
