@@ -71,14 +71,14 @@ def test_a_killed_training_goes_on(alternate: bool, make_net: MakeNet, windows: 
 
 def test_arms_of_one_seed_see_the_same_batches(make_net: MakeNet, windows: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[np.ndarray]] = []
-    plain = training._forecast
+    plain = training.forecast
 
     def watch(model: torch.nn.Module, past: np.ndarray, starts: np.ndarray, rule: str) -> torch.Tensor:
         if model.training:
             seen[-1].append(starts)
         return plain(model, past, starts, rule)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "_forecast", watch)
+    monkeypatch.setattr(training, "forecast", watch)
     for kernel, seed in ((False, 0), (True, 0), (False, 1)):
         seen.append([])
         fit(make_net(kernel=kernel), windows, part(windows, 0, 9), replace(SHORT, epochs=2, alternate=kernel), seed=seed)
