@@ -126,6 +126,19 @@ def resolve_device(name: str, flop: float = 0.0) -> Device:
     raise DeviceError(f"device '{name}' is not available here", "use --device auto or --device cpu")
 
 
+def available_devices() -> list[str]:
+    """The devices that `--device` may name here, GPUs with what they are called. torch is imported only where there may be one."""
+    found = ["cpu"]
+    if _gpu_files_present():
+        try:
+            torch = torch_library()
+        except ImportError:
+            return found
+        found += [f"cuda:{index} ({torch.cuda.get_device_name(index)})" for index in range(torch.cuda.device_count())]
+        found += ["mps"] if torch.backends.mps.is_available() else []
+    return found
+
+
 def _gpu_files_present() -> bool:
     """Whether a look at the file system gives torch a chance to find a GPU: importing torch only to hear 'no' costs seconds."""
     return os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/dxg") or os.path.exists("/dev/kfd") or sys.platform == "darwin"

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from uhop_cli.cli import bench, demo, info, query, store
+from uhop_cli.cli import bench, demo, env, info, query, store
 from uhop_cli.cli.help import Command
 from uhop_cli.cli.output import complain
 from uhop_cli.errors import OutputError, SettingsError, UhopError
@@ -34,6 +34,7 @@ for command, function, epilog in (
     ("bench", bench.bench, bench.EXAMPLES),
     ("info", info.info, info.EXAMPLES),
     ("demo", demo.demo, demo.EXAMPLES),
+    ("env", env.env, env.EXAMPLES),
 ):
     app.command(command, cls=Command, epilog=epilog)(function)
 

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from uhop_cli.cli.output import Output
+from uhop_cli.cli.report.bench import Pages
 
 NAMES = ("forecast", "sudden-event", "fresh-event")
 ON_EVENTS = NAMES[1:]
@@ -43,6 +44,7 @@ def bench(
     data_dir: Path | None,
     out: Path | None,
     resume: bool,
+    pages: Pages,
     device: str,
     refused: Sequence[str],
     options: dict[str, Any],
@@ -72,8 +74,8 @@ def bench(
 
     given = {name: value for name, value in options.items() if value is not None and value != ()}
     config = ForecastConfig(tuple(dict.fromkeys(experiments)), **given)
-    drawn = set(config.experiments) & set(ON_EVENTS) or net_rows.wanted(config)
-    if config.repeats is not None and not drawn:
+    random = set(config.experiments) & set(ON_EVENTS) or net_rows.wanted(config)
+    if config.repeats is not None and not random:
         raise typer.BadParameter("--repeats is for events and for nets: the methods asked for have no random draws")
     series = load_series(dataset, data_folders(data_dir))
     for warning in series.warnings:
@@ -88,6 +90,7 @@ def bench(
         for sentence in tables.sentences(journal.rows, name):
             output.line(f"{sentence}.")
         output.line()
+    drawn: list[str] = []
     if out is not None:
         drawn = figures.draw(out, journal.rows, series, config) if plots.available() else []
         if not plots.available():
@@ -95,4 +98,5 @@ def bench(
         tables.write(out, journal, record, [name for name in drawn if name.endswith(".png")])
         output.line(f"written to {escape(out)}: report.md, rows.csv, rows.json, {len(drawn)} pictures")
         output.essential(escape(out / "report.md"))
+    pages.of_series(journal, record, out, drawn)
     output.document(tables.document(journal, record))

@@ -42,7 +42,7 @@ def sentences(rows: Sequence[Row], experiment: str) -> list[str]:
 def write(folder: Path, journal: Journal, config: dict[str, Any], figures: Sequence[str]) -> None:
     """Writes rows.csv, rows.json and report.md into the folder."""
     texts = {
-        "rows.csv": _csv(journal.rows),
+        "rows.csv": csv_rows(journal.rows),
         "rows.json": json.dumps(document(journal, config), indent=1) + "\n",
         "report.md": markdown(journal.rows, config, figures),
     }
@@ -170,7 +170,7 @@ def _ratio(rows: Sequence[Row], method: str, size: int) -> float | None:
     return None if own is None or frozen is None else own / frozen
 
 
-def _csv(rows: Sequence[Row]) -> str:
+def csv_rows(rows: Sequence[Row]) -> str:
     """One line a row, each metric in a column of its own; without times, so that the same configuration gives the same bytes."""
     flat = [{**{name: value for name, value in row.items() if name not in ("metrics", "chosen")}, **row["metrics"]} for row in rows]
     chosen = [{f"chosen_{name}": value for name, value in row.get("chosen", {}).items()} for row in rows]

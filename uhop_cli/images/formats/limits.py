@@ -11,20 +11,28 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from uhop_cli.errors import ImageError
-from uhop_cli.images.formats import Format
+from uhop_cli.images.formats.signatures import Format
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 MAX_PIXELS = 80_000_000
+MAX_JPEG_PIXELS = 210_000_000  # of one that is decoded line by line, and then at half its size or less
 MAX_SIDE = 65_535
 SLOW_PIXELS = 2_000_000  # decoded in Python at one or two microseconds each
 WEBP_PIXELS = 40_000_000  # its decoder holds four copies of the picture
+MAX_HEIF_PIXELS = 52_000_000  # the largest of phones
+_FEWER: dict[Format, int] = {  # formats whose decoders take more memory for a pixel
+    "AVIF": 40_000_000,
+    "HEIF": MAX_HEIF_PIXELS,
+    "JPEG 2000": 20_000_000,  # whose decoder takes four bytes for every value, and some more
+}
 MAX_SCAN_PIXELS = 2_000_000_000  # pixels times scans of a JPEG: some seconds of work
 MAX_BLOCKS = 100_000  # chunks, segments and the like, at some microseconds each
 MAX_EXIF_PARTS = 100  # Pillow joins them one by one, each time copying what there is
 MAX_PPM_HEADER = 1 << 16  # Pillow reads it byte by byte
 
+_PCX_PALETTE = 1 + 3 * 256  # bytes: a mark and 256 colours
 _SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706
 
 
@@ -40,6 +48,8 @@ def check_structure(data: bytes, kind: Format) -> None:
         raise ImageError(f"too large: WebP is read up to {WEBP_PIXELS // 10**6} megapixels", "save it as JPEG or PNG first")
     if kind == "TIFF" and _tiff_directory_end(data) > len(data):
         raise ImageError("the TIFF file is cut short: what describes its pixels stands at its end", "copy it once more")
+    if kind == "PCX" and (data[1], data[3], data[65:66]) == (5, 8, b"\x01") and data[-_PCX_PALETTE:][:1] != b"\x0c":
+        raise ImageError("the PCX file is cut short: its colours stand at its end", "copy it once more")
     if kind == "PPM" and data[1:2] in b"123" and data.count(b"#") > MAX_BLOCKS // 10:
         raise ImageError("a PPM with an absurd number of comments")  # Pillow takes time quadratic in their number
 
@@ -59,13 +69,16 @@ def check_work(file: ImageFile, kind: Format, data: bytes) -> None:
         raise ImageError(f"a variant of {kind} that is read only up to {limit} megapixels", "save it as PNG first")
 
 
-def check_size(file: ImageFile) -> None:
+def check_size(file: ImageFile, kind: Format, data: bytes) -> None:
     """Refuses pictures without pixels, and those with too many."""
     width, height = file.size
     if width < 1 or height < 1:
         raise ImageError("a picture without pixels")
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        limit = f"the limit is {MAX_PIXELS // 10**6} megapixels and {MAX_SIDE} a side"
+    most = _FEWER.get(kind, MAX_PIXELS)
+    if kind == "JPEG" and width * height > most and _line_by_line(data):
+        most = MAX_JPEG_PIXELS
+    if width * height > most or max(width, height) > MAX_SIDE:
+        limit = f"the limit is {most // 10**6} megapixels and {MAX_SIDE} a side"
         raise ImageError(f"too large: {width} x {height} pixels; {limit}", "save a smaller copy")
 
 
@@ -91,6 +104,16 @@ def _jpeg_segments(data: bytes) -> Iterator[int]:
             at += 1
         else:
             at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4]))
+
+
+def _line_by_line(data: bytes) -> bool:
+    """Whether a JPEG has all its colours in one scan from top to bottom, so that its decoder holds some lines and not all."""
+    components, end = 0, 2
+    for at in _jpeg_segments(data):
+        end = at + 2 + max(2, int.from_bytes(data[at + 2 : at + 4]))
+        if data[at + 1 : at + 2] in (b"\xc0", b"\xc1"):
+            components = int.from_bytes(data[at + 9 : at + 10])
+    return components > 0 and data[end : end + 2] == b"\xff\xda" and data[end + 4 : end + 5] == bytes([components])
 
 
 def _gif_blocks(data: bytes) -> Iterator[int]:

@@ -1,17 +1,28 @@
-"""How many frames or pages an image file holds, from its bytes; needs neither numpy nor Pillow."""
+"""How many frames or pages an image file holds, from its bytes where these tell; needs neither numpy nor Pillow."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from uhop_cli.images.formats import Format
-from uhop_cli.images.limits import MAX_BLOCKS
+from uhop_cli.images.formats.limits import MAX_BLOCKS
+from uhop_cli.images.formats.signatures import Format
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 MAX_PAGES = 1000  # no more are counted
 
 
-def pages(data: bytes, kind: Format) -> int:
-    """Frames of an animation (PNG, GIF, WebP) or pages of a TIFF, at most `MAX_PAGES`; 1 where none is told."""
+def pages(data: bytes, kind: Format, file: ImageFile | None = None) -> int:
+    """Frames of an animation (PNG, GIF, WebP, AVIF) or pages of a TIFF or HEIF, at most `MAX_PAGES`; 1 where none is told.
+
+    Args:
+        data: the bytes of the file.
+        kind: its format.
+        file: opened, which is what AVIF and HEIF are asked.
+    """
+    if kind in ("AVIF", "HEIF"):
+        return min(MAX_PAGES, getattr(file, "n_frames", 1))
     count = {"PNG": _png, "GIF": _gif, "WEBP": _webp, "TIFF": _tiff}.get(kind, lambda _: 1)
     return min(MAX_PAGES, max(1, count(data)))
 

@@ -22,8 +22,9 @@ from made_pictures import (
 )
 from uhop_cli.errors import ImageError
 from uhop_cli.images import decode as module
-from uhop_cli.images import limits as guards
 from uhop_cli.images.decode import decode, read_header
+from uhop_cli.images.formats import limits as guards
+from uhop_cli.images.resample import Axis
 
 
 def outcome(data):
@@ -147,3 +148,24 @@ def test_absurd_metadata_is_refused_before_it_is_parsed():
     assert "header" in refusal(b"P6 " + b" " * 100_000 + b"1 1 255 abc").message
     a_few = picture[:33] + chunk(b"abCd", b"") * 1000 + picture[33:]
     assert np.array_equal(decode(a_few).pixels, decode(picture).pixels)
+
+
+def test_a_pcx_without_its_colours_is_cut_short():
+    assert "its colours stand at its end" in refusal(GOOD["PCX palette"][:-1]).message
+    assert decode(GOOD["PCX palette"]).flaw is None
+
+
+def test_a_very_large_jpeg_comes_at_half_its_size_if_it_is_read_line_by_line(monkeypatch):
+    pixels = np.asarray(Pillow.fromarray(RGB).resize((64, 48), Pillow.Resampling.BICUBIC))
+    for name, place in (("MAX_PIXELS", module), ("MAX_PIXELS", guards)):
+        monkeypatch.setattr(place, name, 64 * 48 - 1)
+    image = decode(stored(Pillow.fromarray(pixels), "JPEG", quality=95))
+    assert image.pixels.shape == (24, 32, 3)
+    assert image.axes == (Axis(48, 2), Axis(64, 2))
+    assert read_header(stored(Pillow.fromarray(pixels), "JPEG")).width == 64
+    assert decode(stored(Pillow.fromarray(pixels), "JPEG"), draft=(1, 1)).pixels.shape[0] < 24
+    assert decode(stored(Pillow.fromarray(pixels[:-1]), "JPEG")).axes is None
+    assert "too large" in refusal(stored(Pillow.fromarray(pixels), "JPEG", progressive=True)).message
+    assert "too large" in refusal(stored(Pillow.fromarray(pixels), "PNG")).message
+    monkeypatch.setattr(guards, "MAX_JPEG_PIXELS", 64 * 48 - 1)
+    assert "too large" in refusal(stored(Pillow.fromarray(pixels), "JPEG")).message
