@@ -24,6 +24,7 @@ class Query:
         truth: (d,) the undamaged pattern, where it is known.
         notes: what is odd about the file: it is cut short, or holds further pages.
         sheet: the picture at higher resolution, which originals are compared with; None where there is no more than the pattern.
+        on_background: whether it is transparent itself, and lies on the background of the memory as stored pictures do.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Query:
     truth: Float32 | None
     notes: tuple[str, ...] = ()
     sheet: Sheet | None = None
+    on_background: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

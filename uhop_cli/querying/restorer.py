@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,6 +50,7 @@ class Restorer:
         flop = 2.0 * len(self.memory) * self.memory.spec.dim * 10
         self.device = resolve_device(self.settings.device, flop)
         self.retriever = Retriever(self.memory, self.settings.retrieval, self.device, features_expected=expected)
+        self._expected = expected
         self.originals = None if self.path is None else OriginalFiles(self.memory, self.path, self.settings.originals)
         self._radii: dict[int, float | None] = {}
         self._verifier = Verifier(self.memory) if self.originals is not None and self.settings.verify == "auto" else None
@@ -69,6 +72,7 @@ class Restorer:
             if alpha == "missing" and self._transparent:
                 image = holes_only(image, spec)
             pattern, visible = to_query(image, spec, alpha)
+            on_background = alpha == "blend" and image.alpha is not None
             verifiable = self._verifier is not None and not settings.damage
             sheet = sheet_of_query(image, spec.background if alpha == "blend" else None) if verifiable else None
         except ImageError as error:
@@ -83,26 +87,34 @@ class Restorer:
                 visible = seen[0] if visible is None else visible & seen[0]
         if visible is not None and not visible.any():
             raise ImageError(f"{shown}: nothing of it is visible", "mask less of it")
-        return Query(shown, row[0], visible, truth, notes_on(image), sheet)
+        return Query(shown, row[0], visible, truth, notes_on(image), sheet, on_background)
 
     def restore(self, source: str | Path | bytes | Image, name: str | None = None) -> Restoration:
         """Prepare and answer one picture."""
         return self.answer([self.prepare(source, name)])[0]
 
     def answer(self, queries: Sequence[Query]) -> list[Restoration]:
-        """Answer prepared queries together: those with and those without a mask each in batches."""
+        """Answer prepared queries together: those on the background, others without and those with a mask each in batches."""
         results: list[Restoration | None] = [None] * len(queries)
         alone = self._alone and len(queries) == 1
-        for masked in (False, True):
-            chosen = [index for index, query in enumerate(queries) if (query.visible is not None) == masked]
-            if not chosen:
-                continue
+        kinds = [(query.visible is not None, query.visible is None and query.on_background) for query in queries]
+        for masked, on_background in sorted(set(kinds)):
+            chosen = [index for index, kind in enumerate(kinds) if kind == (masked, on_background)]
+            retriever = self._on_background if on_background else self.retriever
             patterns = np.stack([queries[index].pattern for index in chosen])
             visible = np.stack([queries[index].visible for index in chosen]) if masked else None  # type: ignore[misc]
-            for part, answer in self.retriever.batches(patterns, visible, trace=self.settings.trace):
+            for part, answer in retriever.batches(patterns, visible, trace=self.settings.trace):
                 for place, index in enumerate(chosen[part]):
                     results[index] = self._restoration(queries[index], answer, place, alone=alone)
         return [result for result in results if result is not None]
+
+    @cached_property
+    def _on_background(self) -> Retriever:
+        """For queries that lie on the memory's own background: then no other one need be thought of."""
+        if self.memory.opacity is None:
+            return self.retriever
+        memory = replace(self.memory, opacity=None)
+        return Retriever(memory, self.settings.retrieval, self.device, features_expected=self._expected)
 
     def _restoration(self, query: Query, answer: Answer, place: int, *, alone: bool) -> Restoration:
         confidence = None if answer.confidence is None else float(answer.confidence[place])
