@@ -61,6 +61,13 @@ class Answer:
         rows = places if self.rows is None else self.rows[query, places]
         return [(int(row), float(weights[place]), float(scores[place])) for row, place in zip(rows, places, strict=True)]
 
+    def of(self, query: int, row: int) -> tuple[int, float, float]:
+        """Row, weight and score of one memory for a query; no weight and the least score if it was not examined."""
+        places = np.flatnonzero(self.rows[query] == row) if self.rows is not None else np.array([row])
+        if not len(places):
+            return row, 0.0, float(self.scores[query].min())
+        return row, float(self.weights[query, places[0]]), float(self.scores[query, places[0]])
+
     def doubtful(self, query: int, top: int) -> list[tuple[int, float, float]]:
         """`best` of an answer that is refused: two memories that fit about equally come first, both, and share the weight."""
         pair = () if self.why is None else self.why[query].pair

@@ -84,7 +84,7 @@ class ByEvidence:
     def shortlist(self) -> CodeIndex | None:
         """What finds the memories that are worth examining, where there are codes of them, on the CPU."""
         codes, directions = self.memory.compact, self.memory.compact_map
-        if codes is None or directions is None or not self.X.device.is_numpy:
+        if codes is None or directions is None or not self.X.device.saves_products:
             return None
         return CodeIndex(codes, Coder(directions, len(codes) - len(directions)))
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from numpy.typing import NDArray
 
 from uhop_cli.arrays.types import Bool, Float32, UInt8
+from uhop_cli.frames.frame import Frame
 from uhop_cli.frames.sheet import Sheet
+from uhop_cli.images.decode import Image
 from uhop_cli.memory.originals import Whereabouts
 from uhop_cli.querying.confidence_words import Words, confidence_words
+from uhop_cli.querying.frame_words import frame_json
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Query:
         truth: (d,) the undamaged pattern, where it is known.
         notes: what is odd about the file: it is cut short, or holds further pages.
         sheet: the picture at higher resolution, which originals are compared with; None where there is no more than the pattern.
+        picture: decodes it again, for other frames: few queries need it, and all at a time would be large. Transparent where the
+            query is missing; None: it can no longer be read. None instead of a function: no other frames.
         on_background: whether it is transparent itself, and lies on the background of the memory as stored pictures do.
     """
 
@@ -33,6 +39,7 @@ class Query:
     truth: Float32 | None
     notes: tuple[str, ...] = ()
     sheet: Sheet | None = None
+    picture: Callable[[], Image | None] | None = None
     on_background: bool = False
 
 
@@ -45,6 +52,8 @@ class Match:
         names: all its files, and those of stored pictures that are the same one, as their originals say.
         name, path: the one that was used, an existing one first.
         whereabouts: what became of that file; None where it was not looked for, since the match is not the answer.
+        frame: where its original lies in the query; None: it is the whole of it, as far as one knows.
+        verified: whether its original says that it is in the query; None: not decided or not verified.
     """
 
     rank: int
@@ -55,11 +64,13 @@ class Match:
     names: tuple[str, ...]
     row: int
     whereabouts: Whereabouts | None = None
+    frame: Frame | None = None
+    verified: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The match as JSON values."""
         values = {name: getattr(self, name) for name in ("rank", "name", "path", "weight", "similarity")}
-        return {**values, "names": list(self.names)}
+        return {**values, "names": list(self.names), "frame": frame_json(self.frame), "verified": self.verified}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +108,11 @@ class Identification:
     inside_radius: bool | None
 
     @property
+    def frame(self) -> Frame | None:
+        """Where the original of the answer lies in the query; None: it is the whole of it."""
+        return self.matches[0].frame if self.fits else None
+
+    @property
     def words(self) -> Words | None:
         """How sure the answer is, for a person."""
         return confidence_words(self.confidence, self.fits)
@@ -106,7 +122,14 @@ class Identification:
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("matches", "fits")}
         confidence = values.pop("confidence")
         matches = [match.to_json() for match in self.matches]
-        return {"confidence": confidence, "confidence_words": self.words, "matches": matches, **values, "energy": list(self.energy)}
+        return {
+            "confidence": confidence,
+            "confidence_words": self.words,
+            "frame": frame_json(self.frame),
+            "matches": matches,
+            **values,
+            "energy": list(self.energy),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,28 +8,33 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from uhop_cli.arrays.device import resolve_device
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.types import Float32
-from uhop_cli.errors import ImageError
 from uhop_cli.files.names import escape
-from uhop_cli.images.decode import Image, decode, read_bytes
-from uhop_cli.images.formats import HEAD_BYTES, SUFFIXES, sniff
-from uhop_cli.images.patterns import holes_only, to_pixels, to_query, with_mask
+from uhop_cli.images.decode import Image
+from uhop_cli.images.formats.signatures import HEAD_BYTES, SUFFIXES, sniff, suffix_of
+from uhop_cli.images.patterns import to_pixels
 from uhop_cli.memory.file.reader import load
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.originals import Original, OriginalFiles
 from uhop_cli.querying.answer import Answer
 from uhop_cli.querying.certificate import certified_radius
+from uhop_cli.querying.confidence_words import CERTAIN
+from uhop_cli.querying.reading import QueryReader
 from uhop_cli.querying.restoration import Identification, Match, Pictures, Query, Restoration, SquaredErrors
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import QuerySettings
-from uhop_cli.querying.verifying import CANDIDATES, Verdict, Verifier, sheet_of_query
+from uhop_cli.querying.verifying import CANDIDATES, CONFIRMED, Verdict, Verifier
 from uhop_cli.retrieval.states import settled, size_threshold
+
+if TYPE_CHECKING:
+    from uhop_cli.frames.search import Found
+    from uhop_cli.querying.framing import Framer
 
 ORIGINAL_WEIGHT = 0.99  # of the weight on one memory: from there on the answer is that memory, not a mixture
 
@@ -49,11 +54,12 @@ class Restorer:
         self.memory = memory if isinstance(memory, Memory) else load(memory)
         flop = 2.0 * len(self.memory) * self.memory.spec.dim * 10
         self.device = resolve_device(self.settings.device, flop)
-        self.retriever = Retriever(self.memory, self.settings.retrieval, self.device, features_expected=expected)
         self._expected = expected
+        self.retriever = self._retriever(self.memory)
         self.originals = None if self.path is None else OriginalFiles(self.memory, self.path, self.settings.originals)
         self._radii: dict[int, float | None] = {}
         self._verifier = Verifier(self.memory) if self.originals is not None and self.settings.verify == "auto" else None
+        self._reader = QueryReader(self.memory, self.settings, verifies=self._verifier is not None)
         self._alone = expected <= 1
 
     def prepare(self, source: str | Path | bytes | Image, name: str | None = None) -> Query:
@@ -62,32 +68,7 @@ class Restorer:
         Raises:
             ImageError: it cannot be read, or nothing of it is visible.
         """
-        shown = name if name is not None else escape(source) if isinstance(source, str | Path) else "<image>"
-        settings, spec = self.settings, self.memory.spec
-        try:
-            image = self._open(source)
-            if settings.mask_file is not None:
-                image = with_mask(image, self._whole(settings.mask_file))
-            alpha: Literal["missing", "blend"] = "missing" if settings.mask_file is not None else self._alpha()
-            if alpha == "missing" and self._transparent:
-                image = holes_only(image, spec)
-            pattern, visible = to_query(image, spec, alpha)
-            on_background = alpha == "blend" and image.alpha is not None
-            verifiable = self._verifier is not None and not settings.damage
-            sheet = sheet_of_query(image, spec.background if alpha == "blend" else None) if verifiable else None
-        except ImageError as error:
-            raise ImageError(
-                error.message if error.message.startswith(shown) else f"{shown}: {error.message}", error.hint
-            ) from None
-        truth = self._truth() if settings.truth is not None else pattern if settings.damage and visible is None else None
-        row = pattern[None]
-        for corruption in settings.damage:
-            row, seen = corruption(row, spec, settings.seed)
-            if settings.known_mask and seen is not None:
-                visible = seen[0] if visible is None else visible & seen[0]
-        if visible is not None and not visible.any():
-            raise ImageError(f"{shown}: nothing of it is visible", "mask less of it")
-        return Query(shown, row[0], visible, truth, notes_on(image), sheet, on_background)
+        return self._reader.query(source, name)
 
     def restore(self, source: str | Path | bytes | Image, name: str | None = None) -> Restoration:
         """Prepare and answer one picture."""
@@ -106,41 +87,73 @@ class Restorer:
             for part, answer in retriever.batches(patterns, visible, trace=self.settings.trace):
                 for place, index in enumerate(chosen[part]):
                     results[index] = self._restoration(queries[index], answer, place, alone=alone)
-        return [result for result in results if result is not None]
+        answered = [result for result in results if result is not None]
+        return [
+            (self._in_another_frame(query) if self._is_open(query, result) else None) or result
+            for query, result in zip(queries, answered, strict=True)
+        ]
 
     @cached_property
     def _on_background(self) -> Retriever:
         """For queries that lie on the memory's own background: then no other one need be thought of."""
-        if self.memory.opacity is None:
-            return self.retriever
-        memory = replace(self.memory, opacity=None)
+        return self.retriever if self.memory.opacity is None else self._retriever(replace(self.memory, opacity=None))
+
+    def _retriever(self, memory: Memory) -> Retriever:
         return Retriever(memory, self.settings.retrieval, self.device, features_expected=self._expected)
 
-    def _restoration(self, query: Query, answer: Answer, place: int, *, alone: bool) -> Restoration:
+    def _is_open(self, query: Query, result: Restoration) -> bool:
+        """Whether a query is looked for in other frames, after what the same frame has said."""
+        answer = result.answer
+        if query.picture is None or answer.verified is True:
+            return False
+        return self.settings.frames == "all" or (answer.confidence is not None and answer.confidence < CERTAIN)
+
+    def _in_another_frame(self, query: Query) -> Restoration | None:
+        """The answer in the frame of a stored picture that confirms it; None where there is none."""
+        opened: dict[int, Original] = {}
+        most = self.settings.top if self.settings.frames == "all" else 1
+        framed = self._framer.framed(query, lambda row: self._original(row, opened), most)
+        if framed is None:
+            return None
+        known, found = framed
+        visible = None if known.visible is None else known.visible[None]
+        answer = self.retriever.retrieve(known.pattern[None], visible, trace=self.settings.trace)
+        return self._restoration(known, answer, 0, alone=True, found=found)
+
+    def _restoration(self, query: Query, answer: Answer, place: int, *, alone: bool, found: Sequence[Found] = ()) -> Restoration:
+        """The answer to one of the queries; what was found in frames comes first, in its order."""
         confidence = None if answer.confidence is None else float(answer.confidence[place])
         by_pattern = answer.best if self._fits(confidence) else answer.doubtful
         best = by_pattern(place, max(self.settings.top, CANDIDATES))
+        settled_in = best[0][0]
         opened: dict[int, Original] = {}
-        verdict = self._verdict(query, [row for row, _, _ in best], confidence, opened, alone)
-        best.insert(0, best.pop(verdict.best))
+        frames = {one.row: one for one in reversed(found)}
+        if found:
+            verdict = Verdict(True, found[0].words, found[0].reason, 0, CONFIRMED)
+            best = [*(answer.of(place, row) for row in reversed(frames)), *(one for one in best if one[0] not in frames)]
+        else:
+            verdict = self._verdict(query, [row for row, _, _ in best], confidence, opened, alone)
+            best.insert(0, best.pop(verdict.best))
         fits = self._fits(verdict.confidence)
         original = self._original(best[0][0], opened) if fits and self.originals is not None else None
         ranked = enumerate(best[: self.settings.top], 1)
-        matches = tuple(self._match(rank, *one, original if rank == 1 else None) for rank, one in ranked)
+        matches = tuple(self._match(rank, *one, original if rank == 1 else None, frames.get(one[0])) for rank, one in ranked)
+        if not found:
+            matches = (replace(matches[0], verified=verdict.verified), *matches[1:])
         state, truth = answer.pictures[-1][place], query.truth
-        if verdict.best:  # the originals name another one than the dynamics came to
+        if best[0][0] != settled_in:  # the originals name another one than the dynamics came to
             state = unit_rows(self.memory.patterns[matches[0].row : matches[0].row + 1])[0]
-        found = self._identification(query, answer, place, matches, verdict, fits=fits)
+        identification = self._identification(query, answer, place, matches, verdict, fits=fits)
         same = self.memory.same(matches[0].row)
         is_one = verdict.verified is True or sum(weight for row, weight, _ in best if row in same) >= ORIGINAL_WEIGHT
         arrays = {
             "x": np.stack([query.pattern, *(picture[place] for picture in answer.pictures)]),
             "weights": answer.weights[place],
-            "energy": np.array(found.energy),
+            "energy": np.array(identification.energy),
         }
         return Restoration(
             query=query.name,
-            answer=found,
+            answer=identification,
             error=None
             if truth is None
             else SquaredErrors(state=squared_error(state, truth), query=squared_error(query.pattern, truth)),
@@ -163,7 +176,7 @@ class Restorer:
     ) -> Verdict:
         if self._verifier is None:
             return Verdict(None, "not verified", None, 0, confidence)
-        return self._verifier.verdict(query, rows, confidence, lambda row: self._original(row, opened).content, alone=alone)
+        return self._verifier.verdict(query, rows, confidence, lambda row: self._original(row, opened), alone=alone)
 
     def _original(self, row: int, opened: dict[int, Original]) -> Original:
         """The original of a row, read once for a query."""
@@ -201,7 +214,7 @@ class Restorer:
         kind = None if found is None or found.content is None else sniff(found.content[:HEAD_BYTES]).format
         if found is not None and kind is not None:  # what is no picture, such as the row of an array, is not handed out as one
             original = found.content
-            suffix = found.path.suffix if found.path.suffix.lower() in SUFFIXES else f".{kind.lower()}"
+            suffix = found.path.suffix if found.path.suffix.lower() in SUFFIXES else suffix_of(kind)
         trace = answer.pictures if self.settings.trace else ()
         return Pictures(
             original=original,
@@ -225,7 +238,7 @@ class Restorer:
             return None
         return bool(np.linalg.norm(query.pattern - unit_rows(self.memory.patterns[match.row : match.row + 1])[0]) < radius)
 
-    def _match(self, rank: int, row: int, weight: float, similarity: float, used: Original | None) -> Match:
+    def _match(self, rank: int, row: int, weight: float, similarity: float, used: Original | None, found: Found | None) -> Match:
         entries = self.memory.entries
         files = [int(index) for index in entries.files_of(row)]
         base = Path() if self.originals is None else self.originals.base
@@ -244,43 +257,16 @@ class Restorer:
             names=tuple(escape(entries.name(int(index))) for same in self.memory.same(row) for index in entries.files_of(same)),
             row=row,
             whereabouts=None if used is None else used.whereabouts,
+            frame=None if found is None else found.frame,
+            verified=None if found is None else True,
         )
 
-    def _open(self, source: str | Path | bytes | Image) -> Image:
-        if isinstance(source, Image):
-            return source
-        data = source if isinstance(source, bytes) else read_bytes(source)
-        return decode(data, draft=(self.memory.spec.width, self.memory.spec.height))
+    @cached_property
+    def _framer(self) -> Framer:
+        """Made for the first query that is looked for in other frames, and not imported before."""
+        from uhop_cli.querying.framing import Framer
 
-    def _whole(self, source: str | Path) -> Image:
-        """A picture that says something about the query, of which all has to be there."""
-        image = self._open(source)
-        if image.flaw is not None:
-            raise ImageError(f"{escape(source)}: {image.flaw}", "give one that is whole")
-        return image
-
-    def _alpha(self) -> Literal["missing", "blend"]:
-        if self.settings.alpha != "auto":
-            return self.settings.alpha
-        return "blend" if self._transparent else "missing"
-
-    @property
-    def _transparent(self) -> bool:
-        """Whether stored pictures have transparent parts, which lie on the background in their patterns."""
-        return self.memory.record.get("transparent") is True
-
-    def _truth(self) -> Float32:
-        assert self.settings.truth is not None
-        return to_query(self._whole(self.settings.truth), self.memory.spec, "blend")[0]
-
-
-def notes_on(image: Image) -> tuple[str, ...]:
-    """What a person should know of the file that a picture comes from."""
-    flaw = (
-        () if image.flaw is None else (f"{image.flaw}; the rest is taken as missing" if image.missing is not None else image.flaw,)
-    )
-    pages = () if image.pages == 1 else (f"{image.pages} pages or frames; the first one was taken",)
-    return (*flaw, *pages)
+        return Framer(self.memory)
 
 
 def squared_error(picture: Float32, truth: Float32) -> float:

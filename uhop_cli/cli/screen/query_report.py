@@ -53,6 +53,10 @@ def _physics(result: Identification) -> list[tuple[str, str]]:
         facts.insert(0, ("confidence", f"{result.confidence:.6g}"))
         said, reason = result.verified_words, result.verified_reason
         facts.insert(1, ("verified", said if reason is None else f"{said}: {reason}"))
+    if result.frame is not None:
+        x, y, width, height = (f"{edge:.3f}" for edge in result.frame.window)
+        place = f"x {x}, y {y}, {width} x {height} of the query's sides"
+        facts.append(("original at", f"{place}, {result.frame.turn} quarter turns, {result.frame.angle:.1f} degrees"))
     if result.energy:
         facts.append(("energy", " -> ".join(number(value, ".5g") for value in result.energy)))
     if result.fits:

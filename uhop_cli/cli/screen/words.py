@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from uhop_cli.cli.layout import Style, Styled, styled
 from uhop_cli.cli.output import counted, percent
 from uhop_cli.querying.confidence_words import NO_ORIGINAL
+from uhop_cli.querying.frame_words import SLACK, kind, shown
 
 if TYPE_CHECKING:
+    from uhop_cli.frames.frame import Frame
     from uhop_cli.images.patterns import PatternSpec
     from uhop_cli.querying.restoration import Restoration
 
@@ -39,10 +41,28 @@ def answer(result: Restoration) -> list[tuple[str, str]]:
     state = {"embedded": " (inside the memory file)", "missing": " (no longer there)", "changed": " (changed since)"}
     name = (best.name if best.whereabouts == "embedded" else best.path) + state.get(best.whereabouts or "", "")
     lines: list[tuple[str, str]] = [("found", styled((f"{name}, {sure}" if sure else name) + original_says(result), sure.style))]
+    if best.frame is not None:
+        lines.append(("frame", frame(best.frame)))
     also = [other for other in best.names if other != best.name]
     if also:
         lines.append(("also", f"{', '.join(also)} (the same picture at this size)"))
     return lines
+
+
+def frame(found: Frame) -> str:
+    """Where the original lies in the query: cropped, 71% of its width and 80% of its height shown; mirrored; ..."""
+    said = kind(found)
+    wide, tall = shown(found)
+    if min(wide, tall) < 1 - SLACK:
+        same = percent(wide) == percent(tall)
+        said += (
+            f", {percent(wide)} of each side shown"
+            if same
+            else f", {percent(wide)} of the width, {percent(tall)} of the height shown"
+        )
+    elif min(found.width, found.height) < 1 - SLACK:
+        said += f", it fills {percent(min(1.0, found.width * found.height))} of the query"
+    return said
 
 
 def original_says(result: Restoration) -> str:

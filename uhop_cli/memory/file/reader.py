@@ -20,8 +20,9 @@ from uhop_cli.kernel.feature_map import KernelFamily
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.file.consistency import fault
 from uhop_cli.memory.file.container import open_memory_file
-from uhop_cli.memory.file.header import Header, parse
+from uhop_cli.memory.file.header import LOCAL, Header, parse
 from uhop_cli.memory.file.writer import CHUNK, Writer
+from uhop_cli.memory.local import LocalDescriptors
 from uhop_cli.memory.memory import Memory, Originals
 from uhop_cli.memory.near import NearPairs
 from uhop_cli.progress import OnProgress, Progress
@@ -128,6 +129,7 @@ def _assemble(header: Header, data: UInt8) -> Memory:
         compact_map=arrays.get("compact_map"),
         near=NearPairs(arrays["near"], arrays["near_verified"]) if "near" in arrays else None,
         shapes=arrays.get("shapes"),
+        local=LocalDescriptors(*(arrays[name] for name in LOCAL)) if LOCAL[0] in arrays else None,
         opacity=arrays.get("opacity"),
         originals=Originals(arrays["originals"], arrays["original_offsets"]) if header.embedded else None,
     )

@@ -1,0 +1,209 @@
+"""Where in a query a stored picture lies, if it isn't the whole of it: proposals, and what the originals say of them.
+
+The rounds, cheap ones first:
+
+    boxes      the whole query in all eight turns; what is left after trimming; halves and quarters; rectangles between lines;
+               upright and mirrored
+    local      the keypoints of the query, where the originals were described (`local/search.py`): crops and rotations
+    pictures   the whole family of frames (`whole/family.py`) of the query
+    trimmed    the same of what is left after trimming
+
+Each goes through all memories, by canvases (`whole/canvases.py`) unless it is by keypoints. The 50 best proposals of canvases are
+fitted on the patterns (`whole/fitting.py`); those of keypoints are finer than these. The best are compared with their originals,
+where the rule is strict (`outcome.py`), and the search ends with the first one that is confirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uhop_cli.errors import SettingsError
+from uhop_cli.frames.frame import Frame, inverse
+from uhop_cli.frames.local.search import LocalSearch
+from uhop_cli.frames.outcome import Outcome
+from uhop_cli.frames.proposal import Proposal
+from uhop_cli.frames.sheet import Sheet
+from uhop_cli.frames.verification import Candidate, verify
+from uhop_cli.frames.whole.canvases import Canvases, aspects_of
+from uhop_cli.frames.whole.family import CANVAS, whole_picture_frames
+from uhop_cli.frames.whole.fitting import fitted
+from uhop_cli.frames.whole.line_rectangles import line_rectangles
+from uhop_cli.frames.whole.trimming import trimmed_frames
+from uhop_cli.frames.whole.windows import Picture, Windows, picture_of
+from uhop_cli.images.decode import Image
+from uhop_cli.memory.memory import Memory
+
+Float64 = NDArray[np.float64]
+
+SHORTLIST = 50
+COMPARED = 5
+CLEAR = 1.3  # times the fit of the next one: then nothing behind these two is opened
+RIVALS = 0.3  # of the smaller of two windows: pictures that share more are rivals, others may both be there
+SHOT = 0.06  # shares of a side that another shot of a scene may be moved by
+_BLEED = 2  # pixels that a picture runs into what is beside it
+EVEN = 12.0  # levels of 255: the standard deviation of what is beside a picture and no picture
+PARTS = tuple(  # side by side, one above the other, four in a square
+    Frame(x / columns, y / rows, 1 / columns, 1 / rows)
+    for columns, rows in ((2, 1), (1, 2), (2, 2))
+    for y in range(rows)
+    for x in range(columns)
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A stored picture that was found in a frame.
+
+    Attributes:
+        row: of the memory.
+        frame: where its original lies in the query.
+        affine: the map (2, 3) from the query's unit square to the original's, refined.
+        words, reason: what the original says, and why.
+    """
+
+    row: int
+    frame: Frame
+    affine: Float64
+    words: str
+    reason: str
+
+
+class FrameSearch:
+    """Looks for the pictures of one memory in frames.
+
+    Args:
+        memory: what is stored.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+
+    @cached_property
+    def canvases(self) -> Canvases:
+        """The memories as canvases, made for the first query and kept for the others."""
+        return Canvases(self.memory, CANVAS)
+
+    @cached_property
+    def local(self) -> LocalSearch | None:
+        """The memories' local descriptors, where there are any."""
+        return LocalSearch(self.memory) if LocalSearch.available(self.memory) else None
+
+    def find(self, image: Image, sheet: Sheet, opener: Callable[[int], Image | None], most: int = 1) -> list[Found]:
+        """The stored pictures that a query shows in another frame, each confirmed by its original; none overlap by much.
+
+        Args:
+            image: the query, decoded; transparent where it is missing.
+            sheet: the same as it is compared with originals.
+            opener: the original of a row, decoded; None where it is not at hand.
+            most: so many at most; each is looked for in what those before it leave of the query.
+        """
+        picture, found = picture_of(image, self.memory.spec.channels), list[Found]()
+        while len(found) < most:
+            one = self._first(image, picture, sheet, opener, found)
+            if one is None:
+                break
+            found.append(one)
+            picture = picture.without(one.affine)
+        return found
+
+    def _first(
+        self, image: Image, picture: Picture, sheet: Sheet, opener: Callable[[int], Image | None], before: Sequence[Found]
+    ) -> Found | None:
+        """The first stored picture that is confirmed in what others, found `before`, leave of a query."""
+        for best in self.rounds(image, picture):
+            best = [one for one in best if all(_overlap(one.frame, other.frame) <= RIVALS for other in before)]
+            while best:
+                rivals = [one for one in best if _overlap(one.frame, best[0].frame) > RIVALS]
+                clear = len(rivals) > 2 and rivals[0].score > CLEAR * rivals[1].score
+                for compared in (rivals[:2],) if clear or len(rivals) < 3 else (rivals[:2], rivals):
+                    found = self._confirmed(sheet, compared, opener)
+                    if found is not None and not _is_another_shot(found.frame, picture):
+                        return found
+                best = [one for one in best if one not in rivals]
+        return None
+
+    def fit(self, picture: Picture, proposals: Sequence[Proposal]) -> list[Proposal]:
+        """Proposals where they lie once they are fitted to the query, in falling order of what the fits are worth, their scores."""
+        if not proposals:
+            return []
+        starts = np.array([one.frame.to_query(picture.aspect) for one in proposals])
+        maps, worth = fitted(picture, self.memory.patterns[[one.row for one in proposals]], starts)
+        order = np.argsort(-worth, kind="stable").tolist()
+        frames = [_refined(proposals[place].frame, inverse(maps[place]), picture.aspect) for place in order]
+        return [
+            replace(proposals[place], frame=frame, score=float(worth[place])) for place, frame in zip(order, frames, strict=True)
+        ]
+
+    def rounds(self, image: Image, picture: Picture) -> Iterator[list[Proposal]]:
+        """The proposals that are worth a comparison, in falling order, a list a round."""
+        yield self.fit(picture, self._boxes(picture))[:COMPARED]
+        if self.local is not None:
+            yield self.local.proposals(image, COMPARED)
+        yield self.fit(picture, self._family(picture))[:COMPARED]
+        trimmed = trimmed_frames(picture.pixels)
+        if trimmed:
+            box = trimmed[-1]
+            inside = [replace(one, frame=one.frame.within(box)) for one in self._family(picture.part(box))]
+            yield self.fit(picture, inside)[:COMPARED]
+
+    def _boxes(self, picture: Picture) -> list[Proposal]:
+        boxes = [*trimmed_frames(picture.pixels), *PARTS, *line_rectangles(picture.pixels, aspects_of(self.memory))]
+        frames = [Frame(0, 0, 1, 1, turn, mirrored) for turn in range(4) for mirrored in (False, True)]
+        frames += [Frame(box.x, box.y, box.width, box.height) for box in boxes]
+        frames += [Frame(1 - box.x - box.width, box.y, box.width, box.height, mirrored=True) for box in boxes]
+        windows = picture.windows(frames, CANVAS)
+        return self.canvases.proposals(lambda group: windows, SHORTLIST)
+
+    def _family(self, picture: Picture) -> list[Proposal]:
+        def windows(group: int) -> Windows:
+            return picture.windows(whole_picture_frames(picture.aspect, group), CANVAS)
+
+        return self.canvases.proposals(windows, SHORTLIST)
+
+    def _confirmed(self, sheet: Sheet, proposals: Sequence[Proposal], opener: Callable[[int], Image | None]) -> Found | None:
+        """The one of several proposals that its original confirms."""
+        spec = self.memory.spec
+        candidates = [Candidate(partial(opener, one.row), one.frame, self.memory.same(one.row)[0]) for one in proposals]
+        found = verify(sheet, candidates, pattern_side=max(spec.width, spec.height))
+        if found.outcome != Outcome.CONFIRMED or found.best is None:
+            return None
+        best, affine = proposals[found.best], found.measured[found.best].affine
+        assert affine is not None  # of what was compared
+        frame = _refined(best.frame, affine, sheet.width / sheet.height)
+        return Found(best.row, frame, affine, found.outcome.value, found.reason.value)
+
+
+def _refined(frame: Frame, affine: Float64, aspect: float) -> Frame:
+    """The frame that an alignment led to; as it was if it was left as it is, or an affine map that is no frame."""
+    if np.allclose(affine, frame.to_original(aspect), rtol=0, atol=1e-9):
+        return frame
+    try:
+        return Frame.of_affine(affine, aspect)
+    except SettingsError:
+        return frame
+
+
+def _overlap(first: Frame, second: Frame) -> float:
+    """The area that the windows of two frames share within the query, over that of the smaller one."""
+    x, y, width, height = np.array([first.window, second.window]).T
+    low, high = np.clip((x, y), 0, 1), np.clip((x + width, y + height), 0, 1)  # (2 axes, 2 windows)
+    shared = np.maximum(high.min(axis=1) - low.max(axis=1), 0).prod()
+    return float(shared / max((high - low).prod(axis=0).min(), 1e-9))
+
+
+def _is_another_shot(frame: Frame, picture: Picture) -> bool:
+    """Whether the query is nearly the whole original, moved a little, with more of a picture where that ends: not a copy of it."""
+    edges = np.array([frame.x, frame.y, frame.x + frame.width - 1, frame.y + frame.height - 1])
+    if frame.turn or frame.mirrored or np.abs(edges).max() > SHOT:
+        return False
+    height, width = picture.planes.shape[:2]
+    inner = np.rint(edges * (width, height, width, height)).astype(int) * (1, 1, -1, -1) - _BLEED
+    left, top, right, bottom = np.maximum(inner, 0)
+    pixels = picture.pixels
+    beside = [pixels[:top], pixels[height - bottom :], pixels[:, :left], pixels[:, width - right :]]
+    return any(strip.size and strip.std(axis=(0, 1)).max() > EVEN for strip in beside)
