@@ -9,10 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from uhop_cli.arrays.device import Device
+from uhop_cli.evidence import statistics
 from uhop_cli.evidence.backgrounds.opacity import background_grid, opacity_sums
+from uhop_cli.evidence.codes import CodeIndex
 from uhop_cli.images.patterns import to_vectors
+from uhop_cli.memory.file.consistency import fault
 from uhop_cli.memory.file.header import read_header
 from uhop_cli.memory.file.reader import load, verify
+from uhop_cli.querying import by_evidence
 from uhop_cli.querying.restorer import Restorer
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import QuerySettings
@@ -149,6 +154,37 @@ def test_some_memories_are_asked_with_their_own_opacity(folder: Path) -> None:
     assert rows[strategy.among(asked, rows).weights.argmax()] == 5
 
 
+@pytest.mark.parametrize("wrong", [np.zeros((13, 8, 4)), np.full((14, 8, 4), -1), np.full((14, 8, 4), np.nan), np.zeros(())])
+def test_sums_that_do_not_fit_are_refused(folder: Path, wrong: np.ndarray) -> None:
+    memory = load(folder / "m.safetensors")
+    spoilt = replace(memory.statistics, opacity=wrong.astype(np.float32))
+    assert "opacity_sums" in (fault(replace(memory, statistics=spoilt)) or "")
+
+
+@pytest.mark.parametrize("convincing", [0.0, 2.0])  # the shortlist's answer stands, or all memories are examined
+def test_two_stages_know_the_opacity_too(folder: Path, convincing: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = load(folder / "m.safetensors")
+    monkeypatch.setattr(statistics, "WORTH", 1)
+    codes, directions = statistics.compact_codes(memory.spec, memory.patterns, 0) or (None, None)
+    monkeypatch.setattr(by_evidence, "CONVINCING", convincing)
+    monkeypatch.setattr(CodeIndex.__call__, "__defaults__", (13,))
+    asked = to_vectors(np.stack([np.asarray(laid(drawing(index), (250, 240, 30))) for index in range(4)]))
+    answer = Retriever(replace(memory, compact=codes, compact_map=directions)).retrieve(asked)
+    assert [answer.ranking(place, 1)[0] for place in range(4)] == [2, 3, 4, 5]
+    assert answer.kernels == ("identity",) * 4
+
+
+@pytest.mark.parametrize("queries", [3, 12])
+def test_a_device_gives_the_same_answers(folder: Path, queries: int) -> None:
+    pytest.importorskip("torch")
+    memory = load(folder / "m.safetensors")
+    asked = to_vectors(np.stack([np.asarray(laid(drawing(index), (9, 240, 130))) for index in range(queries)]))
+    asked[0, ::2] = 0.25
+    host, device = (Retriever(memory, device=Device(kind)).retrieve(asked) for kind in ("cpu", "torch-cpu"))
+    np.testing.assert_allclose(device.scores, host.scores, rtol=1e-3, atol=0.5)
+    assert device.kernels == host.kernels
+
+
 def test_a_query_that_is_transparent_itself_is_asked_on_the_background(folder: Path, tmp_path: Path) -> None:
     """Nothing is free then: the answers are those of a memory without opacity."""
     image = drawing(4)
@@ -173,7 +209,7 @@ def test_the_self_test_lays_copies_on_drawn_colours(folder: Path, tmp_path: Path
     (tmp_path / "images").symlink_to(folder / "images")
     report = store([tmp_path / "images"], tmp_path / "m.safetensors")
     rows = [row for row in report.self_test if row["corruption"] == "background"]
-    assert [row["level"] for row in rows][:4] == ["", "jpeg:10", "noise:0.3", "half:bottom"]
+    assert [row["level"] for row in rows][:4] == ["none", "jpeg:10", "noise:0.3", "half:bottom"]
     assert rows[0]["accuracy"] == 1
     assert rows[0]["queries"] == 12
     opaque = store([folder / "images" / "00.png", folder / "images" / "01.png"], tmp_path / "opaque.safetensors")
