@@ -54,7 +54,8 @@ class Restorer:
         self.memory = memory if isinstance(memory, Memory) else load(memory)
         flop = 2.0 * len(self.memory) * self.memory.spec.dim * 10
         self.device = resolve_device(self.settings.device, flop)
-        self.retriever = Retriever(self.memory, self.settings.retrieval, self.device, features_expected=expected)
+        self._expected = expected
+        self.retriever = self._retriever(self.memory)
         self.originals = None if self.path is None else OriginalFiles(self.memory, self.path, self.settings.originals)
         self._radii: dict[int, float | None] = {}
         self._verifier = Verifier(self.memory) if self.originals is not None and self.settings.verify == "auto" else None
@@ -84,16 +85,16 @@ class Restorer:
         return self.answer([self.prepare(source, name)])[0]
 
     def answer(self, queries: Sequence[Query]) -> list[Restoration]:
-        """Answer prepared queries together: those with and those without a mask each in batches."""
+        """Answer prepared queries together: those on the background, others without and those with a mask each in batches."""
         results: list[Restoration | None] = [None] * len(queries)
         alone = self._alone and len(queries) == 1
-        for masked in (False, True):
-            chosen = [index for index, query in enumerate(queries) if (query.visible is not None) == masked]
-            if not chosen:
-                continue
+        kinds = [(query.visible is not None, query.visible is None and query.on_background) for query in queries]
+        for masked, on_background in sorted(set(kinds)):
+            chosen = [index for index, kind in enumerate(kinds) if kind == (masked, on_background)]
+            retriever = self._on_background if on_background else self.retriever
             patterns = np.stack([queries[index].pattern for index in chosen])
             visible = np.stack([queries[index].visible for index in chosen]) if masked else None  # type: ignore[misc]
-            for part, answer in self.retriever.batches(patterns, visible, trace=self.settings.trace):
+            for part, answer in retriever.batches(patterns, visible, trace=self.settings.trace):
                 for place, index in enumerate(chosen[part]):
                     results[index] = self._restoration(queries[index], answer, place, alone=alone)
         answered = [result for result in results if result is not None]
@@ -101,6 +102,14 @@ class Restorer:
             (self._in_another_frame(query) if self._is_open(query, result) else None) or result
             for query, result in zip(queries, answered, strict=True)
         ]
+
+    @cached_property
+    def _on_background(self) -> Retriever:
+        """For queries that lie on the memory's own background: then no other one need be thought of."""
+        return self.retriever if self.memory.opacity is None else self._retriever(replace(self.memory, opacity=None))
+
+    def _retriever(self, memory: Memory) -> Retriever:
+        return Retriever(memory, self.settings.retrieval, self.device, features_expected=self._expected)
 
     def _is_open(self, query: Query, result: Restoration) -> bool:
         """Whether a query is looked for in other frames, after what the same frame has said."""
