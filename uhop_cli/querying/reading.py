@@ -54,7 +54,7 @@ class QueryReader:
                 visible = seen[0] if visible is None else visible & seen[0]
         if visible is not None and not visible.any():
             raise ImageError(f"{shown}: nothing of it is visible", "mask less of it")
-        picture = partial(self._again, source) if sheet is not None and settings.frames != "same" else None
+        picture = partial(self._again, source) if settings.frames != "same" and not settings.damage else None
         return Query(shown, row[0], visible, truth, notes_on(image), sheet, picture)
 
     def _seen(self, source: str | Path | bytes | Image) -> tuple[Image, Literal["missing", "blend"]]:

@@ -36,7 +36,7 @@ SURE = 0.995  # of several queries those are not verified whose patterns are tha
 KEPT = 1 << 20  # pixels of a query; more are not compared
 DRAFT = 43  # an original comes with at least six times that many pixels a side
 HALF_A_LEVEL = 0.5 / 255
-_UNVERIFIED = {Reason.ABSENT: NO_ORIGINAL, Reason.SMALL: "not verified: its original shows no more than the pattern"}
+UNSEEN = {Reason.ABSENT: NO_ORIGINAL, Reason.SMALL: "not verified: its original shows no more than the pattern"}
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ class Verifier:
         if found.outcome == Outcome.CONTRADICTED:
             return Verdict(False, words, reason, 0, min(confidence, CONTRADICTED))
         unseen = found.measured[0].reason
-        if unseen in _UNVERIFIED:
-            return Verdict(None, _UNVERIFIED[unseen], None, 0, confidence)
+        if unseen in UNSEEN:
+            return Verdict(None, UNSEEN[unseen], None, 0, confidence)
         similar = found.reason in (Reason.NEAR, Reason.MOVED)
         return Verdict(None, words, reason, 0, min(confidence, SIMILAR) if similar else confidence)
 

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from uhop_cli.frames.whole.family import aspect_group, whole_picture_frames
 from uhop_cli.frames.frame import IDENTITY, Frame
+from uhop_cli.frames.whole.family import aspect_group, whole_picture_frames
 
 
 def offsets(a: Frame, b: Frame, aspect: float) -> float:
