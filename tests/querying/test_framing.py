@@ -29,10 +29,10 @@ COUNT = 12
 
 def photo(seed: int) -> Image.Image:
     """A picture with structure at every scale, the even ones upright, the odd ones wide."""
-    height, width = (240, 180) if seed % 2 else (180, 240)
+    height, width = (120, 90) if seed % 2 else (90, 120)
     draws = np.random.default_rng(seed)
     plane = np.full((height, width, 3), 128.0)
-    for cells, weight in ((3, 50), (8, 45), (20, 40), (60, 40)):
+    for cells, weight in ((3, 50), (6, 45), (12, 40), (30, 40)):
         for channel in range(3):
             plane[..., channel] += weight * area(draws.uniform(-1, 1, (cells, cells)).astype(np.float32), height, width)
     return Image.fromarray(np.clip(plane, 0, 255).round().astype(np.uint8))
@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "images").mkdir()
     for seed in range(COUNT):
         (path / "images" / f"p{seed:02}.png").write_bytes(file(photo(seed)))
-    store([path / "images"], path / "m.safetensors", StoreSettings())
+    store([path / "images"], path / "m.safetensors", StoreSettings(size=16))
     return path
 
 
@@ -89,21 +89,21 @@ def test_a_mirror_image_is_found(restorer: Restorer, folder: Path) -> None:
 
 
 def test_a_picture_on_a_page_is_found_with_its_place(restorer: Restorer, folder: Path) -> None:
-    page = on_page((photo(2), (80, 60)), size=(400, 300))
+    page = on_page((photo(2), (40, 30)), size=(200, 150))
     result = restorer.restore(file(page, "JPEG", quality=75))
     assert is_found(result, 2, folder)
     assert result.to_json()["frame"]["kind"] == "border"
     np.testing.assert_allclose(result.answer.frame.window, (0.2, 0.2, 0.6, 0.6), atol=0.01)
-    pattern = np.stack([area(plane, 32, 32) for plane in np.moveaxis(np.asarray(photo(2), np.float32), 2, 0)], axis=2)
+    pattern = np.stack([area(plane, 16, 16) for plane in np.moveaxis(np.asarray(photo(2), np.float32), 2, 0)], axis=2)
     assert np.abs(result.pictures.damaged.astype(float) - pattern).mean() < 6, "the page around it is left out"
 
 
 def test_a_crop_goes_on_as_a_query_with_missing_parts(restorer: Restorer, folder: Path) -> None:
-    cropped = photo(3).crop((10, 20, 10 + 144, 20 + 192))
+    cropped = photo(3).crop((5, 10, 5 + 72, 10 + 96))
     result = restorer.restore(file(cropped))
     assert is_found(result, 3, folder)
     frame = result.answer.frame
-    np.testing.assert_allclose(frame.window, (-10 / 144, -20 / 192, 1.25, 1.25), atol=0.02)
+    np.testing.assert_allclose(frame.window, (-5 / 72, -10 / 96, 1.25, 1.25), atol=0.02)
     assert result.to_json()["frame"]["kind"] == "crop"
     assert result.answer.kernel == "visible pixels"
     missing = (result.pictures.damaged == 0).all(axis=2).mean()
@@ -115,7 +115,7 @@ def test_turned_and_on_a_page(restorer: Restorer, folder: Path, turn: int, mirro
     """The window is that of the query as it was given: the picture stands to the left on the page."""
     picture = photo(4).rotate(90 * turn, expand=True)
     picture = ImageOps.mirror(picture) if mirrored else picture
-    page = on_page((picture, (0, 0)), size=(picture.width + 100, picture.height))
+    page = on_page((picture, (0, 0)), size=(picture.width + 50, picture.height))
     result = restorer.restore(file(page))
     assert is_found(result, 4, folder)
     frame = result.answer.frame
@@ -126,7 +126,7 @@ def test_turned_and_on_a_page(restorer: Restorer, folder: Path, turn: int, mirro
 
 
 def test_a_stranger_is_found_in_no_frame(restorer: Restorer) -> None:
-    result = restorer.restore(file(on_page((ImageOps.mirror(photo(41)), (50, 50)), size=(350, 350))))
+    result = restorer.restore(file(on_page((ImageOps.mirror(photo(41)), (25, 25)), size=(175, 175))))
     assert (result.match, result.answer.frame, result.to_json()["frame"]) == (None, None, None)
 
 
@@ -173,7 +173,7 @@ def test_what_the_same_frame_explains_is_left_alone(folder: Path) -> None:
 
 def test_a_batch_is_answered_in_its_order(folder: Path) -> None:
     restorer = Restorer(folder / "m.safetensors", expected=4)
-    pictures = [ImageOps.mirror(photo(8)), photo(9), photo(42), on_page((photo(10), (20, 60)), size=(300, 300))]
+    pictures = [ImageOps.mirror(photo(8)), photo(9), photo(42), on_page((photo(10), (10, 30)), size=(150, 150))]
     results = restorer.answer([restorer.prepare(file(picture), str(place)) for place, picture in enumerate(pictures)])
     assert [result.query for result in results] == ["0", "1", "2", "3"]
     assert [result.match and result.match.name[-7:-4] for result in results] == ["p08", "p09", None, "p10"]
@@ -182,40 +182,40 @@ def test_a_batch_is_answered_in_its_order(folder: Path) -> None:
 
 def test_what_is_missing_here_is_missing_in_any_frame(restorer: Restorer, folder: Path, tmp_path: Path) -> None:
     mirrored = ImageOps.mirror(photo(1)).convert("RGBA")
-    mirrored.paste((255, 0, 0, 0), (0, 0, 90, 240))  # the left half: right in the original
+    mirrored.paste((255, 0, 0, 0), (0, 0, 45, 120))  # the left half: right in the original
     result = restorer.restore(file(mirrored))
     assert is_found(result, 1, folder)
-    assert (result.pictures.damaged[:, 17:] == 0).all()
+    assert (result.pictures.damaged[:, 9:] == 0).all()
     mask = Image.new("L", mirrored.size)
-    mask.paste(255, (0, 0, 90, 240))
+    mask.paste(255, (0, 0, 45, 120))
     mask.save(tmp_path / "mask.png")
     masked = Restorer(folder / "m.safetensors", QuerySettings(mask_file=tmp_path / "mask.png"))
     again = masked.restore(file(ImageOps.mirror(photo(1))))
     assert is_found(again, 1, folder)
-    assert (again.pictures.damaged[:, 17:] == 0).all()
+    assert (again.pictures.damaged[:, 9:] == 0).all()
 
 
 def test_another_shot_of_a_scene_is_no_copy(folder: Path, tmp_path: Path) -> None:
     """Moved by 3% it shows at its edges what the stored one does not; a scan laid askew shows white there."""
-    scene = photo(50).resize((330, 250))
-    shot = scene.crop((0, 0, 300, 225))
+    scene = photo(50).resize((132, 100))
+    shot = scene.crop((0, 0, 120, 90))
     (tmp_path / "images").mkdir()
     shot.save(tmp_path / "images" / "p50.png")
     for seed in range(6):
         (tmp_path / "images" / f"p{seed}.png").write_bytes(file(photo(seed)))
-    store([tmp_path / "images"], tmp_path / "m.safetensors")
+    store([tmp_path / "images"], tmp_path / "m.safetensors", StoreSettings(size=16))
     restorer = Restorer(tmp_path / "m.safetensors")
-    moved = restorer.restore(file(scene.crop((9, 6, 309, 231))))
+    moved = restorer.restore(file(scene.crop((4, 3, 124, 93))))
     assert moved.answer.frame is None
     assert moved.answer.verified is not True
-    askew = on_page((shot, (9, 6)), size=shot.size, colour="white")
+    askew = on_page((shot, (4, 3)), size=shot.size, colour="white")
     found = restorer.restore(file(askew))
     assert found.answer.frame is not None
     assert found.to_json()["frame"]["kind"] == "shifted"
 
 
 def test_several_pictures_are_named_each_with_its_place(folder: Path) -> None:
-    page = on_page((photo(0), (0, 0)), (photo(2).resize((240, 180)), (240, 0)), size=(480, 180))
+    page = on_page((photo(0), (0, 0)), (photo(2), (120, 0)), size=(240, 90))
     restorer = Restorer(folder / "m.safetensors", QuerySettings(frames="all", top=4))
     result = restorer.restore(file(page))
     found = {match.name[-7:-4]: match.frame.window for match in result.answer.matches if match.frame is not None}

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uhop_cli.errors import SettingsError
+from uhop_cli.frames.alignment import displacement
 from uhop_cli.frames.frame import Frame, inverse
 from uhop_cli.frames.outcome import Outcome, Reason
 from uhop_cli.frames.proposal import Proposal
@@ -40,10 +41,13 @@ Float64 = NDArray[np.float64]
 
 FAMILY_ROUNDS, FAMILY_SIZE = 2, 2000  # about
 SHORTLIST = 50
-COMPARED = 4  # of them with their originals, in each round
+COMPARED = 3  # of them with their originals, in each round
 RIVALS_OPENED = 2  # beside each
 CLEAR = 2.0  # times the fit of a rival: it need not be opened
 AHEAD, LEAD = 2.0, 300.0  # times the fit of the best rival, and nats above it, that hold where no original can be asked
+STRETCHED = 1.5  # of the aspect, either way
+LEAST_SEEN, LEAST_KEPT = 0.04, 0.08  # shares of the query that is picture, and of the picture that is in the query
+SHEARED = 0.15  # shares of a side that a corner may be off a frame, as in a photograph of a print
 RIVALS = 0.3  # of the smaller of two windows: pictures that share more are rivals, others may both be there
 SHOT = 0.06  # shares of a side that another shot of a scene may be moved by
 _BLEED = 2  # pixels that a picture runs into what is beside it
@@ -85,6 +89,7 @@ class FrameSearch:
     def __init__(self, memory: Memory, limit: float | None = None) -> None:
         self.memory = memory
         work = 2.0 * FAMILY_ROUNDS * FAMILY_SIZE * CANVAS * CANVAS * memory.spec.channels * len(memory)
+        self._aspects = aspects_of(memory)
         self.thorough = limit is None or work <= limit
 
     @cached_property
@@ -113,13 +118,25 @@ class FrameSearch:
     def _first(self, picture: Picture, sheet: Sheet | None, opener: Callable[[int], Image | None]) -> Found | None:
         """The first proposal that holds; a round's are looked at in falling order."""
         for proposals in self.rounds(picture):
-            best = self.fit(picture, proposals)[:COMPARED]
+            best = [one for one in self.fit(picture, proposals) if self._is_possible(one.row, one.frame, picture.aspect)][:COMPARED]
             for one in best:
                 rivals = [other for other in best if self._are_rivals(one, other)]
                 found = self._held(one, rivals, picture.aspect, sheet, opener)
-                if found is not None and not _is_another_shot(found.frame, picture):
+                if (
+                    found is not None
+                    and self._is_possible(found.row, found.frame, picture.aspect)
+                    and displacement(found.affine, found.frame.to_original(picture.aspect)) <= SHEARED
+                    and not _is_another_shot(found.frame, picture)
+                ):
                     return found
         return None
+
+    def _is_possible(self, row: int, frame: Frame, aspect: float) -> bool:
+        """Whether a picture may lie so: hardly stretched, not tiny, and not all but out of sight. Slivers fit anything."""
+        upright = 1 / aspect if frame.turn % 2 else aspect
+        stretch = frame.width * upright / frame.height / self._aspects[row]
+        shown = frame.visible / (frame.width * frame.height)
+        return 1 / STRETCHED <= stretch <= STRETCHED and frame.visible >= LEAST_SEEN and shown >= LEAST_KEPT
 
     def _held(
         self,
@@ -156,7 +173,7 @@ class FrameSearch:
     def rounds(self, picture: Picture) -> Iterator[list[Proposal]]:
         """Proposals in falling order, a list a round."""
         trimmed = trimmed_frames(picture.pixels)
-        boxes = [*trimmed, *PARTS, *line_rectangles(picture.pixels, aspects_of(self.memory))]
+        boxes = [*trimmed, *PARTS, *line_rectangles(picture.pixels, self._aspects)]
         frames = [Frame(0, 0, 1, 1, turn, mirrored) for turn in range(4) for mirrored in (False, True)]
         frames += [Frame(box.x, box.y, box.width, box.height) for box in boxes]
         frames += [Frame(1 - box.x - box.width, box.y, box.width, box.height, mirrored=True) for box in boxes]
