@@ -25,7 +25,7 @@ setup:
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@if $(BIN)/python -m pip show --quiet torch 2>/dev/null; then echo 'torch is there already'; fi
 	$(BIN)/python -m pip install --quiet '$(TORCH)'
-	$(BIN)/python -m pip install --quiet --editable '.[dev,plot]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,plot,heif]'
 	@touch $(INSTALLED)
 	@echo 'done: $(BIN)/uhop --help, or make demo'
 
@@ -49,10 +49,11 @@ check: lint types test
 demo: $(INSTALLED)
 	@$(BIN)/uhop demo --output $(DEMO)
 
-# The help texts in docs/cli.md, and the picture of the README.
+# The help texts in docs/cli.md, and the pictures of the README and of docs/frames.md.
 docs: $(INSTALLED)
 	$(BIN)/python docs/write_cli.py
 	$(BIN)/python docs/write_picture.py
+	$(BIN)/python docs/write_frames_picture.py
 
 # Prints the figures that the project promises. Data sets are taken from UHOP_DATA_DIR; what is missing is skipped by name.
 acceptance: $(INSTALLED)
@@ -61,7 +62,8 @@ acceptance: $(INSTALLED)
 	    'evidence.py --dataset photos' 'evidence.py --dataset sprites' 'evidence.py --dataset mnist' 'confidence.py calibration' \
 	    'confidence.py refusals --queries 1000 --seed 12' 'confidence.py forecast' known_masks.py reduced.py one_engine.py \
 	    verification.py 'stage_one.py all' 'stage_two.py all' metastable_sizes.py 'bench.py all' \
-	    'forecasting.py controls' 'forecasting.py memory' 'forecasting.py events' 'layers.py all'; do \
+	    'forecasting.py controls' 'forecasting.py memory' 'forecasting.py events' \
+	    'forecasting.py net' 'forecasting.py tune' 'layers.py all'; do \
 	  echo "== $$run"; $(BIN)/python tests/acceptance/$$run || status=1; \
 	done; exit $$status
 
@@ -72,7 +74,7 @@ benchmark: $(INSTALLED)
 DATA ?= $(UHOP_DATA_DIR)
 stress: $(INSTALLED)
 	status=0; \
-	for run in 'images.py --count 20000 $(if $(DATA),--data-dir $(DATA))' 'memory_files.py --count 20000' \
+	for run in 'images.py --count 40000 $(if $(DATA),--data-dir $(DATA))' 'memory_files.py --count 20000' \
 	    'kills.py --count 300' 'kills.py --count 300 --bench' concurrency.py 'faults.py $(if $(DATA),--data-dir $(DATA))'; do \
 	  echo "== $$run"; $(BIN)/python tests/stress/$$run || status=1; \
 	done; exit $$status

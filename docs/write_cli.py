@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 PAGE = Path(__file__).with_name("cli.md")
-COMMANDS = ((), ("store",), ("query",), ("bench",), ("info",), ("demo",))
+COMMANDS = ((), ("store",), ("query",), ("bench",), ("info",), ("demo",), ("env",))
 
 HEAD = """\
 # The commands

@@ -13,6 +13,7 @@ from shapes import check_shapes
 from uhop_cli.images.patterns import PatternSpec, to_vectors
 from uhop_cli.kernel.feature_map import KernelFamily
 from uhop_cli.memory.entries import Entries
+from uhop_cli.memory.local import LocalDescriptors
 from uhop_cli.memory.memory import Memory, Originals
 
 check_shapes()
@@ -30,6 +31,7 @@ def _make_memory(
     explicit: bool = False,
     compact: int = 0,
     embed: bool = False,
+    described: bool = False,
     seed: int = 0,
 ) -> Memory:
     rng = np.random.default_rng(seed)
@@ -61,7 +63,17 @@ def _make_memory(
         compact=rng.normal(size=(compact, patterns)).astype(np.float32) if compact else None,
         compact_map=rng.normal(size=(compact - 1, spec.dim)).astype(np.float32) if compact else None,
         originals=Originals.build(contents) if embed else None,
+        local=_make_local(patterns, rng) if described else None,
     )
+
+
+def _make_local(pictures: int, rng: np.random.Generator) -> LocalDescriptors:
+    """Two descriptors a picture, none of the second."""
+    offsets = np.cumsum([0, *(0 if row == 1 else 2 for row in range(pictures))])
+    count = int(offsets[-1])
+    codes = rng.integers(-99, 100, (count, 64), dtype=np.int8)
+    places = rng.integers(0, 256, (count, 4), dtype=np.uint8)
+    return LocalDescriptors(codes, places, offsets, rng.uniform(-0.3, 0.3, (65, 128)).astype(np.float32))
 
 
 def _arrays(memory: Memory) -> dict[str, Any]:
@@ -79,6 +91,7 @@ def _arrays(memory: Memory) -> dict[str, Any]:
         "name_entry": entries.name_entry,
         "digests": entries.digests,
         "sizes": entries.sizes,
+        **{name: memory.local and getattr(memory.local, name) for name in ("codes", "places", "offsets", "directions")},
         "originals": originals and originals.data,
         "original_offsets": originals and originals.offsets,
     }

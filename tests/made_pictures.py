@@ -104,6 +104,18 @@ def tiff_with_tags(tags):
     return b"II*\0" + struct.pack("<IH", 8, len(entries)) + body + struct.pack("<I", 0) + b"\1\2\3\4"
 
 
+def heic(*pictures):
+    """A HEIC file of pictures (H, W, 3). Its encoder is a tool of the tests: uhop itself only decodes."""
+    import pillow_heif
+
+    file = pillow_heif.HeifFile()
+    for pixels in pictures:
+        file.add_from_pillow(Pillow.fromarray(pixels))
+    buffer = BytesIO()
+    file.save(buffer, quality=90)
+    return buffer.getvalue()
+
+
 GOOD = {
     "PNG": stored(Pillow.fromarray(np.dstack((RGB, ALPHA)))),
     "PNG palette": stored(palette_image()[0], transparency=bytes([0, 80, 160, 255])),
@@ -118,6 +130,30 @@ GOOD = {
     "TIFF LZW": stored(Pillow.fromarray(RGB), "TIFF", compression="tiff_lzw"),
     "TIFF JPEG": stored(Pillow.fromarray(RGB), "TIFF", compression="jpeg"),
     "TIFF G4": stored(Pillow.fromarray(GRAY > 99), "TIFF", compression="group4"),
+    "AVIF": stored(Pillow.fromarray(RGB), "AVIF", quality=90),
+    "HEIF": heic(RGB.repeat(4, axis=0).repeat(4, axis=1)),
+    "JPEG 2000": stored(Pillow.fromarray(RGB), "JPEG2000"),
+    "ICO": stored(Pillow.fromarray(np.dstack((RGB, ALPHA))), "ICO", sizes=[(8, 6)]),
+    "ICO bitmap": stored(Pillow.fromarray(RGB), "ICO", sizes=[(8, 6)], bitmap_format="bmp"),
+    "TGA": stored(Pillow.fromarray(RGB), "TGA"),
+    "TGA RLE": stored(Pillow.fromarray(GRAY // 64 * 64), "TGA", compression="tga_rle"),
+    "PCX": stored(Pillow.fromarray(RGB), "PCX"),
+    "PCX palette": stored(palette_image()[0], "PCX"),
     "PPM": stored(Pillow.fromarray(RGB), "PPM"),
     "PGM plain": b"P2\n3 2\n255\n1 2 250\n4 5 6\n",
 }
+
+
+def textured(seed, width=200, height=150):
+    """A picture with corners and edges of all sizes: rectangles and discs of random colours. (height, width, 3) uint8."""
+    rng = np.random.default_rng(seed)
+    pixels = np.full((height, width, 3), rng.integers(60, 200, 3), np.uint8)
+    y, x = np.mgrid[:height, :width]
+    for size in np.geomspace(0.4 * height, 6, 60):
+        top, left = rng.uniform(-0.1, 1, 2) * (height, width)
+        across, down = size * rng.uniform(0.5, 2, 2)
+        inside = (np.abs(y - top) < down / 2) & (np.abs(x - left) < across / 2)
+        if rng.random() < 0.5:
+            inside = ((y - top) / down) ** 2 + ((x - left) / across) ** 2 < 0.25
+        pixels[inside] = rng.integers(0, 256, 3)
+    return pixels

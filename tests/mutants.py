@@ -39,8 +39,9 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ["evidence", "retrieval", "kernel", "querying", "memory", "experiments/methods"]
 LEAST = 0.85  # share of the mutants that must be killed
 
-# Exchanges that leave a program that runs: an ordering for an ordering, arithmetic for arithmetic; `x >> y` of floats dies at once.
-FAMILIES = ["Add Sub Mul Div FloorDiv Mod Pow", "BitAnd BitOr BitXor", "Eq NotEq Lt LtE Gt GtE", "Is IsNot"]
+# Exchanges that leave a program that runs: an ordering for an ordering, arithmetic for arithmetic; `x >> y` of floats dies at once,
+# and an ordering in the place of an equality, of words mostly, is no slip that anybody makes.
+FAMILIES = ["Add Sub Mul Div FloorDiv Mod Pow", "BitAnd BitOr BitXor", "Eq NotEq", "Lt LtE Gt GtE", "Is IsNot"]
 SINGLE = {"NumberReplacer", "ReplaceAndWithOr", "ReplaceOrWithAnd", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue"} | {
     f"ReplaceUnaryOperator_{exchange}" for exchange in ("Delete_Not", "Delete_USub", "Delete_Invert", "USub_UAdd")
 }

@@ -1,6 +1,22 @@
-"""`python -m uhop_cli` is `uhop`."""
+"""The entry point of `uhop` and of `python -m uhop_cli`."""
 
-from uhop_cli.cli.app import main
+import sys
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Runs the command line and leaves with its exit code."""
+    try:
+        from uhop_cli.cli.app import INTERRUPTED, run
+    except KeyboardInterrupt:  # Ctrl-C while it is loading, when nothing has begun
+        sys.stderr.write("error: interrupted\n")
+        sys.exit(130)
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # before the command's own handling, or after it
+        code = INTERRUPTED
+    sys.exit(code)
+
 
 if __name__ == "__main__":
     main()

@@ -33,7 +33,7 @@ class SettingsError(UhopError):
 class ImageError(UhopError):
     """An image cannot be found, read or used."""
 
-    cure = "give another file; PNG, JPEG, WebP, GIF, BMP, TIFF and PPM are read"
+    cure = "give another file; PNG, JPEG, WebP, GIF, BMP, TIFF, PPM, AVIF, HEIF, JPEG 2000, ICO, TGA and PCX are read"
 
 
 class MemoryFileError(UhopError):

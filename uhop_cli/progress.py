@@ -17,3 +17,9 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+
+
+def started(progress: OnProgress | None, stage: str, total: int | None = None) -> None:
+    """Tells that a stage has begun, so that it is seen also where it has no steps to tell of."""
+    if progress:
+        progress(Progress(stage, 0, total))

@@ -1,9 +1,10 @@
-"""Prints what the controls, the memory of windows and the memory of events reach, beside what is promised.
+"""Prints what the controls, the memories and the nets reach, beside what is promised.
 
-    python tests/acceptance/forecasting.py controls|memory|events|all [--dataset etth1] [--data-dir ~/data]
+    python tests/acceptance/forecasting.py controls|memory|events|net|tune|all [--dataset etth1] [--data-dir ~/data] [--keep DIR]
 
-Each figure is printed when it is there. The series are looked for in DIR/timeseries; one that is missing is named and skipped. The
-exit status is 1 if a promise is missed.
+Each figure is printed when it is there. The series are looked for in DIR/timeseries; one that is missing is named and skipped. Nets
+are kept in --keep: a run that was killed goes on there, and `tune` begins from the nets of `net`. The exit status is 1 if a promise
+is missed.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from uhop_cli.errors import DatasetError
-from uhop_cli.experiments.forecasts import forecast, sudden_event
-from uhop_cli.experiments.forecasts.config import LOOK_BACKS, ForecastConfig
+from uhop_cli.experiments.forecasts import forecast, nets, sudden_event
+from uhop_cli.experiments.forecasts.case import Case
+from uhop_cli.experiments.forecasts.config import LOOK_BACKS, ForecastConfig, Surroundings
 from uhop_cli.experiments.forecasts.data import load_series
 from uhop_cli.experiments.forecasts.run import EXPERIMENTS
 from uhop_cli.forecasting.leakage import admissible
@@ -41,7 +43,10 @@ ARM = {"etth1": "linear-centred", "ettm1": "linear-centred", "wth": "linear-raw"
 MEMORY = {"etth1": 0.376, "ettm1": 0.325, "wth": 0.506}  # MSE at look-back and horizon 96, at most
 SECONDS = 120  # for all controls of ETTh1
 FRESH_SEED = 100  # of the draws of fresh shapes
-CONTROLS = tuple(name for name in forecast.METHODS if name != "memory")
+CONTROLS = tuple(name for name in forecast.OWN if name != "memory")
+NETS = ("stanhop", "stanhop-kernel", "stanhop-alternation")
+TUNED = ("tune-none", "plug-and-play", "tune-and-play", "tune-permuted")
+MINUTES = {"net": 60, "tune": 45}  # of two free cores
 
 
 class Promises:
@@ -56,15 +61,15 @@ class Promises:
         print(f"{'     ' if held is None else 'holds' if held else 'MISSED'} {words}", flush=True)
 
 
-def rows(series: Series, config: ForecastConfig) -> Iterator[dict[str, Any]]:
+def rows(series: Series, config: ForecastConfig, surroundings: Surroundings | None = None) -> Iterator[dict[str, Any]]:
     """The rows of a run, each look-back and horizon, or each draw, as soon as it is done."""
     for name in config.experiments:
-        for part in EXPERIMENTS[name].rows(series, config, set()):
+        for part in EXPERIMENTS[name].rows(series, config, set(), surroundings or Surroundings()):
             for row, _ in part:
                 yield row
 
 
-def controls(found: dict[str, Series], promises: Promises) -> None:
+def controls(found: dict[str, Series], promises: Promises, keep: Path | None) -> None:
     """All controls of ETTh1 in two minutes; the linear forecaster at its known errors in every cell."""
     for name, series in found.items():
         began, used = time.perf_counter(), time.process_time()
@@ -88,7 +93,7 @@ def controls(found: dict[str, Series], promises: Promises) -> None:
                 promises.tell(words, abs(mse - known) <= 0.002 + 5e-4)  # the known figure has three digits
 
 
-def memory(found: dict[str, Series], promises: Promises) -> None:
+def memory(found: dict[str, Series], promises: Promises, keep: Path | None) -> None:
     """The memory of windows at look-back 96, horizon 96, and where a longer look-back leaves nothing to win."""
     for name, series in found.items():
         for row in rows(series, ForecastConfig(("forecast",), ("memory",), horizons=(96, 336) if name == "etth1" else (96,))):
@@ -110,7 +115,7 @@ def memory(found: dict[str, Series], promises: Promises) -> None:
 
 def _laws(series: Series, promises: Promises) -> None:
     """On the real series: weight 0, and a store that knows the future of every query."""
-    case = forecast.Case.of(series, 96, 96)
+    case = Case.of(series, 96, 96)
     model = case.fit("linear-raw")
     settings = MemorySettings(96, 96, beta=10.0, weight=0.6, read_out="residual")
     few = Windows(case.test.past[:64], case.test.future[:64], case.test.starts[:64])
@@ -124,7 +129,7 @@ def _laws(series: Series, promises: Promises) -> None:
     promises.tell("a store that holds the queries' own futures changes no figure", same)
 
 
-def events(found: dict[str, Series], promises: Promises) -> None:
+def events(found: dict[str, Series], promises: Promises, keep: Path | None) -> None:
     """Sudden events in ETTh1, five draws: of the shapes that the promises are about, and of fresh ones, which are only reported."""
     if "etth1" not in found:
         return
@@ -167,13 +172,75 @@ def _events(series: Series, config: ForecastConfig, promises: Promises, *, promi
             promises.tell(f"{size:2} stored, gate {gate:g}: {gain:.3f} of frozen after events, {price:.4f} in calm")
 
 
+def net(found: dict[str, Series], promises: Promises, keep: Path | None) -> None:
+    """STanHop-Net, with Phi, and with Algorithm 2, ETTh1 96 -> 96, three seeds, beside the linear forecaster and its memory."""
+    if "etth1" not in found:
+        return
+    _gradients(found["etth1"], promises)
+    for row in rows(found["etth1"], ForecastConfig(("forecast",), ("linear-raw", "memory"), look_backs=(96,), horizons=(96,))):
+        promises.tell(f"etth1 96 -> 96: {row['method']} MSE {row['metrics']['mse']:.4f}")
+    _nets(found["etth1"], "net", NETS, promises, keep)
+
+
+def tune(found: dict[str, Series], promises: Promises, keep: Path | None) -> None:
+    """Tune-and-Play from these nets against its controls: the same net trained as long without a memory, Plug-and-Play on it, and
+    permuted futures."""
+    if "etth1" in found:
+        _nets(found["etth1"], "tune", TUNED, promises, keep)
+
+
+def _nets(series: Series, part: str, methods: tuple[str, ...], promises: Promises, keep: Path | None) -> None:
+    began, used = time.perf_counter(), time.process_time()
+    config = ForecastConfig(("forecast",), methods, look_backs=(96,), horizons=(96,))
+    for row in rows(series, config, Surroundings(keep, "cpu")):
+        method, metrics = row["method"], row["metrics"]
+        if row["seed"] is not None:
+            promises.tell(f"{method}, seed {row['seed']}: MSE {metrics['mse']:.4f} MAE {metrics['mae']:.4f}, {row['chosen']}")
+            continue
+        promises.tell(f"{method}, mean of {metrics['seeds']} seeds: MSE {metrics['mse']:.4f}, spread {metrics['spread']:.4f}")
+        for control in nets.CONTROLS[method]:
+            low, high = metrics[f"less_{control}_low"], metrics[f"less_{control}_high"]
+            words = f"{method} less {control}: {metrics[f'less_{control}']:+.4f} [{low:+.4f}, {high:+.4f}]"
+            promises.tell(f"{words}, below in {metrics[f'seeds_below_{control}']} of {metrics['seeds']} seeds")
+    seconds, used = time.perf_counter() - began, time.process_time() - used
+    minutes = min(seconds, used) / 60  # nets that were there already take none
+    promises.tell(
+        f"{part}: {used / 60:.0f} processor minutes (at most {MINUTES[part]} on two free cores)", minutes <= MINUTES[part]
+    )
+
+
+def _gradients(series: Series, promises: Promises) -> None:
+    """One backward pass on real windows through every arm."""
+    import torch
+
+    from uhop_cli.nn.stanhop import NetSettings, STanHopNet, TuneAndPlay, seeded
+
+    case = Case.of(series, 96, 96)
+    past, starts = torch.tensor(case.train.past[-64:], dtype=torch.float32), case.train.starts[-64:]
+    for kernel in (False, True):
+        settings = NetSettings(look_back=96, horizon=96, series=past.shape[2], patch=nets.PATCH, kernel=kernel, standardise=True)
+        plain = seeded(0, lambda settings=settings: STanHopNet(settings))
+        tuned = seeded(0, lambda plain=plain: TuneAndPlay(plain, case.train.sample(200)))
+        plain(past).square().mean().backward()
+        without = [name for name, parameter in plain.named_parameters() if not _moved(parameter)]
+        plain.zero_grad()
+        tuned(past, starts, "apart").square().mean().backward()
+        without += [name for name, parameter in tuned.named_parameters() if not _moved(parameter)]
+        promises.tell(f"every parameter gets a gradient, kernel {kernel}: without one {without}", not without)
+
+
+def _moved(parameter: Any) -> bool:
+    return parameter.grad is not None and bool(parameter.grad.abs().sum() > 0)
+
+
 def main() -> int:
     """Print the figures; 1 if a promise is missed."""
-    parts = {"controls": controls, "memory": memory, "events": events}
+    parts = {"controls": controls, "memory": memory, "events": events, "net": net, "tune": tune}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=[*parts, "all"])
     parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("UHOP_DATA_DIR", ".")))
     parser.add_argument("--dataset", choices=list(ARM), help="one of them; by default all")
+    parser.add_argument("--keep", type=Path, help="a folder for the nets and the state of their training")
     arguments = parser.parse_args()
     found: dict[str, Series] = {}
     for name in [arguments.dataset] if arguments.dataset else ARM:
@@ -184,7 +251,7 @@ def main() -> int:
     promises = Promises()
     for name, part in parts.items():
         if arguments.part in (name, "all"):
-            part(found, promises)
+            part(found, promises, arguments.keep)
     print(f"{promises.missed} promises missed")
     return int(promises.missed > 0)
 

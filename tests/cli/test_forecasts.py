@@ -33,6 +33,20 @@ def test_json_is_as_documented(csv: Path, capsys: pytest.CaptureFixture[str]) ->
     assert [row["method"] for row in document["rows"]][-1] == "memory"
 
 
+def test_nets_are_trained_where_they_are_asked_for(csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ["--dataset", str(csv), "--look-backs", "12", "--horizons", "4", "--quick", "--repeats", "2", "--out", str(tmp_path)]
+    assert run(["bench", "--experiment", "forecast", "--methods", "stanhop,stanhop-alternation", "--json", *place]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["config"]["settings"]["quick"] is True
+    assert document["config"]["settings"]["look_backs"] == [12]
+    assert [(row["method"], row["seed"]) for row in document["rows"]] == [
+        (method, seed) for seed in (0, 1, None) for method in ("stanhop", "stanhop-alternation")
+    ]
+    assert {row["quick"] for row in document["rows"]} == {True}
+    assert (tmp_path / "nets" / "stanhop-12-4-1.safetensors").exists()
+    assert "stanhop-alternation less stanhop" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
 def test_out_is_written_and_resumed(csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     arguments = ["bench", "--experiment", "forecast", "--dataset", str(csv), "--horizons", "4", "-q", "--out", str(out)]
@@ -59,6 +73,11 @@ def test_out_is_written_and_resumed(csv: Path, tmp_path: Path, capsys: pytest.Ca
         (["--experiment", "forecast", "--iterations", "1"], 2, "--iterations means nothing"),
         (["--experiment", "forecast", "--protocol", "paper"], 2, "--protocol means nothing"),
         (["--experiment", "forecast", "--repeats", "3"], 2, "--repeats is for"),
+        (["--experiment", "forecast", "--methods", "memory,linear-raw", "--repeats", "3"], 2, "--repeats is for"),
+        (["--experiment", "sudden-event", "--look-backs", "24"], 2, "--look-backs is for"),
+        (["--experiment", "capacity", "--look-backs", "24"], 2, "--look-backs is for"),
+        (["--experiment", "capacity", "--quick"], 2, "--quick is for"),
+        (["--experiment", "forecast", "--look-backs", "2.5"], 2, "whole numbers"),
         (["--experiment", "sudden-event", "--horizons", "3"], 2, "--horizons is for"),
         (["--experiment", "fresh-event", "--horizons", "3"], 2, "--horizons is for"),
         (["--experiment", "all", "--dataset", "none.csv", "--sizes", "5"], 2, "run them apart"),
@@ -82,4 +101,4 @@ def test_the_list_names_them(capsys: pytest.CaptureFixture[str]) -> None:
     listed = json.loads(capsys.readouterr().out)
     assert {"etth1", "ettm1", "wth"} <= set(listed["datasets"])
     assert {"forecast", "sudden-event", "fresh-event"} <= set(listed["experiments"])
-    assert {"last-value", "memory-ungated"} <= set(listed["methods"])
+    assert {"last-value", "memory-ungated", "stanhop-alternation", "tune-permuted"} <= set(listed["methods"])

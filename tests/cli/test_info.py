@@ -86,3 +86,11 @@ def test_guarantees(uhop: Any, memory: Path) -> None:
     out = uhop("info", memory, "--guarantees").out
     assert "exactly stored" in out
     assert "noise undone" in out
+
+
+def test_the_file_may_be_named_like_elsewhere(uhop: Any, memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert uhop("info", "-m", memory, "-q").out == uhop("info", memory, "-q").out
+    assert uhop("info", memory, "-m", memory).code == 2
+    monkeypatch.setenv("UHOP_MEMORY", str(memory))
+    assert uhop("info", "-q").out.strip() == str(memory)
+    assert uhop("info", memory, "-q").code == 0

@@ -68,3 +68,35 @@ def test_null_characters_allow_line_breaks_in_names(tmp_path: Path) -> None:
 def test_a_list_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="No such file"):
         options.listed(tmp_path / "none")
+
+
+def test_completions_are_the_names_that_commands_take() -> None:
+    assert "half:bottom" in options.of(options.corruption_names)("half")
+    assert options.of(options.corruption_names)("blur") == [
+        "blur",
+        *(n for n in options.corruption_names() if n.startswith("blur:")),
+    ]
+    methods = options.of(options.method_names, several=True)
+    assert "uhop" in methods("u")
+    assert methods("cosine,mean-i") == ["cosine,mean-image"]
+    assert "published" in methods("pub")
+    assert {"capacity", "forecast", "all"} <= set(options.of(options.experiment_names)(""))
+    for value in options.separation_names():
+        assert options.separation(value) == value
+
+
+def test_data_sets_are_completed_with_what_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "set").mkdir()
+    for name in ("a.npy", "b.csv", "c.txt", ".hidden.npy"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    assert {"sample", "cifar10", "etth1", "set/", "a.npy", "b.csv"} <= set(options.dataset_names())
+    assert not {"c.txt", ".hidden.npy"} & set(options.dataset_names())
+
+
+def test_every_damage_that_is_completed_can_be_read() -> None:
+    from uhop_cli.corruption.corruption import parse
+
+    for name in options.corruption_names():
+        kind = name.partition(":")[0]
+        assert parse(name if ":" in name else kind).label.startswith(kind)

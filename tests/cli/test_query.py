@@ -279,6 +279,7 @@ def test_the_kinds_of_damage_are_listed(uhop: Any) -> None:
     out = uhop("query", "--list-corruptions").out
     for kind in ("mask", "half", "noise", "dropout"):
         assert f"\n{kind} " in out
+    assert [line.split()[-1] for line in out.splitlines() if line.startswith(("noise-abs ", "crop "))] == ["pattern", "picture"]
 
 
 def test_a_file_that_is_no_memory_is_refused(uhop: Any, damaged: Path) -> None:
@@ -353,7 +354,7 @@ def test_every_query_that_is_skipped_is_named_counted_and_an_empty_line(
 ) -> None:
     whole = (stored / "images" / "picture3.png").read_bytes()
     names = ["a.png", "b.nef", "c.png", "d.heic", "e.png", "f.png"]
-    jpeg_like = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
+    jpeg_like = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0\0\1\0meta"
     contents = [whole, b"II*\0\x08\0\0\0", b"<!DOCTYPE html>", jpeg_like, b"", whole]
     queries = [tmp_path / name for name in names]
     for path, content in zip(queries, contents, strict=True):
@@ -370,7 +371,7 @@ def test_every_query_that_is_skipped_is_named_counted_and_an_empty_line(
     assert {Path(item["path"]).name: item["reason"] for item in document["skipped"]} == {
         "b.nef": "camera raw pictures are not read",
         "c.png": "a web page, not a picture",
-        "d.heic": "HEIC pictures are not read",
+        "d.heic": "the HEIF file is cut short",
         "e.png": "an empty file",
     }
     alone = uhop("query", queries[1], "-m", memory, "--no-output", "--json")

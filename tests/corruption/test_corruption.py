@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uhop_cli.corruption.corruption import KINDS, SUITE, TEN, Corruption, damage, parse
+from uhop_cli.corruption.corruption import FRAMES, KINDS, SUITE, TEN, Corruption, damage, parse
 from uhop_cli.errors import SettingsError
 from uhop_cli.images.patterns import PatternSpec
 
@@ -262,6 +262,8 @@ def test_the_lists():
         *("brightness:0.4", "scale:0.3", "blur:4", "corner:16"),
     ]
     assert len({c.label for c in SUITE}) == len(SUITE)
+    assert {c.kind for c in FRAMES} == {kind.name for kind in KINDS.values() if kind.frame is not None}
+    assert not any(c.is_frame for c in (*TEN, *SUITE)), "the confidence is learned in the picture's own frame"
     for kind in KINDS.values():
         assert kind.description
         assert "\n" not in kind.description

@@ -53,7 +53,7 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-@pytest.mark.parametrize("command", ["store", "query", "info", "bench", "bench-list"])
+@pytest.mark.parametrize("command", ["store", "query", "info", "bench", "bench-list", "env"])
 def test_every_field_is_described(command: str, memory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = sample_data() / "images"
     if command == "store":
@@ -72,6 +72,7 @@ def test_every_field_is_described(command: str, memory: Path, tmp_path: Path, ca
         "info": ["info", memory, "--list", "--verify", "--guarantees", "--export", tmp_path / "out"],
         "bench": ["bench", "--experiment", "capacity", "--sizes", "5", "--methods", "cosine,uhop-gradient", "--repeats", "1"],
         "bench-list": ["bench", "--list"],
+        "env": ["env"],
     }[command]
     run([str(word) for word in [*line, "--json"]])
     document = json.loads(capsys.readouterr().out)

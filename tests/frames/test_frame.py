@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -95,3 +97,54 @@ def test_what_is_visible() -> None:
 def test_what_is_no_frame(values: tuple, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         Frame(*values)
+
+
+@given(FRAMES, ASPECTS)
+def test_the_frame_of_a_map(frame: Frame, aspect: float) -> None:
+    """`of_affine` undoes `to_original`; of the frames that are one map it takes the one that is rotated least."""
+    found = Frame.of_affine(frame.to_original(aspect), aspect)
+    np.testing.assert_allclose(found.to_query(aspect), frame.to_query(aspect), atol=1e-6)
+    assert found.mirrored == frame.mirrored
+    assert abs(found.angle) <= 45 + 1e-9
+    if abs(frame.angle) < 44.9:
+        assert found.turn == frame.turn
+        np.testing.assert_allclose(
+            [found.x, found.y, found.width, found.height, found.angle],
+            [frame.x, frame.y, frame.width, frame.height, frame.angle],
+            atol=1e-6,
+        )
+
+
+@given(FRAMES, ASPECTS, st.floats(-0.3, 0.3))
+def test_the_frame_nearest_to_a_sheared_map(frame: Frame, aspect: float, shear: float) -> None:
+    """No frame of another angle or other sides is nearer, in pixels; the centre stays."""
+
+    def sides(affine: np.ndarray) -> np.ndarray:
+        return np.diag((aspect, 1)) @ affine[:, :2]
+
+    sheared = composed(frame.to_query(aspect), np.array([[1, shear, 0], [0, 1, 0]]))
+    try:
+        found = Frame.of_affine(inverse(sheared), aspect)
+    except SettingsError:
+        return
+    np.testing.assert_allclose(at(found.to_query(aspect), 0.5, 0.5), at(sheared, 0.5, 0.5), atol=1e-6)
+    least = np.linalg.norm(sides(found.to_query(aspect)) - sides(sheared))
+    for angle, wide, high in ((0.5, 1, 1), (-0.5, 1, 1), (0, 1.02, 1), (0, 0.98, 1), (0, 1, 1.02), (0, 1, 0.98)):
+        turned = max(-180.0, min(180.0, found.angle + angle))
+        other = replace(found, width=found.width * wide, height=found.height * high, angle=turned)
+        assert np.linalg.norm(sides(other.to_query(aspect)) - sides(sheared)) >= least - 1e-9
+
+
+@pytest.mark.parametrize(
+    "affine",
+    [
+        [[0, 0, 0], [0, 1, 0]],  # singular
+        [[1, 1, 0], [1, 1, 0]],
+        [[float("nan"), 0, 0], [0, 1, 0]],
+        [[1e-5, 0, 0], [0, 1e-5, 0]],  # the original would be 100,000 times as large as the query
+        [[1, 0, 5000], [0, 1, 0]],
+    ],
+)
+def test_maps_that_are_no_frames(affine: list) -> None:
+    with pytest.raises(SettingsError):
+        Frame.of_affine(np.array(affine, np.float64))

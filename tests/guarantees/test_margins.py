@@ -127,7 +127,8 @@ def test_margins_rivals_and_distances_pair_by_pair(kind: Certified) -> None:
     np.testing.assert_array_equal(found.rivals, others.argmax(axis=1))
     z = patterns if weight is None else patterns @ weight.T
     pairs = [(i, j) for i in range(12) for j in range(i)]
-    assert found.feature_radius == pytest.approx(min(np.linalg.norm(z[i] - z[j]) for i, j in pairs) / 2)
+    f = z / np.linalg.norm(z, axis=1, keepdims=True) if kind.endswith("cosine") else z
+    assert found.feature_radius == pytest.approx(min(np.linalg.norm(f[i] - f[j]) for i, j in pairs) / 2)
     cosines = [1 - z[i] @ z[j] / np.linalg.norm(z[i]) / np.linalg.norm(z[j]) for i, j in pairs]
     assert found.cosine_distances == pytest.approx((np.mean(cosines), min(cosines), max(cosines)))
     assert found.threshold == 1

@@ -15,7 +15,7 @@ from made_pictures import chunk, refusal, stored
 from uhop_cli.errors import ImageError
 from uhop_cli.images.cut_short import spread
 from uhop_cli.images.decode import decode, read_header
-from uhop_cli.images.limits import check_structure
+from uhop_cli.images.formats.limits import check_structure
 
 Y, X = np.mgrid[:96, :80]
 NOISE = np.random.default_rng(3).integers(0, 40, (96, 80, 3))

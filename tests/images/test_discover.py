@@ -45,7 +45,9 @@ def test_paths_keep_their_order_and_are_taken_once(tmp_path):
 
 def test_what_is_left_out_and_why(tmp_path):
     plant(tmp_path, "a.png", ".hidden.png", ".git/b.png", "x.retrieved.png", "named.HEIC", "named.nef", "noname")
-    plant(tmp_path, "photo.HEIC", data=b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    plant(tmp_path, "photo", data=b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    plant(tmp_path, "@eaDir/a.png/thumb.jpg", "#recycle/b.png", "__MACOSX/c.png", "Thumbs.db")
+    plant(tmp_path, "table.bin", data=b"\0\0\2" + bytes(9) + b"\x20\0\x10\0\x18\0" + bytes(40))  # might be a TGA
     plant(tmp_path, "shot.nef", data=b"II*\0\x08\0\0\0")
     plant(tmp_path, "page", data=b"<!DOCTYPE html><html>")
     plant(tmp_path, "notes.txt", "empty", data=b"some text")
@@ -53,7 +55,7 @@ def test_what_is_left_out_and_why(tmp_path):
     plant(tmp_path, "film.bin", data=b"\0\0\0\x18ftypisom\0\0\0\0isommp42")
     plant(tmp_path, "mine.png", data=to_png(np.zeros((2, 2, 3), np.uint8)))
     skipped = []
-    assert names(tmp_path, discover([tmp_path], on_skip=skipped.append)) == ["a.png", "named.HEIC", "named.nef", "noname"]
+    assert names(tmp_path, discover([tmp_path], on_skip=skipped.append)) == ["a.png", "named.HEIC", "named.nef", "noname", "photo"]
     told = {s.path.name: (s.reason, s.ignored, s.hint is not None) for s in skipped}
     assert told == {
         "x.retrieved.png": ("an output of uhop", True, False),
@@ -62,7 +64,7 @@ def test_what_is_left_out_and_why(tmp_path):
         "empty": ("not a picture", True, False),
         "film.bin": ("a video", True, False),
         "page": ("a web page", True, False),
-        "photo.HEIC": ("HEIC pictures are not read", False, True),
+        "table.bin": ("not a picture", True, False),
         "shot.nef": ("camera raw pictures are not read", False, True),
         "layers.psd": ("Photoshop pictures are not read", False, True),
     }

@@ -117,3 +117,15 @@ def test_area_by_hand() -> None:
     np.testing.assert_allclose(area(plane, 1, 1, (0, 1.5), (0, 4)), [[(2 * 2.5 + 6.5) / 3]])
     np.testing.assert_allclose(area(plane[:1], 1, 8), [[1, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75, 4]])
     np.testing.assert_array_equal(area(plane, 2, 4), plane)
+
+
+def test_a_projective_map_divides_by_its_last_row() -> None:
+    v, u = transformed(np.array([[2, 0, 0.5], [0, 3, 0], [1, 0.5, 1]]), 2, 4)
+    assert u[1, 2] == pytest.approx((2 * 0.625 + 0.5) / (0.625 + 0.375 + 1))
+    assert v[1, 2] == pytest.approx(3 * 0.75 / (0.625 + 0.375 + 1))
+    assert (u.shape, v.shape) == ((2, 4), (2, 4))
+
+
+def test_whole_numbers_are_sampled_as_they_are() -> None:
+    eight = np.array([[0, 255], [7, 250]], np.uint8)[None, :, :, None]
+    assert bilinear(eight, np.array([0.5, 1]), np.array([0.5, 0.25]))[0, :, 0].tolist() == [128, 67.75]

@@ -7,7 +7,7 @@ import pytest
 
 from uhop_cli.errors import SettingsError
 from uhop_cli.kernel import closed_form
-from uhop_cli.kernel.closed_form import centred_features, decompose, second_moment, whitening
+from uhop_cli.kernel.closed_form import decompose, second_moment, whitening
 from uhop_cli.progress import Progress
 
 
@@ -44,8 +44,10 @@ def test_rho_to_zero_attains_minus_2t_and_centring_attains_the_bound() -> None:
     x = stored.reshape(20, -1).astype(np.float32) / 255
     family = whitening(decompose(stored), (0.0,))
     assert average_loss(family.features(x)) == pytest.approx(-4.0, abs=1e-4)
-    bound = -4.0 * 20 / 19
-    assert average_loss(centred_features(family, stored).features(x)) == pytest.approx(bound, abs=1e-4)
+    mean = family.features(x).mean(axis=0, dtype=np.float64)
+    direction = mean / np.linalg.norm(mean)  # Phi' = (I - v v^T) Phi: the regular simplex
+    centred = family.weight - np.outer(direction, direction @ family.weight)
+    assert average_loss(x @ centred.T.astype(np.float32)) == pytest.approx(-4.0 * 20 / 19, abs=1e-4)
 
 
 def test_second_moment_is_streamed_without_loss(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,16 @@ def test_a_pattern_goes_with_the_last_of_its_files(make_memory: Any) -> None:
     assert smaller.kernel is memory.kernel
 
 
+def test_descriptors_go_with_their_picture(make_memory: Any) -> None:
+    memory = make_memory(patterns=4, files=4, described=True)
+    kept = memory.keep(np.array([True, True, False, True])).local
+    assert kept.offsets.tolist() == [0, 2, 2, 4]
+    assert kept.pictures == 2
+    np.testing.assert_array_equal(kept.codes, memory.local.codes[[0, 1, 4, 5]])
+    np.testing.assert_array_equal(kept.places, memory.local.places[[0, 1, 4, 5]])
+    np.testing.assert_array_equal(kept.directions, memory.local.directions)
+
+
 def test_nothing_is_taken_from_an_unchanged_memory(make_memory: Any, assert_same: Any) -> None:
     memory = make_memory()
     assert_same(memory.without([]), memory)

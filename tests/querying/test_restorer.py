@@ -10,6 +10,9 @@ from PIL import Image
 
 from uhop_cli.corruption.corruption import parse
 from uhop_cli.errors import ImageError, SettingsError
+from uhop_cli.images.decode import Image as Picture
+from uhop_cli.images.decode import decode
+from uhop_cli.images.patterns import PatternSpec, to_query
 from uhop_cli.querying.restoration import Restoration
 from uhop_cli.querying.restorer import Restorer, squared_error
 from uhop_cli.querying.retriever import Retriever
@@ -151,6 +154,33 @@ def test_truth_gives_the_error(folder: Path, tmp_path: Path) -> None:
     assert result.error.state == pytest.approx(0, abs=1e-6)
     assert result.error.query == pytest.approx(np.square((damaged - pixels(folder, 5).astype(int)) / 255).sum(), rel=1e-3)
     assert squared_error(np.array([2.0, -1.0], np.float32), np.array([1.0, 0.0], np.float32)) == 0
+
+
+def test_frames_come_first_and_act_on_the_picture_at_its_own_size(folder: Path, tmp_path: Path) -> None:
+    large = np.random.default_rng(0).integers(0, 256, (1200, 900, 3), dtype=np.uint8)
+    large[:, ::2] = large[:, :1]  # columns that a reduced picture would mix
+    Image.fromarray(large).save(tmp_path / "large.png")
+    settings = QuerySettings(damage=(parse("mirror"), parse("turn:90"), parse("half:top:white")))
+    query = Restorer(folder / "m.safetensors", settings).prepare(tmp_path / "large.png").pattern.reshape(16, 16, 3)
+    turned = to_query(Picture(np.rot90(large[:, ::-1], -1), None), PatternSpec(16, 16, 3))[0].reshape(16, 16, 3)
+    assert (query[:8] == 1).all(), "what is done to the pattern comes after the turn"
+    np.testing.assert_array_equal(query[8:], turned[8:])
+    small = parse("crop:0.05").reframed(decode((tmp_path / "large.png").read_bytes()))
+    assert small.pixels.shape == (60, 45, 3)
+    cropped = Restorer(folder / "m.safetensors", QuerySettings(damage=(parse("crop:0.05"),))).prepare(tmp_path / "large.png")
+    np.testing.assert_array_equal(cropped.pattern, to_query(small, PatternSpec(16, 16, 3))[0])
+
+
+def test_a_frame_after_other_damage_is_refused_with_the_order_that_works() -> None:
+    with pytest.raises(SettingsError, match="a frame is of the picture") as caught:
+        QuerySettings(damage=(parse("mirror"), parse("noise:0.1"), parse("crop:0.6")))
+    assert caught.value.hint == "write --corrupt mirror --corrupt crop:0.6 --corrupt noise:0.1"
+
+
+def test_of_what_is_damaged_here_only_frames_can_be_looked_for_in_others() -> None:
+    assert QuerySettings(damage=(parse("mirror"),), frames="all").framing == (parse("mirror"),)
+    with pytest.raises(SettingsError, match="has no other frames"):
+        QuerySettings(damage=(parse("mirror"), parse("noise:0.1")), frames="all")
 
 
 def test_the_original_is_only_copied_while_it_is_the_stored_one(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from uhop_cli.corruption.corruption import parse
 from uhop_cli.errors import SettingsError
 from uhop_cli.images.decode import decode
 from uhop_cli.images.warp import area
+from uhop_cli.memory.originals import Original
 from uhop_cli.querying.restoration import Query, Restoration
 from uhop_cli.querying.restorer import Restorer
 from uhop_cli.querying.settings import QuerySettings, RetrievalSettings
@@ -97,6 +99,21 @@ def test_a_copy_is_confirmed(folder: Path, place: str) -> None:
     assert len(counted.opened) == 2
 
 
+def test_a_query_that_is_put_into_another_frame_is_a_picture_as_any_other(folder: Path) -> None:
+    narrow = np.zeros((HEIGHT + 6, WIDTH + 6, 3), np.uint8)
+    narrow[3:-3, 3:-3] = photo(3)
+    here = Restorer(folder / "m.safetensors", QuerySettings(damage=(parse("border:0.02"),))).prepare(file(photo(3)))
+    there = Restorer(folder / "m.safetensors").prepare(file(narrow))
+    np.testing.assert_array_equal(here.pattern, there.pattern)
+    np.testing.assert_array_equal(here.sheet.grey, there.sheet.grey)
+    assert here.truth is None, "in another frame no value has a true one"
+    found = one(folder / "m.safetensors", file(photo(3)), damage=(parse("stretch:1.25"),))
+    assert (found.match.name[-7:], found.answer.verified, found.error) == ("p03.png", True, None)
+    both = one(folder / "m.safetensors", file(photo(3)), damage=(parse("stretch:1.25"), parse("noise:0.1")))
+    assert both.answer.verified is None
+    assert both.error is None
+
+
 def test_a_look_alike_is_contradicted_and_not_named(folder: Path) -> None:
     stranger = file(photo(104))
     by_pattern = one(folder / "m.safetensors", stranger, verify="never")
@@ -157,6 +174,18 @@ def test_originals_that_are_not_at_hand(folder: Path) -> None:
     assert one(folder / "elsewhere" / "m.safetensors", query, originals=folder / "images").answer.verified is True
 
 
+def test_the_original_of_the_answer_alone_is_not_at_hand(folder: Path) -> None:
+    """What the others show says nothing of it."""
+    restorer = Restorer(folder / "m.safetensors")
+    query = restorer.prepare(noisy(7, 0.1))
+    rows = [7, 0, 1]  # names are in order
+    absent = replace(restorer.originals.of(7), content=None, whereabouts="missing")
+    verdict = Verifier(restorer.memory).verdict(
+        query, rows, 0.7, lambda row: absent if row == rows[0] else restorer.originals.of(row), alone=True
+    )
+    assert (verdict.verified, verdict.words, verdict.confidence) == (None, "not verified: no original at hand", 0.7)
+
+
 def test_originals_that_show_no_more_than_the_pattern(tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     for seed in range(8):
@@ -178,7 +207,11 @@ def a_bomb() -> bytes:
 @pytest.mark.parametrize("content", [a_bomb(), b"no picture", b"", None])
 def test_hostile_originals_are_not_at_hand(folder: Path, content: bytes | None) -> None:
     restorer = Restorer(folder / "m.safetensors")
-    found = Verifier(restorer.memory).verdict(restorer.prepare(noisy(1, 0.1)), [0, 1, 2], 0.7, lambda row: content, alone=True)
+
+    def given(row: int) -> Original:
+        return Original(row, Path("hostile.png"), content, "file")
+
+    found = Verifier(restorer.memory).verdict(restorer.prepare(noisy(1, 0.1)), [0, 1, 2], 0.7, given, alone=True)
     assert (found.verified, found.words, found.confidence) == (None, "not verified: no original at hand", 0.7)
 
 
@@ -203,7 +236,7 @@ def rows_of(restorer: Restorer, *seeds: int) -> list[int]:
 def verdict(folder: Path, query: Query, *seeds: int, confidence: float = 0.7):
     restorer = Restorer(folder / "m.safetensors")
     rows = rows_of(restorer, *seeds)
-    return Verifier(restorer.memory).verdict(query, rows, confidence, lambda row: restorer.originals.of(row).content, alone=True)
+    return Verifier(restorer.memory).verdict(query, rows, confidence, restorer.originals.of, alone=True)
 
 
 def test_the_confirmed_one_is_the_answer_whatever_its_rank(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

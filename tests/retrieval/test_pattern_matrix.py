@@ -9,7 +9,7 @@ from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import to_numpy
 from uhop_cli.retrieval import pattern_matrix as matrix_module
 from uhop_cli.retrieval import read_out as read_out_module
-from uhop_cli.retrieval.pattern_matrix import THIN, pattern_matrix
+from uhop_cli.retrieval.pattern_matrix import THIN, HostMatrix, pattern_matrix
 
 
 @pytest.fixture(params=["cpu", "torch-cpu"])
@@ -69,6 +69,12 @@ def test_parts_of_the_queries_cover_them(device: Device, monkeypatch: pytest.Mon
     parts = pattern_matrix(pixels(), device).query_parts(100, 7 * 40)
     assert np.concatenate([np.arange(100)[part] for part in parts]).tolist() == list(range(100))
     assert [part.stop for part in parts] == ([40, 80, 100] if device.is_numpy else [100])
+
+
+@pytest.mark.parametrize(("queries", "rows"), [(1, 128), (32, 128), (33, 512), (16_384, 128), (1 << 20, 64)])
+def test_rows_of_a_chunk(queries: int, rows: int) -> None:
+    """Of 3,072 values: 1.5 MiB of them for few queries, 6 MiB for many, 2^21 pairs with still more, but never below 64 rows."""
+    assert HostMatrix(np.zeros((1, 3072), np.uint8)).chunk_rows(queries) == rows
 
 
 def test_memory_mapped_patterns_are_used_in_place(tmp_path) -> None:

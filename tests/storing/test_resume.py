@@ -114,7 +114,7 @@ def left_behind(target: Path, spec: PatternSpec, pattern: np.ndarray) -> None:
     """The files that a killed run leaves, copied while they are there."""
     with AtomicFile(target) as file, Records(target, spec, file.name, 64) as records:
         file.write(pattern.tobytes(), 64)
-        records.add(b"d" * 32, pattern_key(pattern), 0, True)
+        records.add(b"d" * 32, pattern_key(pattern), 0)
         records.flush()
         kept = [(path, path.read_bytes()) for path in temporary_files(target.parent)]
     for path, data in kept:
@@ -127,8 +127,7 @@ def test_only_the_same_file_pattern_and_version_take_over(tmp_path: Path, monkey
     with recover(tmp_path / "m", SPEC) as found:
         taken = found(b"d" * 32)
         assert taken is not None
-        assert taken[1] is True
-        np.testing.assert_array_equal(taken[0], pattern)
+        np.testing.assert_array_equal(taken, pattern)
         assert found(b"e" * 32) is None
         assert found.used == 1
     for target, spec in ((tmp_path / "other", SPEC), (tmp_path / "m", PatternSpec(4, 2, 1))):

@@ -11,7 +11,6 @@ from PIL import Image
 
 from uhop_cli.errors import ImageError
 from uhop_cli.images.decode import Header
-from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.storing.sources import ROWS_TOGETHER, collect, headers
 
 
@@ -26,15 +25,15 @@ def test_files_come_before_rows_and_an_array_has_one_header(tmp_path: Path) -> N
     names = [source.name for source in sources]
     assert names[:3] == [b"a.png", b"b.png", b"c.npy[0]"]
     assert names[-1] == b"c.npy[%d]" % ROWS_TOGETHER
-    assert headers(sources) == [Header(7, 8, True, False), Header(5, 6, False, False)]
+    assert headers(sources) == {Header(7, 8, True, False): ROWS_TOGETHER + 1, Header(5, 6, False, False): 2}
 
 
 def test_rows_are_bytes_or_floats_from_0_to_1(tmp_path: Path) -> None:
     np.save(tmp_path / "f.npy", np.array([[[0.0, 1.0]], [[0.5, 2.0]]]))
     first, second = collect([tmp_path / "f.npy"], tmp_path)[0]
-    pattern, transparent = first.encode(first.read(), PatternSpec(2, 1, 1))
-    assert pattern.tolist() == [[[0], [255]]]
-    assert not transparent
+    image = first.image(first.read(), (2, 1))
+    assert image.pixels.tolist() == [[[0], [255]]]
+    assert image.alpha is None
     with pytest.raises(ImageError, match="outside"):
         second.read()
 

@@ -183,13 +183,14 @@ def main() -> int:
     parser.add_argument("--cuts", type=int, default=5000, help="files that end too early")
     parser.add_argument("--first", type=int, default=0, help="number of the first one")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", metavar="NAME", help="mutate only the files whose names begin so, such as avif")
     parser.add_argument("--data-dir", type=Path, help="folder that holds malformed/")
     parser.add_argument("--keep", type=Path, help="folder for the files that fail")
     parser.add_argument("--hang", type=float, default=10.0, help="seconds that one file may take")
     options = parser.parse_args()
     if options.keep:
         options.keep.mkdir(parents=True, exist_ok=True)
-    seeds = sorted(good().items())
+    seeds = [item for item in sorted(good().items()) if item[0].startswith(options.only or "")]
     with tempfile.TemporaryDirectory() as folder:
         restorer = small_memory(Path(folder))
         watch = Watch("images", options.keep, options.hang)
@@ -208,7 +209,7 @@ def main() -> int:
                             watch.counts[f"malformed/: {outcome}"] += 1
                             if outcome != "refused" and len(data) <= LARGEST_SEED:  # of what is refused, so are most mutants
                                 seeds.append((path.name, data))
-            larger = sorted(good(10).items())
+            larger = [item for item in sorted(good(10).items()) if item[0].startswith(options.only or "")]
             for number in range(options.cuts):
                 rng = random.Random(f"{options.seed}/cut/{number}")
                 name, data, whole = cut_short(rng, seeds if rng.random() < 0.3 else larger)

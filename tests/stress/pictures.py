@@ -50,8 +50,19 @@ def good(scale: int = 1) -> dict[str, bytes]:
         "tiff-float": (floats, "TIFF", {}), "tiff-16": (wide, "TIFF", {}), "tiff-cmyk": (rgb.convert("CMYK"), "TIFF", {}),
         "tiff-pages": (rgb, "TIFF", {"save_all": True, "append_images": frames[1:]}),
         "ppm": (rgb, "PPM", {}), "pgm": (gray, "PPM", {}), "pbm": (gray.convert("1"), "PPM", {}), "pgm-16": (wide, "PPM", {}),
+        "avif": (rgb, "AVIF", {"exif": turned}), "avif-alpha": (rgba, "AVIF", {}), "avif-animated": (rgb, "AVIF", several),
+        "jp2": (rgb, "JPEG2000", {}), "jp2-alpha": (rgba, "JPEG2000", {}), "jp2-gray": (gray, "JPEG2000", {"irreversible": True}),
+        "jp2-tiles": (rgb, "JPEG2000", {"tile_size": (16, 16), "num_resolutions": 2}),
+        "jp2-16": (wide, "JPEG2000", {"no_jp2": True, "codeblock_size": (16, 16), "precinct_size": (32, 32)}),
+        "ico": (rgba, "ICO", {"sizes": [(24, 20), (12, 10)]}),
+        "ico-bmp": (rgba, "ICO", {"sizes": [(24, 20)], "bitmap_format": "bmp"}),
+        "ico-1": (gray.convert("1"), "ICO", {"sizes": [(24, 20)], "bitmap_format": "bmp"}),
+        "tga": (rgb, "TGA", {}), "tga-rle": (rgba, "TGA", {"compression": "tga_rle"}), "tga-gray": (gray, "TGA", {}),
+        "tga-palette": (palette, "TGA", {"compression": "tga_rle"}),
+        "pcx": (rgb, "PCX", {}), "pcx-gray": (gray, "PCX", {}), "pcx-palette": (palette, "PCX", {}),
+        "pcx-1": (gray.convert("1"), "PCX", {}),
     }  # fmt: skip
-    files = {}
+    files = {"heic": heic([rgb]), "heic-alpha": heic([rgba]), "heic-several": heic([rgb, frames[1]])}
     for name, (image, kind, options) in made.items():
         buffer = BytesIO()
         # Copies, as saving leaves settings of one format behind.
@@ -64,6 +75,18 @@ def good(scale: int = 1) -> dict[str, bytes]:
     files["ppm-plain"] = (f"P3 {width} {height} 255 " + " ".join(str(value) for value in np.asarray(rgb).ravel())).encode()
     files["pbm-plain"] = (f"P1 # words\n{width} {height} " + " ".join(str(int(value > 99)) for value in values.ravel())).encode()
     return files
+
+
+def heic(images: list[Image.Image]) -> bytes:
+    """A HEIC file, whose encoder only tests have."""
+    import pillow_heif
+
+    file = pillow_heif.HeifFile()
+    for image in images:
+        file.add_from_pillow(image)
+    buffer = BytesIO()
+    file.save(buffer)
+    return buffer.getvalue()
 
 
 def png_chunk(name: bytes, body: bytes) -> bytes:
@@ -117,6 +140,18 @@ def resized(data: bytes, width: int, height: int) -> bytes:
             if tag in (256, 257):
                 value = (width if tag == 256 else height) & 0xFFFFFFFF
                 changed[entry + 2 : entry + 12] = struct.pack(order + "HII", 4, 1, value)
+    elif data[4:8] == b"ftyp" and (place := data.find(b"ispe")) > 0:
+        changed[place + 8 : place + 16] = struct.pack(">II", width & 0xFFFFFFFF, height & 0xFFFFFFFF)
+    elif (place := data.find(b"\xff\x4f\xff\x51")) >= 0 and place < 200:
+        changed[place + 8 : place + 16] = struct.pack(">II", width & 0xFFFFFFFF, height & 0xFFFFFFFF)
+        if (box := data.find(b"ihdr")) > 0:
+            changed[box + 4 : box + 12] = struct.pack(">II", height & 0xFFFFFFFF, width & 0xFFFFFFFF)
+    elif data[:4] == b"\0\0\1\0":
+        changed[6:8] = bytes((width & 0xFF, height & 0xFF))
+    elif data[:1] == b"\n" and len(data) > 128:
+        changed[8:12] = struct.pack("<HH", (width - 1) & 0xFFFF, (height - 1) & 0xFFFF)
+    elif data[:1] == b"\0" and len(data) > 18:  # TGA
+        changed[12:16] = struct.pack("<HH", width & 0xFFFF, height & 0xFFFF)
     elif data[:1] == b"P":
         return b"%s %d %d 255 " % (data[:2], width, height) + data[12:]
     return bytes(changed)
@@ -129,7 +164,7 @@ def bombs(rng: random.Random) -> tuple[str, bytes]:
         "gif-frames": _gif_frames, "gif-blocks": _gif_blocks, "gif-canvas": _gif_canvas, "jpeg-scans": _jpeg_scans,
         "jpeg-segments": _jpeg_segments, "bmp-rle": _bmp_rle, "tiff-deflate": _tiff_deflate, "tiff-loop": _tiff_loop,
         "tiff-tags": _tiff_tags, "webp-canvas": _webp_canvas, "webp-frames": _webp_frames, "ppm": _ppm,
-        "ppm-comments": _ppm_comments,
+        "ppm-comments": _ppm_comments, "jp2-parts": _jp2_parts, "boxes": _boxes, "ico-large": _ico_large, "tga-rle": _tga_rle,
     }  # fmt: skip
     name = rng.choice(list(kinds))
     return f"bomb {name}", kinds[name](rng)
@@ -283,3 +318,39 @@ def _ppm(rng: random.Random) -> bytes:
 
 def _ppm_comments(rng: random.Random) -> bytes:
     return rng.choice([b"P1", b"P2", b"P5"]) + b"\n" + b"#\n" * rng.choice([10, 9000, 200_000]) + b"4 4 255\n" + b"1 " * 20
+
+
+def _jp2_parts(rng: random.Random) -> bytes:
+    """Tiles, code-blocks, precincts and channels without number, in a file of a hundred bytes."""
+    side, parts = _side(rng), rng.choice([1, 2, 16, 64, 4096])
+    channels = rng.choice([1, 3, 4, 5, 16384])
+    size = struct.pack(">HIIIIIIIIH", 0, side, _side(rng), 0, 0, parts, parts, 0, 0, channels) + b"\x07\1\1" * channels
+    block, levels, custom = rng.choice([0, 0, 1, 4]), rng.choice([0, 1, 5, 32]), rng.choice([0, 1])
+    style = bytes((custom, 0)) + struct.pack(">H", rng.choice([1, 65535])) + bytes((0, levels, block, block, 0, 1))
+    style += bytes([rng.choice([0x00, 0x11, 0x88, 0xFF])] * (levels + 1)) if custom else b""
+    markers = [(0x51, size), (0x52, style), (0x5C, b"\x40" + b"\x40" * (3 * levels + 1))]
+    head = b"\xff\x4f" + b"".join(bytes((0xFF, code)) + struct.pack(">H", len(body) + 2) + body for code, body in markers)
+    return (
+        head + b"\xff\x90\0\x0a" + struct.pack(">HIBB", 0, 0, 0, 1) + b"\xff\x93" + rng.randbytes(rng.choice([0, 50])) + b"\xff\xd9"
+    )
+
+
+def _boxes(rng: random.Random) -> bytes:
+    brand = rng.choice([b"avif", b"heic", b"mif1"])
+    box = rng.choice([b"\0\0\0\x08free", b"\0\0\0\0meta", b"\0\0\0\x01free" + struct.pack(">Q", 16), b"\xff\xff\xff\xffmdat"])
+    return b"\0\0\0\x14ftyp" + brand + bytes(4) + brand + box * rng.choice([1, 1000, 200_000])
+
+
+def _ico_large(rng: random.Random) -> bytes:
+    """One pixel in the directory, and anything in the picture."""
+    picture = _png_zeros(rng)
+    if rng.random() < 0.5:
+        picture = struct.pack(
+            "<IiiHHIIiiII", 40, _side(rng) & 0x7FFFFFFF, _side(rng) & 0x7FFFFFFF, 1, 32, 0, 0, 0, 0, 0, 0
+        ) + bytes(200)
+    return b"\0\0\1\0\1\0" + struct.pack("<BBBBHHII", 1, 1, 0, 0, 1, 32, len(picture), 22) + picture
+
+
+def _tga_rle(rng: random.Random) -> bytes:
+    size = struct.pack("<HH", _side(rng) & 0xFFFF, _side(rng) & 0xFFFF)
+    return b"\0\0\x0a" + bytes(9) + size + b"\x18\0" + b"\xff\1\2\3" * rng.choice([1, 1000, 500_000])

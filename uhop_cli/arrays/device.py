@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from uhop_cli.arrays.library import Array, torch_library
 from uhop_cli.arrays.resources import available_memory
-from uhop_cli.arrays.threads import chunks, on_all_cores, product_on_all_cores
+from uhop_cli.arrays.threads import chunks, on_all_cores, one_blas_thread, product_on_all_cores
 from uhop_cli.errors import DeviceError
 
 LONGER = 64  # times a part on a device is as long as one that has to stay in the cache of a core: its calls are what costs
@@ -30,6 +31,12 @@ class Device:
     def is_numpy(self) -> bool:
         """True where arrays are NumPy's and torch is not imported."""
         return self.kind == "cpu"
+
+    @property
+    def saves_products(self) -> bool:
+        """Whether what takes fewer or shorter products (features, shortlists) is worth its preparation: a GPU's products are not
+        what takes the time."""
+        return self.is_numpy
 
     def put(self, array: NDArray[Any]) -> Array:
         """The array on this device; NumPy arrays are passed on as they are."""
@@ -62,6 +69,10 @@ class Device:
         else:
             for part in chunks(total, LONGER * step):
                 work(part)
+
+    def computing(self) -> AbstractContextManager[object]:
+        """What surrounds work whose threads are `on_all_cores`: one BLAS thread in each on the CPU."""
+        return one_blas_thread() if self.is_numpy else nullcontext()
 
     def product(self, left: Array, right: Array) -> Array:
         """left @ right, for few rows and many columns."""
@@ -113,6 +124,19 @@ def resolve_device(name: str, flop: float = 0.0) -> Device:
     if name == "auto":
         return CPU
     raise DeviceError(f"device '{name}' is not available here", "use --device auto or --device cpu")
+
+
+def available_devices() -> list[str]:
+    """The devices that `--device` may name here, GPUs with what they are called. torch is imported only where there may be one."""
+    found = ["cpu"]
+    if _gpu_files_present():
+        try:
+            torch = torch_library()
+        except ImportError:
+            return found
+        found += [f"cuda:{index} ({torch.cuda.get_device_name(index)})" for index in range(torch.cuda.device_count())]
+        found += ["mps"] if torch.backends.mps.is_available() else []
+    return found
 
 
 def _gpu_files_present() -> bool:

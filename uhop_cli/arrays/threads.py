@@ -63,6 +63,12 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     return context
 
 
+def blas_libraries() -> list[dict[str, Any]]:
+    """The BLAS libraries of this process, as threadpoolctl describes them: internal_api, version, architecture, num_threads, ..."""
+    libraries: list[dict[str, Any]] = _blas().select(user_api="blas").info()
+    return libraries
+
+
 @cache
 def _blas() -> Any:
     """The BLAS libraries of this process; finding them takes longer than limiting their threads."""

@@ -6,11 +6,11 @@ import os
 import re
 import signal
 import sys
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-from uhop_cli.cli import bench, demo, info, query, store
+from uhop_cli.cli import bench, demo, env, info, query, store
 from uhop_cli.cli.help import Command
 from uhop_cli.cli.output import complain
 from uhop_cli.errors import OutputError, SettingsError, UhopError
@@ -34,6 +34,7 @@ for command, function, epilog in (
     ("bench", bench.bench, bench.EXAMPLES),
     ("info", info.info, info.EXAMPLES),
     ("demo", demo.demo, demo.EXAMPLES),
+    ("env", env.env, env.EXAMPLES),
 ):
     app.command(command, cls=Command, epilog=epilog)(function)
 
@@ -48,11 +49,6 @@ def top(
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
-
-
-def main() -> NoReturn:
-    """The entry point: runs the command line and leaves with its exit code."""
-    sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,6 +11,8 @@ import typer
 from uhop_cli.cli import forecasts, options
 from uhop_cli.cli.help import examples
 from uhop_cli.cli.output import Output
+from uhop_cli.cli.report.bench import Pages
+from uhop_cli.progress import started
 
 if TYPE_CHECKING:
     from uhop_cli.experiments.bench import Bench
@@ -24,6 +27,7 @@ EXAMPLES = examples(
     ("uhop bench --dataset mnist --protocol paper", "the settings of the U-Hop paper"),
     ("uhop bench --methods uhop,cosine,published", "beside the quirks of the published code"),
     ("uhop bench --experiment forecast --dataset etth1", "time series; also sudden-event, fresh-event"),
+    ("uhop bench --plugin FILE --report mine.html", "your own methods, and a page to read"),
     ("uhop bench --list", "data sets, methods, experiments"),
 )
 
@@ -43,7 +47,9 @@ def bench(
     dataset: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="sample, mnist, fashion-mnist, cifar10, cifar100, etth1, ettm1, wth, a folder, .npy or .csv."
+            metavar="NAME",
+            autocompletion=options.of(options.dataset_names),
+            help="sample, mnist, fashion-mnist, cifar10, cifar100, etth1, ettm1, wth, a folder, .npy or .csv.",
         ),
     ] = "sample",
     data_dir: Annotated[
@@ -51,21 +57,40 @@ def bench(
     ] = None,
     experiment: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Which to run, or all (of the pictures, or of a series). By default capacity and noise."),
+        typer.Option(
+            metavar="NAME",
+            autocompletion=options.of(options.experiment_names, several=True),
+            help="Which to run, or all (of the pictures, or of a series). By default capacity and noise.",
+        ),
     ] = None,
     methods: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Which to compare; also all, published, quirks.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            autocompletion=options.of(options.method_names, several=True),
+            help="Which to compare; also all, published, quirks.",
+        ),
     ] = None,
     sizes: Annotated[list[str] | None, typer.Option(metavar="M", help="Memory sizes.")] = None,
     levels: Annotated[list[str] | None, typer.Option(metavar="S", help="Noise levels.")] = None,
-    repeats: Annotated[int | None, typer.Option(min=1, metavar="R", help="Memory sets: 5, or 20 as in the paper.")] = None,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, metavar="R", help="Memory sets: 5, or 20 as in the paper; seeds of nets: 3.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A trial on time series: one seed, short training.")] = False,
     horizons: Annotated[list[str] | None, typer.Option(metavar="H", help="Of forecasts: 96,192,336,720.")] = None,
+    look_backs: Annotated[list[str] | None, typer.Option(metavar="L", help="Of forecasts: 96,336.")] = None,
     iterations: Annotated[int | None, typer.Option(min=0, metavar="N", help="Of Stage I by gradient descent.")] = None,
     protocol: Annotated[
         Literal["paper", "tuned"], typer.Option(help="The paper's settings, or each method at its best.")
     ] = "tuned",
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write rows, report and figures there.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the rows in --out.")] = False,
+    report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write tables and figures as one page.")] = None,
+    table: Annotated[str | None, typer.Option("--csv", metavar="FILE|-", help="Write the rows as a table.")] = None,
+    plugin: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Run this Python file first: it registers methods and experiments.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="With --report, --csv: replace files that are in the way.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="Name data sets, methods and experiments.")] = False,
     device: options.DeviceName = "auto",
     seed: options.Seed = 0,
@@ -74,26 +99,35 @@ def bench(
     debug: options.Debug = False,
 ) -> None:
     """Compare retrieval methods over memory size, noise and more."""
-    output = Output(json=as_json, quiet=quiet)
+    output = Output(json=as_json, quiet=quiet, binary=table == "-")
+    wanted = Pages(report, table, force)
+    wanted.check(json=as_json, quiet=quiet)
     if resume and out is None:
         raise typer.BadParameter("--resume goes on with a run that was written to --out DIR")
     whole = _numbers(sizes, "--sizes")
     if not all(size.is_integer() for size in whole):
         raise typer.BadParameter("--sizes are whole numbers")
     noise = _numbers(levels, "--levels")
-    ahead = _numbers(horizons, "--horizons")
-    if not all(horizon.is_integer() for horizon in ahead):
-        raise typer.BadParameter("--horizons are whole numbers")
+    ahead, back = _numbers(horizons, "--horizons"), _numbers(look_backs, "--look-backs")
+    for name, numbers in (("--horizons", ahead), ("--look-backs", back)):
+        if not all(number.is_integer() for number in numbers):
+            raise typer.BadParameter(f"{name} are whole numbers")
 
     from uhop_cli.experiments.config import Config
     from uhop_cli.experiments.data.datasets import load
 
+    plugged = None
+    if plugin is not None:
+        from uhop_cli.experiments.plugin import load_plugin
+
+        plugged = load_plugin(plugin)
     if listing:
         _list(output)
         return
     on_series = forecasts.wanted(_names(experiment), dataset)
     if on_series:
-        refused = {"--levels": levels, "--iterations": iterations, "--protocol": None if protocol == "tuned" else protocol}
+        refused: dict[str, object] = {"--levels": levels, "--iterations": iterations, "--plugin": plugin}
+        refused["--protocol"] = None if protocol == "tuned" else protocol
         forecasts.bench(
             output,
             experiments=on_series,
@@ -101,18 +135,23 @@ def bench(
             data_dir=data_dir,
             out=out,
             resume=resume,
+            pages=wanted,
+            device=device,
             refused=[name for name, value in refused.items() if value is not None],
             options={
                 "methods": _names(methods),
-                "horizons": tuple(int(horizon) for horizon in ahead),
+                "look_backs": tuple(int(number) for number in back),
+                "horizons": tuple(int(number) for number in ahead),
                 "stored": tuple(int(size) for size in whole),
                 "repeats": repeats,
                 "seed": seed,
+                "quick": quick or None,
             },
         )
         return
-    if ahead:
-        raise typer.BadParameter("--horizons is for --experiment forecast")
+    for name, given in (("--horizons", ahead), ("--look-backs", back), ("--quick", quick)):
+        if given:
+            raise typer.BadParameter(f"{name} is for --experiment forecast")
     if "all" in _names(experiment):
         output.note(f"experiments on time series are asked for by name: {', '.join(forecasts.NAMES)}")
     config = Config(
@@ -130,10 +169,10 @@ def bench(
         data = load(dataset, data_dir, progress)
     for warning in data.warnings:
         output.warn(warning)
-    _run(config, data, out, resume, output)
+    _run(config, data, out, resume, output, wanted, plugged)
 
 
-def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: Output) -> None:
+def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: Output, wanted: Pages, plugged: str | None) -> None:
     from uhop_cli.experiments.bench import Bench
     from uhop_cli.experiments.grids.catalogue import methods_of, select
     from uhop_cli.experiments.results import report
@@ -142,7 +181,7 @@ def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: 
     from uhop_cli.experiments.results.verdicts import verdicts
 
     chosen = [(experiment, methods_of(experiment, config)) for experiment in select(config.experiments)]
-    record = config.to_json(data)
+    record = config.to_json(data) | ({} if plugged is None else {"plugin": plugged})
     with Journal(out, record, resume=resume) as journal, output.progress() as progress:
         bench = Bench(config, data, journal, progress)
         for experiment, methods in chosen:
@@ -152,8 +191,14 @@ def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: 
     output.line("c control   ^ ceiling: nothing can be better   p with published quirks")
     output.line("* best of its column   ! no better than the mean image")
     output.line("± standard deviation over repeats")
-    if out is not None:
-        _write(out, bench, record, output)
+    with tempfile.TemporaryDirectory(prefix="uhop-bench-") as spare:
+        folder = out or Path(spare)
+        with output.progress() as progress:
+            started(progress, "draw")
+            figures = _figures(folder, bench, output) if out is not None or wanted.report is not None else []
+        if out is not None:
+            _write(out, bench, record, figures, output)
+        wanted.of_pictures(bench, record, folder, figures)
     for sentence in verdicts([summarise(journal.rows, experiment.name) for experiment, _ in chosen]):
         output.paragraph(sentence)
     output.document(report.document(journal, record))
@@ -211,11 +256,11 @@ def _table(title: str, table: Summary, output: Output) -> None:
         output.line()
 
 
-def _write(out: Path, bench: Bench, record: dict[str, object], output: Output) -> None:
+def _figures(out: Path, bench: Bench, output: Output) -> list[str]:
+    """Draws the figures and contact sheets; returns their names."""
     from uhop_cli.experiments.bench import pictures
     from uhop_cli.experiments.grids.catalogue import methods_of, select
-    from uhop_cli.experiments.results import contact_sheets, plots, report
-    from uhop_cli.files.names import escape
+    from uhop_cli.experiments.results import contact_sheets, plots
 
     figures: list[str] = []
     for experiment in select(bench.config.experiments):
@@ -227,6 +272,13 @@ def _write(out: Path, bench: Bench, record: dict[str, object], output: Output) -
             figures += contact_sheets.draw(out, bench.dataset.spec, experiment, condition, answers)
     if not plots.available():
         output.note("no figures without matplotlib: pip install 'uhop-cli[plot]'")
+    return figures
+
+
+def _write(out: Path, bench: Bench, record: dict[str, object], figures: list[str], output: Output) -> None:
+    from uhop_cli.experiments.results import report
+    from uhop_cli.files.names import escape
+
     report.write(out, bench.journal, record, [name for name in figures if name.endswith(".png")])
     output.line(f"written to {escape(out)}: report.md, rows.csv, rows.json, {len(figures)} pictures")
     output.essential(escape(out / "report.md"))

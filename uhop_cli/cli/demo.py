@@ -15,6 +15,7 @@ from uhop_cli.cli.output import Output
 from uhop_cli.cli.screen import words
 from uhop_cli.experiments.data.samples import sample_data
 from uhop_cli.files.names import escape
+from uhop_cli.progress import started
 
 if TYPE_CHECKING:
     from uhop_cli.querying.restoration import Restoration
@@ -56,7 +57,9 @@ def demo(
             report = store([samples / "images"], memory, settings, force=output is not None, progress=progress)
         screen.line(f"{report.stored} sample pictures stored in {report.seconds:.1f} s; their damaged copies, restored:")
         restorer = Restorer(memory, QuerySettings(seed=seed, device=device))
-        results = [restorer.restore(path) for path in sorted((samples / "damaged").iterdir())]
+        with screen.progress() as progress:
+            started(progress, "restore")
+            results = [restorer.restore(path) for path in sorted((samples / "damaged").iterdir())]
         if output is not None:
             _write(results, output, restorer)
         if screen.colour:

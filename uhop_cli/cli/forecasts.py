@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from uhop_cli.cli.output import Output
+from uhop_cli.cli.report.bench import Pages
 
 NAMES = ("forecast", "sudden-event", "fresh-event")
 ON_EVENTS = NAMES[1:]
@@ -43,6 +44,8 @@ def bench(
     data_dir: Path | None,
     out: Path | None,
     resume: bool,
+    pages: Pages,
+    device: str,
     refused: Sequence[str],
     options: dict[str, Any],
 ) -> None:
@@ -53,17 +56,16 @@ def bench(
     """
     for name in refused:
         raise typer.BadParameter(f"{name} means nothing on time series")
-    if options["horizons"] and "forecast" not in experiments:
-        raise typer.BadParameter("--horizons is for --experiment forecast")
-    if options["repeats"] is not None and not set(experiments) & set(ON_EVENTS):
-        raise typer.BadParameter("--repeats is for --experiment sudden-event and fresh-event: a forecast has no random draws")
+    for name in ("horizons", "look_backs"):
+        if options[name] and "forecast" not in experiments:
+            raise typer.BadParameter(f"--{name.replace('_', '-')} is for --experiment forecast")
     if options["stored"] and "forecast" in experiments and len(experiments) > 1:
         raise typer.BadParameter("--sizes are windows in one of the experiments and events in the others: run them apart")
     if len(options["stored"]) > 1 and "forecast" in experiments:
         raise typer.BadParameter("--sizes is one number of stored windows in --experiment forecast")
     from uhop_cli.experiments.data.datasets import data_folders
-    from uhop_cli.experiments.forecasts import figures, tables
-    from uhop_cli.experiments.forecasts.config import ForecastConfig
+    from uhop_cli.experiments.forecasts import figures, nets, tables
+    from uhop_cli.experiments.forecasts.config import ForecastConfig, Surroundings
     from uhop_cli.experiments.forecasts.data import load_series
     from uhop_cli.experiments.forecasts.run import KEY, run
     from uhop_cli.experiments.results import plots
@@ -72,12 +74,15 @@ def bench(
 
     given = {name: value for name, value in options.items() if value is not None and value != ()}
     config = ForecastConfig(tuple(dict.fromkeys(experiments)), **given)
+    random = set(config.experiments) & set(ON_EVENTS) or nets.wanted(config)
+    if config.repeats is not None and not random:
+        raise typer.BadParameter("--repeats is for events and for nets: the methods asked for have no random draws")
     series = load_series(dataset, data_folders(data_dir))
     for warning in series.warnings:
         output.warn(warning)
     record = config.to_json(series)
     with Journal(out, record, resume=resume, key=KEY) as journal, output.progress() as progress:
-        run(series, config, journal, progress)
+        run(series, config, journal, Surroundings(out, device, progress))
     for name in config.experiments:
         for title, heads, body in tables.tables(journal.rows, name):
             output.table(heads, body, left=[0], title=f"{name}, {series.name}: {title}")
@@ -85,6 +90,7 @@ def bench(
         for sentence in tables.sentences(journal.rows, name):
             output.line(f"{sentence}.")
         output.line()
+    drawn: list[str] = []
     if out is not None:
         drawn = figures.draw(out, journal.rows, series, config) if plots.available() else []
         if not plots.available():
@@ -92,4 +98,5 @@ def bench(
         tables.write(out, journal, record, [name for name in drawn if name.endswith(".png")])
         output.line(f"written to {escape(out)}: report.md, rows.csv, rows.json, {len(drawn)} pictures")
         output.essential(escape(out / "report.md"))
+    pages.of_series(journal, record, out, drawn)
     output.document(tables.document(journal, record))

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from uhop_cli.cli import info_guarantees, options
+from uhop_cli.cli import options
 from uhop_cli.cli.help import examples
 from uhop_cli.cli.layout import styled
 from uhop_cli.cli.output import Output, bytes_in_words, counted, number
-from uhop_cli.cli.screen import words
+from uhop_cli.cli.screen import guarantees, words
 from uhop_cli.cli.store import pattern_in_words, print_self_test
 from uhop_cli.files.names import escape
 from uhop_cli.memory.file.header import Header, read_header
+from uhop_cli.progress import started
 
 if TYPE_CHECKING:
     from uhop_cli.memory.memory import Memory
@@ -29,7 +30,9 @@ EXAMPLES = examples(
 
 
 def info(
-    file: Annotated[Path, typer.Argument(metavar="FILE", envvar="UHOP_MEMORY", help="The memory file.")] = options.DEFAULT_MEMORY,
+    context: typer.Context,
+    given: Annotated[Path | None, typer.Argument(metavar="FILE", help="The memory file.")] = None,
+    memory: options.MemoryFile = options.DEFAULT_MEMORY,
     entries: Annotated[bool, typer.Option("--list", help="Name the stored images.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read all of the file and check it.")] = False,
     near: Annotated[
@@ -45,26 +48,32 @@ def info(
 ) -> None:
     """Say what a memory file holds, and whether it is whole."""
     output = Output(json=as_json, quiet=quiet, verbose=verbose)
+    source = context.get_parameter_source("memory")
+    if given is not None and source is not None and source.name == "COMMANDLINE":
+        raise typer.BadParameter("the memory file is named twice", param_hint="FILE, --memory")
+    file = memory if given is None else given
     header = read_header(file)
     document = describe(file, header)
     if entries or verify or near or guaranteed or export:
-        memory = _load(file, output, verify=verify)
+        stored = _load(file, output, verify=verify)
         document["verified"] = verify
         if entries:
-            document["entries"] = _entries(memory)
+            document["entries"] = _entries(stored)
         if near:
-            document["near_duplicates"] = _near_duplicates(memory, file, output)
+            document["near_duplicates"] = _near_duplicates(stored, file, output)
         if guaranteed:
             from uhop_cli.querying.certificate import promises
 
-            document["guarantees"] = promises(memory)
+            with output.progress() as progress:
+                started(progress, "guarantees")
+                document["guarantees"] = promises(stored)
         if export:
-            document["exported"] = [escape(path) for path in _export(memory, export, output, force=force)]
+            document["exported"] = [escape(path) for path in _export(stored, export, output, force=force)]
     output.document(document)
     output.essential(escape(file))
     output.facts(_facts(file, header, document, output))
     if guaranteed:
-        info_guarantees.show(document["guarantees"], output)
+        guarantees.show(document["guarantees"], output)
     elif verbose:
         print_self_test(_self_test(header), output)
     if near:
@@ -90,6 +99,7 @@ def describe(file: Path, header: Header) -> dict[str, Any]:
         "chosen": header.chosen,
         "beta": header.beta,
         "embedded": header.embedded,
+        "local_descriptors": header.described,
         "bytes": header.file_size,
         **{key: header.record.get(key) for key in ("stage1", "separation", "self_test", "seed", "versions")},
     }
@@ -98,10 +108,9 @@ def describe(file: Path, header: Header) -> dict[str, Any]:
 def _load(file: Path, output: Output, *, verify: bool) -> Memory:
     from uhop_cli.memory.file import reader as memory_file
 
-    if not verify:
-        return memory_file.load(file)
     with output.progress() as progress:
-        return memory_file.verify(file, progress)
+        started(progress, "read")
+        return memory_file.verify(file, progress) if verify else memory_file.load(file)
 
 
 def _export(memory: Memory, folder: Path, output: Output, *, force: bool) -> Sequence[Path]:
@@ -139,6 +148,8 @@ def _facts(file: Path, header: Header, document: dict[str, Any], output: Output)
         ("holds", ", ".join(holds) + (", with their own bytes" if header.embedded else "")),
         ("pattern", pattern_in_words(header.pattern)),
     ]
+    if header.described:
+        facts.append(("described", f"{counted(header.described, 'local descriptor')}, for crops"))
     if conclusion := words.self_test(_self_test(header)):
         facts.append(("self-test", conclusion))
     if output.verbose:

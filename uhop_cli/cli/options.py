@@ -1,10 +1,12 @@
-"""Options that several commands share, and checks of values that need no array library, so that a wrong one is told at once."""
+"""Options that several commands share, checks of values that need no array library, so that a wrong one is told at once, and what
+the shell completes values with."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -91,6 +93,61 @@ def listed(source: Path) -> list[Path]:
     return existing([Path(os.fsdecode(name)) for name in names if name]) or []
 
 
+def of(names: Callable[[], Iterable[str]], *, several: bool = False) -> Callable[[str], list[str]]:
+    """A completion from names, which are looked up only when somebody asks for it.
+
+    Args:
+        names: all there are.
+        several: whether the value is a list, separated by commas, of which the last one is completed.
+    """
+
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",") if several else ("", "", incomplete)
+        return [f"{before}{comma}{name}" for name in names() if name.startswith(last)]
+
+    return complete
+
+
+def corruption_names() -> Iterator[str]:
+    """What `--corrupt` takes: each kind, and each with its levels."""
+    from uhop_cli.corruption.corruption import KINDS
+
+    for kind in KINDS.values():
+        yield kind.name
+        yield from (f"{kind.name}:{level if isinstance(level, str) else format(level, 'g')}" for level in kind.levels)
+
+
+def separation_names() -> list[str]:
+    """What `--separation` takes, with usual parameters."""
+    return ["softmax", "sparsemax", "entmax:1.5", "top-k:5", "argmax"]
+
+
+def method_names() -> list[str]:
+    """What `--methods` takes."""
+    from uhop_cli.experiments.forecasts.run import EXPERIMENTS
+    from uhop_cli.experiments.grids import catalogue  # noqa: F401 -- fills the registry
+    from uhop_cli.experiments.methods.registry import GROUPS, METHODS
+
+    return [*METHODS, *GROUPS, *dict.fromkeys(name for one in EXPERIMENTS.values() for name in one.methods)]
+
+
+def experiment_names() -> list[str]:
+    """What `--experiment` takes."""
+    from uhop_cli.experiments.forecasts.run import EXPERIMENTS as ON_SERIES
+    from uhop_cli.experiments.grids.catalogue import EXPERIMENTS
+
+    return [*EXPERIMENTS, *ON_SERIES, "all"]
+
+
+def dataset_names() -> list[str]:
+    """What `--dataset` takes: those that are known, and the folders and files here."""
+    from uhop_cli.experiments.data.published import PUBLISHED
+    from uhop_cli.experiments.forecasts.data import FILES
+
+    here = [name + "/" * os.path.isdir(name) for name in sorted(os.listdir()) if not name.startswith(".")]
+    return ["sample", *PUBLISHED, *FILES, *(name for name in here if name.endswith(("/", ".npy", ".csv")))]
+
+
 def _matching(pattern: re.Pattern[str], value: str, hint: str) -> str:
     if not pattern.fullmatch(value):
         raise typer.BadParameter(f"{value!r}; {hint}")
@@ -102,6 +159,10 @@ MemoryFile = Annotated[
 ]
 DeviceName = Annotated[
     str, typer.Option(metavar="NAME", envvar="UHOP_DEVICE", callback=device, help="auto, cpu, cuda, cuda:N or mps.")
+]
+FilesFrom = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Read paths from FILE, or from standard input for -: one a line, or null-separated."),
 ]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of everything random.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

@@ -10,7 +10,7 @@ import json
 import math
 import os
 import sys
-import time
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,13 +43,15 @@ class Output:
         json: stdout carries one JSON document and nothing else.
         quiet: stdout carries the essential only, and stderr no progress and no notes.
         verbose: notes tell every detail.
-        binary: stdout carries the bytes of a picture; text for people goes to stderr.
+        binary: stdout carries the bytes of a picture, or a table for programs; text for people goes to stderr.
+        end: of an essential line.
     """
 
     json: bool = False
     quiet: bool = False
     verbose: bool = False
     binary: bool = False
+    end: str = "\n"
 
     @property
     def people(self) -> TextIO | None:
@@ -61,7 +63,7 @@ class Output:
     def essential(self, line: str) -> None:
         """With `quiet`, the one line that a script wants."""
         if self.quiet and not self.json and not self.binary:
-            _write(sys.stdout, escape(line))
+            _write(sys.stdout, escape(line), self.end)
 
     def document(self, value: dict[str, Any]) -> None:
         """With `json`, the result. Numbers that JSON lacks become null."""
@@ -153,27 +155,47 @@ class Output:
 
 
 class _Bars:
-    """One bar for each stage of the work; none if all is done before anyone gets impatient."""
+    """One bar for each stage of the work; none if all is done before anyone gets impatient.
+
+    What is told before that is drawn when the time has come, so that a stage is seen also if it tells of nothing but its start.
+    """
 
     def __init__(self) -> None:
-        self.started = time.monotonic()
         self.bars: Bars | None = None
         self.tasks: dict[str, TaskID] = {}
+        self.waiting: dict[str, Progress] = {}
+        self.closed, self.lock = False, threading.Lock()
+        self.timer = threading.Timer(PATIENCE, self._appear)
+        self.timer.daemon = True  # an interrupted command does not wait for it
+        self.timer.start()
 
     def show(self, progress: Progress) -> None:
         """Draws `progress`."""
-        if self.bars is None:
-            if time.monotonic() - self.started < PATIENCE:
-                return
-            self.bars = self._open()
-        if progress.stage not in self.tasks:
-            self.tasks[progress.stage] = self.bars.add_task(progress.stage, total=None, note="")
-        self.bars.update(self.tasks[progress.stage], completed=progress.done, total=progress.total, note=progress.note)
+        with self.lock:
+            if self.bars is None:
+                self.waiting[progress.stage] = progress
+            else:
+                self._draw(self.bars, progress)
 
     def close(self) -> None:
         """Takes the bars away."""
-        if self.bars is not None:
-            self.bars.stop()
+        self.timer.cancel()
+        with self.lock:
+            self.closed = True
+            if self.bars is not None:
+                self.bars.stop()
+
+    def _appear(self) -> None:
+        with self.lock:
+            if not self.closed:
+                self.bars = self._open()
+                for progress in self.waiting.values():
+                    self._draw(self.bars, progress)
+
+    def _draw(self, bars: Bars, progress: Progress) -> None:
+        if progress.stage not in self.tasks:
+            self.tasks[progress.stage] = bars.add_task(progress.stage, total=None, note="")
+        bars.update(self.tasks[progress.stage], completed=progress.done, total=progress.total, note=progress.note)
 
     def _open(self) -> Bars:
         from rich.console import Console
@@ -235,9 +257,9 @@ def percent(share: float) -> str:
     return f"{min(99.9, max(0.1, rounded)):g}%"
 
 
-def _write(stream: TextIO | None, text: str) -> None:
+def _write(stream: TextIO | None, text: str, end: str = "\n") -> None:
     if stream is not None:  # None where the caller closed it
-        stream.write(text + "\n")
+        stream.write(text + end)
 
 
 def _columns(stream: TextIO | None) -> int:

@@ -17,10 +17,12 @@ from uhop_cli.cli.help import ORDER, examples
 from uhop_cli.cli.output import Output
 from uhop_cli.cli.query_run import Session, Sink, View
 from uhop_cli.cli.query_targets import check_folder
+from uhop_cli.cli.report.asked import Reports
 from uhop_cli.cli.standard_input import read_picture
 from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.images.discover import Found, Skipped, look_through
 from uhop_cli.memory.file.header import read_header
+from uhop_cli.progress import started as started_on
 
 if TYPE_CHECKING:
     from uhop_cli.corruption.corruption import Corruption
@@ -31,6 +33,7 @@ EXAMPLES = examples(
     ("uhop query torn.png", "transparent pixels are known to be missing"),
     ("uhop query screenshot.png -v", "where in it the picture is, and how sure"),
     ("uhop query damaged/ -o restored/", "all images of a folder"),
+    ("uhop query damaged/ --report review.html", "a page to look through, the doubtful first"),
     ("cat x.png | uhop query - -o - > restored.png", "in a pipe"),
 )
 SHOWN = 12  # up to this many queries their pictures are shown unasked
@@ -39,6 +42,7 @@ _damage = partial(typer.Option, rich_help_panel="Damage first, in this order")
 _missing = partial(typer.Option, rich_help_panel="What is missing")
 _dynamics = partial(typer.Option, rich_help_panel="Retrieval")
 _output = partial(typer.Option, rich_help_panel="Output")
+_review = partial(typer.Option, rich_help_panel="Review")
 
 
 def list_corruptions(wanted: bool) -> None:
@@ -49,17 +53,21 @@ def list_corruptions(wanted: bool) -> None:
         def word(level: float | str | None) -> str:
             return f"{level:g}" if isinstance(level, int | float) else level or ""
 
-        rows = [(kind.name, word(kind.default), ", ".join(map(word, kind.levels)), kind.description) for kind in KINDS.values()]
-        Output().table(["kind", "default", "levels", "what it does"], rows, left=[0, 1, 2, 3])
+        rows = [
+            (kind.name, word(kind.default), ", ".join(map(word, kind.levels)), kind.description, kind.acts_on)
+            for kind in KINDS.values()
+        ]
+        Output().table(["kind", "default", "levels", "what it does", "acts on"], rows, left=[0, 1, 2, 3, 4])
         raise typer.Exit
 
 
 def query(
     context: typer.Context,
     images: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(metavar="IMAGE", callback=options.existing, help="Images, folders of images, or - for standard input."),
-    ],
+    ] = None,
+    files_from: options.FilesFrom = None,
     memory: options.MemoryFile = options.DEFAULT_MEMORY,
     originals: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the stored images are now.", rich_help_panel="Memory")
@@ -77,7 +85,14 @@ def query(
     ] = "auto",
     mask: Annotated[list[float] | None, _damage(metavar="F", min=0, max=1, help="Set each pixel to 0 with probability F.")] = None,
     noise: Annotated[list[float] | None, _damage(metavar="SIGMA", min=0, help="Add Gaussian noise.")] = None,
-    corrupt: Annotated[list[str] | None, _damage(metavar="KIND[:LEVEL]", help="Any other damage, such as half:bottom.")] = None,
+    corrupt: Annotated[
+        list[str] | None,
+        _damage(
+            metavar="KIND[:LEVEL]",
+            autocompletion=options.of(options.corruption_names),
+            help="Any other damage, such as half:bottom.",
+        ),
+    ] = None,
     listing: Annotated[
         bool,
         _damage("--list-corruptions", is_eager=True, callback=list_corruptions, help="List the kinds of damage, and stop."),
@@ -94,7 +109,12 @@ def query(
     beta: Annotated[str, _dynamics(metavar="auto|X", callback=options.number_or_auto, help="Inverse temperature.")] = "auto",
     separation: Annotated[
         str,
-        _dynamics(metavar="NAME", callback=options.separation, help="softmax, sparsemax, entmax:A, top-k:K or argmax."),
+        _dynamics(
+            metavar="NAME",
+            callback=options.separation,
+            autocompletion=options.of(options.separation_names),
+            help="softmax, sparsemax, entmax:A, top-k:K or argmax.",
+        ),
     ] = "softmax",
     similarity: Annotated[
         Literal["auto", "kernel", "dot", "cosine", "l2", "l2-squared", "l1"],
@@ -114,6 +134,12 @@ def query(
         bool | None, _output("--show/--no-show", help="Show pictures in the terminal.  [default: if it has colours]")
     ] = None,
     force: Annotated[bool, _output("--force", help="Replace files that are in the way.")] = False,
+    report: Annotated[Path | None, _review(metavar="FILE.html", help="Write a page with all pictures, the doubtful first.")] = None,
+    table: Annotated[
+        str | None, _review("--csv", metavar="FILE|-", help="Write the answers as a table, one line for each image.")
+    ] = None,
+    strict: Annotated[bool, _review("--strict", help="Exit with 1 where an image is not found.")] = False,
+    print0: Annotated[bool, _review("--print0", "-0", help="With -q: end paths with null characters, as xargs -0 reads.")] = False,
     device: options.DeviceName = "auto",
     seed: options.Seed = 0,
     as_json: options.Json = False,
@@ -123,10 +149,13 @@ def query(
 ) -> None:
     """Restore damaged images and name their originals."""
     started = time.perf_counter()
+    images = [*(images or []), *(options.listed(files_from) if files_from else [])]
     folder = len(images) > 1 or any(path.is_dir() for path in images)
     sink = Sink(not no_output, output, compare, states, force, folder)
-    screen = Output(json=as_json, quiet=quiet, verbose=verbose, binary=sink.stdout)
+    wanted = Reports(report, table, strict, force)
+    screen = Output(json=as_json, quiet=quiet, verbose=verbose, binary=sink.stdout or table == "-", end="\0" if print0 else "\n")
     _check(images, sink, as_json)
+    wanted.check(images=sink.stdout, json=as_json, quiet=quiet, print0=print0)
     options.existing([path for path in (mask_file, truth, originals) if path])
     read_header(memory)  # refuses what is no memory file before anything heavy is loaded
     found = _found(images, screen)
@@ -143,7 +172,9 @@ def query(
         originals=originals, verify=verify, frames=frames, trace=compare is not None, seed=seed, device=device,
         retrieval=RetrievalSettings(steps, beta, separation, similarity),  # type: ignore[arg-type]  # their checks convert
     )  # fmt: skip
-    restorer = Restorer(memory, settings, expected=len(found))
+    with screen.progress() as progress:
+        started_on(progress, "load")
+        restorer = Restorer(memory, settings, expected=len(found))
     if device == "auto" and restorer.device.kind != "cpu":
         screen.note(f"running on {restorer.device.kind}")
     if show and os.environ.get("NO_COLOR"):
@@ -152,13 +183,18 @@ def query(
     show = screen.colour and len(found) <= SHOWN if show is None else show
     listed = context.get_parameter_source("top")
     view = View(screen, show, len(found) == 1 or verbose, listed is not None and listed.name != "DEFAULT")
-    session = Session(restorer, sink, view, stdin)
+    session = Session(restorer, sink, view, stdin, wanted.review(restorer, len(found)))
     session.run(found)
-    session.finish(images, started)
+    document = session.finish(images, started)
+    wanted.write(document, session.review)
+    if session.failed or (strict and any(result["match"] is None for result in document["results"])):
+        raise typer.Exit(1)
 
 
 def _check(images: Sequence[Path], sink: Sink, as_json: bool) -> None:
     """Refuses what contradicts itself."""
+    if not images:
+        raise typer.BadParameter("name images, or folders of images", param_hint="IMAGE...")
     if sink.stdout and as_json:
         raise typer.BadParameter("standard output carries either the picture or the JSON document", param_hint="--output, --json")
     if sink.stdout and sys.stdout.isatty():

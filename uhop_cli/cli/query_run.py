@@ -12,8 +12,6 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from uhop_cli.cli import query_targets as files
 from uhop_cli.cli.layout import styled
 from uhop_cli.cli.output import Output, complain, counted
@@ -26,6 +24,8 @@ from uhop_cli.images.discover import Found, Skipped
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from uhop_cli.cli.report.review import Review
+    from uhop_cli.cli.report.shots import Shot
     from uhop_cli.querying.restoration import Query, Restoration
     from uhop_cli.querying.restorer import Restorer
 
@@ -86,10 +86,14 @@ class Session:
         sink: where pictures go.
         view: how answers are told.
         stdin: the picture that came through standard input, which was read in the main thread.
+        review: collects the answers for `--report`.
     """
 
-    def __init__(self, restorer: Restorer, sink: Sink, view: View, stdin: bytes | None) -> None:
+    def __init__(
+        self, restorer: Restorer, sink: Sink, view: View, stdin: bytes | None = None, review: Review | None = None
+    ) -> None:
         self.restorer, self.sink, self.view, self.screen, self.stdin = restorer, sink, view, view.screen, stdin
+        self.review = review
         self.asked = 0
         self.results: list[dict[str, Any]] = []
         self.told: list[Restoration] = []
@@ -103,10 +107,11 @@ class Session:
         from concurrent.futures import ThreadPoolExecutor
 
         from uhop_cli.images.decode import decoding_threads
-        from uhop_cli.progress import Progress
+        from uhop_cli.progress import Progress, started
 
         self.asked = len(found)
         with self.screen.progress() as progress, ThreadPoolExecutor(decoding_threads()) as pool:
+            started(progress, "restore", len(found))
             for start in range(0, len(found), TOGETHER):
                 self._batch(found[start : start + TOGETHER], pool)
                 if progress and len(found) > 1:
@@ -118,16 +123,16 @@ class Session:
         results = self.restorer.answer(queries) if queries else []
         taken = [item for item, query in zip(found, prepared, strict=True) if not isinstance(query, ImageError)]
         places = [self._place(None if item is None else item.path, result) for item, result in zip(taken, results, strict=True)]
-        answers = zip(results, pool.map(self._write, places, results), strict=True)
+        answers = zip(results, pool.map(self._write, places, results), pool.map(self._shots, taken, results), strict=True)
         for item, query in zip(found, prepared, strict=True):
             if isinstance(query, ImageError):
                 self._fail("-" if item is None else item.shown, query)
                 self.screen.essential("")
             else:
-                result, written = next(answers)
+                result, written, shots = next(answers)
                 for note in result.notes:
                     self.screen.note(f"{query.name}: {note}")
-                self._take(None if item is None else item.path, query, result, written)
+                self._take(None if item is None else item.path, query, result, written, shots)
 
     def _prepare(self, item: Found | Skipped | None) -> Query | ImageError:
         try:
@@ -136,6 +141,12 @@ class Session:
             return self.restorer.prepare(self.stdin or b"", "-") if item is None else self.restorer.prepare(item.path)
         except ImageError as error:
             return error
+
+    def _shots(self, item: Found | Skipped | None, result: Restoration) -> tuple[Shot, Shot] | None:
+        """The query and its answer for the page, if there is to be one."""
+        if self.review is None:
+            return None
+        return self.review.shots((self.stdin or b"") if item is None else item.path, result, self.restorer)
 
     def _place(self, path: Path | None, result: Restoration) -> Path | OutputError | None:
         """The file that the answer goes to, None for standard output or none; a number tells it from those of this run."""
@@ -177,7 +188,14 @@ class Session:
         if result.pictures.kind == "state" and place.stem == asked.stem and place.suffix != asked.suffix:
             self.screen.note(f"{escape(place)}, not {escape(asked)}: a pattern is written as PNG")
 
-    def _take(self, path: Path | None, query: Query, result: Restoration, written: str | OutputError | None) -> None:
+    def _take(
+        self,
+        path: Path | None,
+        query: Query,
+        result: Restoration,
+        written: str | OutputError | None,
+        shots: tuple[Shot, Shot] | None,
+    ) -> None:
         """Notes and prints an answer."""
         if isinstance(written, OutputError):
             self._fail(result.query, written)
@@ -190,6 +208,8 @@ class Session:
         if self.sink.compare:
             self.strips.append(self._strip(result))
         self.results.append(result.to_json(written))
+        if self.review is not None and shots is not None:
+            self.review.add(self.results[-1], shots)
         self.screen.essential(result.match.path if result.match else "")
         if self.view.pictures:
             self._picture(path or self.stdin or b"", result)
@@ -229,8 +249,8 @@ class Session:
         self.failed.append({"path": name, "reason": error.message.removeprefix(f"{name}: ")})
         complain(error.message, error.hint or error.cure)
 
-    def finish(self, images: Sequence[Path], started: float) -> None:
-        """Writes the strip, prints what is left to print, and leaves with the exit code."""
+    def finish(self, images: Sequence[Path], started: float) -> dict[str, Any]:
+        """Writes the strip, prints what is left to print, and returns the document."""
         from uhop_cli.querying.restorer import query_document
 
         if self.sink.compare and self.strips:
@@ -246,8 +266,7 @@ class Session:
         if self.asked > 1:
             self._summary(started)
         self._lost()
-        if self.failed:
-            raise typer.Exit(1)
+        return document
 
     def _summary(self, started: float) -> None:
         found = sum(result.match is not None for result in self.told)

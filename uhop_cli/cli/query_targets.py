@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from uhop_cli.errors import OutputError
 from uhop_cli.files.names import escape
-from uhop_cli.images.formats import SUFFIXES
+from uhop_cli.images.formats.signatures import SUFFIXES
 from uhop_cli.images.own_mark import is_own_output
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 ALIASES = {
     ".apng": ".png", ".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".mpo": ".jpg", ".dib": ".bmp", ".tiff": ".tif",
-    ".pgm": ".ppm", ".pbm": ".ppm", ".pnm": ".ppm",
+    ".heif": ".heic", ".hif": ".heic", ".j2k": ".jp2", ".j2c": ".jp2", ".jpc": ".jp2", ".jpf": ".jp2", ".jpx": ".jp2",
+    ".icb": ".tga", ".vda": ".tga", ".vst": ".tga", ".pgm": ".ppm", ".pbm": ".ppm", ".pnm": ".ppm",
 }  # fmt: skip
 STATES = "uhop.states"  # the first member of a --states archive, by which it is known again
 _FOLDER = "-o names a folder where IMAGE is one, or there are several images"

@@ -53,6 +53,9 @@ def store(
     embed: Annotated[bool, _memory("--embed", help="Keep the images' own bytes inside the file.")] = False,
     strict: Annotated[bool, _memory("--strict", help="Stop at an image that can't be read.")] = False,
     damaged: Annotated[bool, _memory("--damaged", help="Store files that are cut short, as far as they go.")] = False,
+    pages: Annotated[
+        Literal["first", "all"], _memory(help="all: each page of a TIFF, each frame of an animation, as FILE#2 and so on.")
+    ] = "first",
     dry_run: Annotated[bool, _memory("--dry-run", help="Only say what would be stored, and how big.")] = False,
     size: Annotated[str, _pattern(metavar="auto|N|WxH", callback=options.size, help="Pixels of a pattern.")] = "auto",
     color: Annotated[Literal["auto", "rgb", "gray"], _pattern(help="auto: grey if all images are.")] = "auto",
@@ -82,6 +85,10 @@ def store(
     self_test: Annotated[
         Literal["auto", "full", "off"],
         _learning(help="Damaged copies, near-duplicates: auto: some, full: all near-duplicates, off: no confidence."),
+    ] = "auto",
+    local: Annotated[
+        Literal["auto", "on", "off"],
+        _memory(help="Describe the pictures locally, so that crops are found; auto: up to 20,000 of 100 pixels or more."),
     ] = "auto",
     device: options.DeviceName = "auto",
     seed: options.Seed = 0,
@@ -200,6 +207,9 @@ def _print(report: StoreReport, output: Output, memory: Path, *, default: bool) 
         facts += _learning_in_words(document)
     size = f"{'about ' if report.dry_run else ''}{bytes_in_words(report.bytes)}"
     facts.append(("memory", f"{escape(report.memory)}, {size}, {report.seconds:.1f} s"))
+    if local := report.local:
+        cost = f", {local['seconds']:.1f} s of a core" if local["seconds"] else ""
+        facts.append(("described", f"{counted(local['pictures'], 'picture')} for crops, {bytes_in_words(local['bytes'])}{cost}"))
     if conclusion := words.self_test(report.self_test):
         facts.append(("self-test", conclusion))
     output.facts(facts)

@@ -2,7 +2,8 @@
 
 A corruption is written `kind[:level][:fill]`, for example `noise:0.3`, `half:bottom` or `corner:16:white`. It takes rows (M, d) in
 [0, 1] to damaged rows and, where pixels go missing or are covered, tells which values are still the originals. Its random numbers
-depend on the seed and the label alone, and row i does not depend on how many rows follow.
+depend on the seed and the label alone, and row i does not depend on how many rows follow. A frame, such as `crop:0.6`, also takes a
+picture at its own size to another picture.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from uhop_cli.arrays.types import Bool, Float32
 from uhop_cli.corruption.covering import FILLS
 from uhop_cli.corruption.kinds import KINDS, Kind, Level
 from uhop_cli.corruption.random_streams import Draws
+from uhop_cli.corruption.views import seen
 from uhop_cli.errors import SettingsError
+from uhop_cli.images.decode import Image
 from uhop_cli.images.patterns import PatternSpec
 
-__all__ = ["KINDS", "SUITE", "TEN", "Corruption", "Damaged", "Kind", "damage", "parse"]
+__all__ = ["FRAMES", "KINDS", "SUITE", "TEN", "Corruption", "Damaged", "Kind", "damage", "parse"]
 
 
 class Damaged(NamedTuple):
@@ -62,6 +65,21 @@ class Corruption:
     def pointwise(self) -> bool:
         """Whether each value depends on its own pixel alone."""
         return KINDS[self.kind].pointwise
+
+    @property
+    def is_frame(self) -> bool:
+        """Whether it puts the picture into another frame, at its own size."""
+        return KINDS[self.kind].frame is not None
+
+    def reframed(self, image: Image, seed: int = 0) -> Image:
+        """A picture in this frame; deterministic in (seed, label), and what happens to the first row of patterns.
+
+        Raises:
+            ImageError: it would be too large.
+        """
+        frame = KINDS[self.kind].frame
+        assert frame is not None
+        return seen(image, frame(image.pixels.shape, self.level, self.fill, Draws(seed, self.label).row(0)))
 
     def __call__(self, patterns: Float32, spec: PatternSpec, seed: int = 0) -> Damaged:
         """Damages rows (M, d) of `spec`; deterministic in (seed, label)."""
@@ -132,4 +150,11 @@ SUITE = (
     *_NINE,
     *_each("corner:0.5", "mask:0.5", "half:right:white", "block:0.2:colour", "salt-pepper:0.2", "text:0.4"),
     *_each("contrast:0.5", "jpeg:10", "pixelate:4", "gaussian-blur:1", "blur:2", "blur:6"),
+)
+
+# The frames that `uhop bench` looks at.
+FRAMES = _each(
+    *("mirror", "turn:90", "turn:180", "border:0.1", "border:0.3:white", "square", "instant-print", "caption:0.2", "stretch:1.25"),
+    *("screenshot:phone", "screenshot:desktop", "move:0.03", "move:0.1", "tilt:10", "tilt:45", "tilt-inside:10", "perspective:0.1"),
+    *("crop:0.9", "crop:0.75", "crop:0.6", "crop:0.5", "crop:0.4"),
 )

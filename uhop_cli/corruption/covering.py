@@ -95,15 +95,19 @@ def salt_pepper(pictures: Float32, level: Level, fill: str, draws: Draws) -> tup
     return np.where(hidden, (chance < _number(level) / 2).astype(np.float32), pictures), ~hidden
 
 
+def lettering(count: int, lines: int, columns: int, size: int, draws: Draws) -> Bool:
+    """Where there is ink in blocks of random letters, (count, 6 size lines, 4 size columns); a dot is `size` pixels wide."""
+    cells = np.zeros((count, lines, 6, columns, 4), bool)
+    cells[:, :, :5, :, :3] = _FONT[draws.index(len(_FONT), count, lines, columns)].swapaxes(2, 3)
+    return cells.reshape(count, lines * 6, columns * 4).repeat(size, axis=1).repeat(size, axis=2)
+
+
 def text(pictures: Float32, level: Level, fill: str, draws: Draws) -> tuple[Float32, Bool]:
     """Lines of random white letters across the picture, over a share `level` of its height, anywhere."""
     count, height, width, _ = pictures.shape
     size = max(1, min(height, width) // 32)  # a letter is 3 x 5 dots of this many pixels, its cell 4 x 6
     lines = round(_number(level) * height / (6 * size)) or int(_number(level) > 0)
-    columns = -(-width // (4 * size))
-    cells = np.zeros((count, lines, 6, columns, 4), bool)
-    cells[:, :, :5, :, :3] = _FONT[draws.index(len(_FONT), count, lines, columns)].swapaxes(2, 3)
-    ink = cells.reshape(count, lines * 6, columns * 4).repeat(size, axis=1).repeat(size, axis=2)[:, :height, :width]
+    ink = lettering(count, lines, -(-width // (4 * size)), size, draws)[:, :height, :width]
     hidden = np.zeros((count, height, width), bool)
     top = draws.index(height - ink.shape[1] + 1, count)
     hidden[np.arange(count)[:, None], top[:, None] + np.arange(ink.shape[1])] = ink

@@ -17,7 +17,7 @@ from uhop_cli.images.warp import bilinear
 Level = float | str | None
 Result = tuple[Float32, None]
 
-_DIRECTIONS = np.array([(0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1)])
+DIRECTIONS = np.array([(0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1)])
 
 
 def noise(pictures: Float32, level: Level, fill: str, draws: Draws) -> Result:
@@ -122,7 +122,7 @@ def jpeg(pictures: Float32, level: Level, fill: str, draws: Draws) -> Result:
 def shift(pictures: Float32, level: Level, fill: str, draws: Draws) -> Result:
     """Moved by `level` pixels along one of the eight directions, the edge repeated."""
     count, height, width, _ = pictures.shape
-    moves = _DIRECTIONS[draws.index(8, count)] * round(_number(level))
+    moves = DIRECTIONS[draws.index(8, count)] * round(_number(level))
     y = np.clip(np.arange(height) - moves[:, :1], 0, height - 1)
     x = np.clip(np.arange(width) - moves[:, 1:], 0, width - 1)
     return pictures[np.arange(count)[:, None, None], y[:, :, None], x[:, None, :]], None

@@ -1,15 +1,24 @@
-"""The list of corruptions: names, levels and the functions that do the work."""
+"""The list of corruptions: names, levels and the functions that do the work.
+
+Most change the values of a pattern. Frames put the picture elsewhere, at its own size; done to a pattern, they take that for the
+picture, and what comes of it is brought back to the pattern's size.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
 
 from uhop_cli.arrays.types import Bool, Float32
 from uhop_cli.corruption import covering as covers
-from uhop_cli.corruption import filters
+from uhop_cli.corruption import filters, frames
 from uhop_cli.corruption.random_streams import Draws
+from uhop_cli.corruption.views import seen_pattern
 from uhop_cli.errors import SettingsError
 
 Level = float | str | None
@@ -29,6 +38,7 @@ class Kind:
         work: pictures (M, H, W, C), level, fill, draws -> damaged pictures and visible (M, H, W, C), or None.
         fills: whether the missing part can be filled with something else than black.
         pointwise: whether each value depends on its own pixel alone, so that a mask from before stays true.
+        frame: what shows a picture (H, W, C) in another frame; None for a kind that changes values only.
     """
 
     name: str
@@ -39,6 +49,12 @@ class Kind:
     work: Work
     fills: bool = False
     pointwise: bool = True
+    frame: frames.Frame | None = None
+
+    @property
+    def acts_on(self) -> str:
+        """What a query's damage of this kind is done to."""
+        return "pattern" if self.frame is None else "picture"
 
     def check(self, level: Level) -> Level:
         """The level in its own type.
@@ -51,9 +67,9 @@ class Kind:
         if self.default is None:
             raise SettingsError(f"{self.name} has no level", f"write {self.name}")
         if isinstance(self.default, str):
-            if level not in self.levels:
+            if str(level) not in self.levels:
                 raise SettingsError(f"{self.name}:{level} is not possible", f"choose among {', '.join(map(str, self.levels))}")
-            return level
+            return str(level)
         assert self.bounds is not None
         low, high = self.bounds
         try:
@@ -63,6 +79,20 @@ class Kind:
         if not low <= value <= high:
             raise SettingsError(f"{self.name}:{level} is not possible", f"the level is a number from {low:g} to {high:g}")
         return value
+
+
+def _on_patterns(frame: frames.Frame, pictures: Float32, level: Level, fill: str, draws: Draws) -> tuple[Float32, None]:
+    """Each of the pictures (M, H, W, C) in a frame of its own, brought back to its size."""
+    result = np.empty_like(pictures)
+    for index, picture in enumerate(pictures):
+        result[index] = seen_pattern(picture, frame(picture.shape, level, fill, draws.row(index)))
+    return result, None
+
+
+def _frame(name: str, description: str, default: Level, levels: tuple[Level, ...], bounds: Any, frame: frames.Frame) -> Kind:
+    fills = frame in (frames.border, frames.square, frames.tilt, frames.move)
+    work = partial(_on_patterns, frame)
+    return Kind(name, description, default, levels, bounds, work, fills=fills, pointwise=False, frame=frame)
 
 
 _FRACTIONS = (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -105,5 +135,18 @@ _LIST = (
     Kind("jpeg", "stored as JPEG of quality Q", 10.0, (50.0, 20.0, 10.0, 5.0), (1, 100), filters.jpeg, pointwise=False),
     Kind("shift", "moved N pixels, the edge repeated", 2.0, (1.0, 2.0, 4.0), (0, 1024), filters.shift, pointwise=False),
     Kind("rotate", "turned by DEG degrees to either side", 5.0, (2.0, 5.0, 10.0, 20.0), (0, 180), filters.rotate, pointwise=False),
+    _frame("crop", "a share F of each side kept, anywhere", 0.75, (0.9, 0.75, 0.6, 0.5, 0.4), (0.05, 1), frames.crop),
+    _frame("border", "a border of a share F of the shorter side", 0.1, (0.05, 0.1, 0.2, 0.3), (0, 1), frames.border),
+    _frame("square", "made a square by bars", None, (), None, frames.square),
+    _frame("instant-print", "the white frame of an instant print", None, (), None, frames.instant_print),
+    _frame("caption", "letters above, over a share F of the height", 0.2, (0.1, 0.2, 0.4), (0.01, 1), frames.caption),
+    _frame("mirror", "left and right swapped", None, (), None, frames.mirror),
+    _frame("turn", "turned clockwise by quarter turns", "90", ("90", "180", "270"), None, frames.turn),
+    _frame("tilt", "rotated by DEG degrees to either side, corners filled", 10.0, (5.0, 10.0, 20.0, 45.0), (0, 180), frames.tilt),
+    _frame("tilt-inside", "rotated by DEG degrees, cut inside", 10.0, (5.0, 10.0, 20.0, 30.0), (0, 180), frames.tilt_inside),
+    _frame("move", "moved by a share F of its sides, the rest filled", 0.1, (0.03, 0.1, 0.2), (0, 0.95), frames.move),
+    _frame("stretch", "its width times X", 1.25, (0.8, 1.25), (0.25, 4), frames.stretch),
+    _frame("perspective", "on a table, the far side shorter by a share F", 0.1, (0.05, 0.1, 0.2), (0, 0.9), frames.perspective),
+    _frame("screenshot", "on the screen of a phone or a desktop", "phone", ("phone", "desktop"), None, frames.screenshot),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _LIST}

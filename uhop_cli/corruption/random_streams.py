@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,12 @@ class Draws:
         digest = hashlib.sha256(label.encode()).digest()
         self._entropy = [seed, *np.frombuffer(digest[:16], "<u4").tolist()]
         self._count = 0
+
+    def row(self, index: int) -> Draws:
+        """Draws of its own for row `index`, where rows need arrays of different shapes."""
+        own = copy(self)
+        own._entropy = [*self._entropy, index]
+        return own
 
     def uniform(self, *shape: int) -> Float32:
         """Uniform in [0, 1), float32."""

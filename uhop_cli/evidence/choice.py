@@ -12,6 +12,7 @@ from uhop_cli.arrays.device import device_of
 from uhop_cli.arrays.library import Array, like, namespace, to_numpy
 from uhop_cli.arrays.operations import logsumexp, topk
 from uhop_cli.evidence.agreement import BINS, agreement, value_density
+from uhop_cli.evidence.backgrounds.likelihoods import on_best_background
 from uhop_cli.evidence.doubts import Doubt, doubts_of_choice
 from uhop_cli.evidence.facts import Outcome, facts
 from uhop_cli.evidence.likelihoods import MemoryStatistics, unrelated
@@ -77,7 +78,10 @@ class Candidates:
         return Candidates(*(getattr(self, field.name)[queries] for field in fields(self)))
 
 
-def propose(queries: PreparedQueries, scores: Array, cosine: Array, gather: Callable[[Array], Array]) -> Candidates:
+Gather = Callable[[Array], Array]
+
+
+def propose(queries: PreparedQueries, scores: Array, cosine: Array, gather: Gather, opacity: Gather | None = None) -> Candidates:
     """The `PROPOSALS` best memories of every model and of the plain cosine, looked at pixel by pixel.
 
     Args:
@@ -85,6 +89,7 @@ def propose(queries: PreparedQueries, scores: Array, cosine: Array, gather: Call
         scores: `log_likelihoods` of all memories, (K, Q, M).
         cosine: plain cosines, (Q, M).
         gather: rows (n,) -> their pixels in [0, 1], (n, d), float32, to be written to.
+        opacity: likewise their opacity, (n, H W), where pictures have transparency.
     """
     xp = namespace(cosine)
     parts: dict[int, Array] = {}
@@ -95,7 +100,7 @@ def propose(queries: PreparedQueries, scores: Array, cosine: Array, gather: Call
 
     _by_queries(work, cosine)
     rows, repeated = _distinct(xp.concat([parts[start] for start in sorted(parts)], axis=0))
-    return Candidates(rows, repeated, *_looked_at(queries.pictures, rows, gather))
+    return Candidates(rows, repeated, *_looked_at(queries.pictures, rows, gather, opacity))
 
 
 def _by_queries(work: Callable[[slice], object], results: Array) -> None:
@@ -105,8 +110,11 @@ def _by_queries(work: Callable[[slice], object], results: Array) -> None:
     device_of(results).on_all_cores(work, count, step)
 
 
-def _looked_at(pictures: Array, rows: Array, gather: Callable[[Array], Array]) -> tuple[Array, Array, Array, Array]:
-    """`Candidates.exact`, `agreed`, `kept` and `replaced` of memories `rows` (Q, S), a few at a time, to stay in the cache."""
+def _looked_at(pictures: Array, rows: Array, gather: Gather, opacity: Gather | None) -> tuple[Array, Array, Array, Array]:
+    """`Candidates.exact`, `agreed`, `kept` and `replaced` of memories `rows` (Q, S), a few at a time, to stay in the cache.
+
+    Transparent ones lie on the colour that explains the query best (`backgrounds`), which is charged, where that is worth it.
+    """
     xp = namespace(pictures)
     count, length = rows.shape
     flat = rows.reshape(-1)
@@ -118,9 +126,13 @@ def _looked_at(pictures: Array, rows: Array, gather: Callable[[Array], Array]) -
         asked = xp.arange(pairs.start, pairs.stop, device=rows.device) // length
         squares = gather(flat[pairs])
         squares -= pictures[asked]
+        charge: Array | float = 0.0
+        if opacity is not None:
+            squares, charge = on_best_background(squares, 1 - opacity(flat[pairs]))
         squares *= squares
-        results[0][pairs] = (-size / 2) * xp.log(xp.sum(squares, axis=1) / size + ROUNDING)
-        results[1][pairs], results[2][pairs] = agreement(density[asked], squares)
+        results[0][pairs] = (-size / 2) * xp.log(xp.sum(squares, axis=1) / size + ROUNDING) - charge
+        found, results[2][pairs] = agreement(density[asked], squares)
+        results[1][pairs] = found - charge
 
     device_of(pictures).on_all_cores(work, count * length, max(1, LOOKED_AT // size))
     exact, agreed, kept = (result.reshape(count, length) for result in results)
@@ -172,7 +184,7 @@ def _choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, c
     best = xp.argmax(_densities(queries, verdicts, null, blind), axis=0)
     price = math.log(queries.pictures.shape[1]) / 2
     replaced = candidates.replaced + verdicts.top[-1] - OF_AGREEMENT * price > densities[best, each]
-    allowed = _may_answer(queries, verdicts, best, replaced)
+    allowed = _may_answer(queries, memory, verdicts, best, replaced)
     model = xp.argmax(xp.where(allowed, verdicts.odds, xp.full_like(verdicts.odds, -xp.inf)), axis=0)
     answer = verdicts.leader[model, each]
 
@@ -228,16 +240,18 @@ def _densities(queries: PreparedQueries, verdicts: Verdict, null: Array, blind: 
     return found - parameters * xp.log(xp.clip(size - lost, 1, None)) / 2
 
 
-def _may_answer(queries: PreparedQueries, verdicts: Verdict, best: Array, replaced: Array) -> Array:
+def _may_answer(queries: PreparedQueries, memory: MemoryStatistics, verdicts: Verdict, best: Array, replaced: Array) -> Array:
     """Which models compete by their log-odds, (K, Q).
 
     Always the best density. Agreement with it, but where bands are the best only if its density is larger still. Where that is one
-    of several blocks, the bands too. The learned kernels propose and do not answer: they count as many independent values as a
-    picture has pixels, and claim more than they know. In a picture of one colour identity alone: with nothing in it but rounding,
-    gains and correlations are those of rounding; how far it is from each memory is not.
+    of several blocks, the bands too; and where memories have opacity and it is that of the finest blocks, all affine models: these
+    blocks are credited for the levels of a background that nothing else is in. The learned kernels propose and do not answer: they
+    count as many independent values as a picture has pixels, and claim more than they know. In a picture of one colour identity
+    alone: with nothing in it but rounding, gains and correlations are those of rounding; how far it is from each memory is not.
 
     Args:
         queries: from `prepare`.
+        memory: statistics of all memories.
         verdicts: of all models, (K, Q).
         best: the best density, (Q,).
         replaced: whether agreement is a better density than that, (Q,).
@@ -247,6 +261,8 @@ def _may_answer(queries: PreparedQueries, verdicts: Verdict, best: Array, replac
     index = xp.arange(models, device=best.device)[:, None]
     in_blocks = (best > 1) & (best < bands)
     allowed = (index == best) | ((index == models - 1) & ((best != bands) | replaced)) | ((index == bands) & in_blocks)
+    if memory.backgrounds is not None:
+        allowed |= (best == bands - 1) & (index > 0) & (index < bands)
     flat = queries.levels[0].variances[:, 0] < FLAT
     return xp.where(flat, index == 0, allowed)
 

@@ -26,6 +26,8 @@ from typing import NamedTuple
 
 from uhop_cli.arrays.library import Array, like, namespace
 from uhop_cli.arrays.operations import clip_over
+from uhop_cli.evidence.backgrounds.likelihoods import Backgrounds, unrelated_by_channel
+from uhop_cli.evidence.backgrounds.opacity import background_grid
 from uhop_cli.evidence.bands import BandGrid
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.prepared import PreparedQueries, inverse, pooling
@@ -45,6 +47,7 @@ class MemoryStatistics:
         totals: |xi|^2, (M,).
         codes: the coefficients of the bands in units of `reach`, band by band, int8 (M, K).
         reach: the scale of the codes times s_w^(1/2), (W, M): squared products of codes with x_w become cov_w^2 s_w.
+        backgrounds: of the memories through which a background is seen, or None.
     """
 
     inverses: tuple[Array, ...]
@@ -53,9 +56,12 @@ class MemoryStatistics:
     totals: Array
     codes: Array
     reach: Array
+    backgrounds: Backgrounds | None = None
 
     @classmethod
-    def of(cls, grid: BlockGrid, sums: Array, squares: Array, norms: Array, codes: Array, steps: Array) -> MemoryStatistics:
+    def of(
+        cls, grid: BlockGrid, sums: Array, squares: Array, norms: Array, codes: Array, steps: Array, opacity: Array | None = None
+    ) -> MemoryStatistics:
         """From what a memory file keeps.
 
         Args:
@@ -63,6 +69,7 @@ class MemoryStatistics:
             sums, squares: of the blocks (`BlockGrid.sums`), each (M, B).
             norms: feature norms of the centred memories, (M, R).
             codes, steps: of the bands, (M, K) and (M, W) (`bands.quantised`).
+            opacity: `opacity_sums`, (M, 2 + 2C, B'), where pictures have transparency.
         """
         xp = namespace(sums, squares)
         pooled, scales = [], []
@@ -84,6 +91,7 @@ class MemoryStatistics:
             totals=xp.sum(squares, axis=1),
             codes=codes,
             reach=reach,
+            backgrounds=None if opacity is None else Backgrounds.of(grid.shape, opacity, squares),
         )
 
     def rows(self, rows: slice) -> MemoryStatistics:
@@ -96,6 +104,7 @@ class MemoryStatistics:
             totals=self.totals[rows],
             codes=self.codes[rows],
             reach=self.reach[:, rows],
+            backgrounds=None if self.backgrounds is None else self.backgrounds.rows(rows),
         )
 
 
@@ -106,15 +115,18 @@ class Products(NamedTuple):
         blocks: <x_b, xi_b> of the finest blocks, (Q, B, m).
         bands: <x_w, codes_w>, (Q, W, m).
         kernels: <probe, xi>, (R, Q, m).
+        veiled: <x_c, 1 - opacity> in the blocks of `background_grid`, of the memories that have some: (Q, C, B', T).
     """
 
     blocks: Array
     bands: Array
     kernels: Array
+    veiled: Array | None = None
 
     def part(self, queries: slice) -> Products:
         """Those of some of the queries."""
-        return Products(self.blocks[queries], self.bands[queries], self.kernels[:, queries])
+        veiled = None if self.veiled is None else self.veiled[queries]
+        return Products(self.blocks[queries], self.bands[queries], self.kernels[:, queries], veiled)
 
 
 def inner_products(queries: PreparedQueries, patterns: Array, codes: Array, features: Array = None) -> Products:
@@ -134,6 +146,14 @@ def inner_products(queries: PreparedQueries, patterns: Array, codes: Array, feat
         bands=queries.bands.products(queries.coefficients, codes),
         kernels=(probes @ columns).reshape(kernels, count, patterns.shape[0]),
     )
+
+
+def veiled_products(queries: PreparedQueries, opacity: Array) -> Array:
+    """<x_c, 1 - opacity> in the blocks of `background_grid`, of memories of opacity (T, H W) in [0, 1]: (Q, C, B', T)."""
+    height, width, channels = queries.grid.shape
+    one = BlockGrid((height, width, 1), background_grid(queries.grid.shape).side)
+    products = one.products(1 - opacity, one.probes(queries.channels()))
+    return products.reshape(-1, channels, *products.shape[1:])
 
 
 def log_likelihoods(queries: PreparedQueries, patterns: Array, memory: MemoryStatistics) -> tuple[Array, Array]:
@@ -173,7 +193,13 @@ def likelihoods_of_products(queries: PreparedQueries, products: Products, memory
         cosine = clip_over(projection * scale, 0, 1)
         results.append((-dim / 2) * xp.log(1 - cosine * cosine + queries.floor[:, None]))
     length = clip_over(memory.totals * own, least=ROUNDING)
-    return xp.stack(results, axis=0), total / length**0.5
+    scores = xp.stack(results, axis=0)
+    if memory.backgrounds is not None and products.veiled is not None and queries.channel_sums is not None:
+        pool = like(total, queries.grid.pooling(background_grid(queries.grid.shape).side))
+        memory.backgrounds.raise_scores(
+            scores, residual, queries.channel_sums, _of_background_blocks(queries), pool.T @ products.blocks, products.veiled
+        )
+    return scores, total / length**0.5
 
 
 def _of_bands(queries: PreparedQueries, products: Array, reach: Array) -> Array:
@@ -188,10 +214,19 @@ def _of_bands(queries: PreparedQueries, products: Array, reach: Array) -> Array:
     return (-sizes / 2) @ xp.log(values) + queries.band_rest[:, None]
 
 
+def _of_background_blocks(queries: PreparedQueries) -> Array:
+    """Sums of squares of the queries in the blocks of `background_grid`, (Q, B')."""
+    return queries.squares @ like(queries.squares, queries.grid.pooling(background_grid(queries.grid.shape).side))
+
+
 def unrelated(queries: PreparedQueries) -> Array:
     """L_k of a memory that explains nothing of the query: no correlation anywhere. (K, Q)."""
     xp = namespace(queries.pictures)
     affine = [xp.log(level.variances) @ (-level.sizes / 2) for level in queries.levels]
     bands = xp.log(queries.band_variances) @ (-like(queries.sums, queries.bands.sizes) / 2) + queries.band_rest
     kernels = [(-dim / 2) * xp.log1p(queries.floor) for dim in queries.dims]
+    if queries.channel_sums is not None:
+        grid = background_grid(queries.grid.shape)
+        offsets = unrelated_by_channel(grid, queries.channel_sums, _of_background_blocks(queries))
+        affine = [*(xp.maximum(*pair) for pair in zip(affine, offsets, strict=False)), *affine[len(offsets) :]]
     return xp.stack([affine[0], *affine, bands, *kernels], axis=0)

@@ -21,12 +21,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from uhop_cli.arrays.library import Array, namespace
+from uhop_cli.arrays.library import Array, like, namespace
 from uhop_cli.arrays.operations import logsumexp
 from uhop_cli.arrays.types import Float32
 from uhop_cli.evidence.blocks import FEW_QUERIES, BlockGrid
 from uhop_cli.evidence.choice import Candidates, choose, propose
-from uhop_cli.evidence.likelihoods import MemoryStatistics, Products, inner_products, likelihoods_of_products
+from uhop_cli.evidence.likelihoods import (
+    MemoryStatistics,
+    Products,
+    inner_products,
+    likelihoods_of_products,
+    veiled_products,
+)
 from uhop_cli.evidence.prepared import PreparedQueries, prepare, without_mean
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.retrieval.distances import ROUNDING, squared_distances
@@ -52,6 +58,7 @@ class EvidenceEngine:
         dims: the dimension of the noise that each kernel whitens.
         features: W (xi - mean xi) of all memories, (D, M), where they are at hand; only batches of queries use them.
         coordinates: the same as `probes` for them, (R, Q, D).
+        opacity: of the memories, where pictures have transparency: rows of H W values.
     """
 
     X: PatternMatrix
@@ -62,6 +69,7 @@ class EvidenceEngine:
     dims: tuple[float, ...]
     features: Float32 | None = None
     coordinates: Probes | None = None
+    opacity: PatternMatrix | None = None
 
     def prepare(self, queries: Float32) -> PreparedQueries:
         """Queries (Q, d), in host memory, ready for the pass."""
@@ -76,6 +84,7 @@ class EvidenceEngine:
             norms=put(norms),
             dims=self.dims,
             for_features=at_hand,
+            opacity=self.statistics.backgrounds is not None,
         )
 
     def _features_for(self, queries: int) -> Float32 | None:
@@ -100,6 +109,7 @@ class EvidenceEngine:
             def work(rows: slice, pixels: Array) -> None:
                 statistics = self.statistics.rows(rows)
                 products = inner_products(scaled, pixels, statistics.codes, None if features is None else features[:, rows])
+                products = products._replace(veiled=self._veiled(queries, statistics, rows))
                 for part, some in parts:
                     found = likelihoods_of_products(some, products.part(part), statistics)
                     scores[:, part, rows], cosines[part, rows] = found
@@ -109,23 +119,30 @@ class EvidenceEngine:
         # A chunk of pixels that fits into the cache has few rows, and work on few numbers is mostly overhead.
         grid = self.grid
         slabs = grid.slabs(scaled.blocks, scaled.probes.reshape(-1, X.dim))
-        products = np.empty((grid.side, slabs[0].shape[-2], X.count), np.float32)
+        slab_products = np.empty((grid.side, slabs[0].shape[-2], X.count), np.float32)
 
         def weigh(rows: slice) -> None:
-            blocks, projections = grid.of_slabs(products[:, :, rows], count)
+            blocks, projections = grid.of_slabs(slab_products[:, :, rows], count)
             projections = projections.reshape(len(queries.dims), count, rows.stop - rows.start)
             statistics = self.statistics.rows(rows)
             bands = queries.bands.products(queries.coefficients, statistics.codes)
-            parts = likelihoods_of_products(queries, Products(blocks, bands, projections), statistics)
-            scores[:, :, rows], cosines[:, rows] = parts
+            products = Products(blocks, bands, projections, self._veiled(queries, statistics, rows))
+            scores[:, :, rows], cosines[:, rows] = likelihoods_of_products(queries, products, statistics)
 
-        X.each_chunk(lambda rows, pixels: grid.slab_products(pixels, slabs, products[:, :, rows]), count)
+        X.each_chunk(lambda rows, pixels: grid.slab_products(pixels, slabs, slab_products[:, :, rows]), count)
         X.device.on_all_cores(weigh, X.count, FEW_TOGETHER // count)
         return scores, cosines
 
+    def _veiled(self, queries: PreparedQueries, statistics: MemoryStatistics, rows: slice) -> Array | None:
+        """`Products.veiled` of the chunk `rows`, whose statistics are given; None where no background is seen."""
+        if self.opacity is None or statistics.backgrounds is None:
+            return None
+        places = like(queries.pictures, rows.start + statistics.backgrounds.places)
+        return veiled_products(queries, self.opacity.rows(places))
+
     def candidates(self, queries: PreparedQueries, scores: Array, cosines: Array) -> Candidates:
         """The memories that the models propose, from what the pass found."""
-        return propose(queries, scores, cosines, self.X.rows)
+        return propose(queries, scores, cosines, self.X.rows, None if self.opacity is None else self.opacity.rows)
 
 
 class EvidenceModel:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from uhop_cli.arrays.library import Array, like, namespace
+from uhop_cli.evidence.backgrounds.opacity import background_grid
 from uhop_cli.evidence.bands import BandGrid
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.unknown import Spectrum
@@ -42,6 +43,7 @@ class PreparedQueries:
         unknown: log-likelihood of a picture of the memories' kind that was never stored (`unknown.Spectrum`), (Q,).
         probes: (R, Q, d): <xi, probe> / norm is the cosine of the centred features; (R, Q, D) for features at hand.
         dims: d_r, (R,).
+        channel_sums: of each channel in the blocks of `background_grid`, (Q, C, B'), where memories have opacity.
     """
 
     grid: BlockGrid
@@ -52,11 +54,22 @@ class PreparedQueries:
     unknown: Array
     probes: Array
     dims: tuple[float, ...]
+    channel_sums: Array | None = None
 
     def part(self, queries: slice) -> PreparedQueries:
         """Some of the queries."""
         first = ("pictures", "sums", "squares", "coefficients", "unknown")
-        return replace(self, **{name: getattr(self, name)[queries] for name in first}, probes=self.probes[:, queries])
+        return replace(
+            self,
+            **{name: getattr(self, name)[queries] for name in first},
+            probes=self.probes[:, queries],
+            channel_sums=None if self.channel_sums is None else self.channel_sums[queries],
+        )
+
+    def channels(self) -> Array:
+        """The pictures channel by channel, (Q C, H W)."""
+        xp, (height, width, channels) = namespace(self.pictures), self.grid.shape
+        return xp.permute_dims(self.pictures.reshape(-1, height * width, channels), (0, 2, 1)).reshape(-1, height * width)
 
     @property
     def bands(self) -> BandGrid:
@@ -126,6 +139,7 @@ def prepare(
     norms: Array,
     dims: tuple[float, ...],
     for_features: bool = False,
+    opacity: bool = False,
 ) -> PreparedQueries:
     """Queries ready for the pass over the memories.
 
@@ -137,11 +151,12 @@ def prepare(
         norms: |Phi_r(x - mean x)|, (R, Q).
         dims: d_r, the values of noise that kernel r weighs: d, even where there are fewer features.
         for_features: the probes are (R, Q, D), for features of centred memories and not for their pixels.
+        opacity: whether memories have it.
     """
     probes = (probes if for_features else without_mean(probes)) * inverse(norms)[..., None]
     sums, squares = grid.sums(queries)
     coefficients = BandGrid(grid.shape).coefficients(queries)
-    return PreparedQueries(
+    prepared = PreparedQueries(
         grid=grid,
         pictures=queries,
         sums=sums,
@@ -151,6 +166,13 @@ def prepare(
         probes=probes,
         dims=dims,
     )
+    return replace(prepared, channel_sums=_channel_sums(prepared)) if opacity else prepared
+
+
+def _channel_sums(queries: PreparedQueries) -> Array:
+    height, width, channels = queries.grid.shape
+    one = BlockGrid((height, width, 1), background_grid(queries.grid.shape).side)
+    return one.sums(queries.channels())[0].reshape(-1, channels, one.side**2)
 
 
 def inverse(norms: Array) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Int8, Int64, UInt8
+from uhop_cli.evidence.backgrounds.opacity import background_grid, opacity_sums
 from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.codes import WORTH, Coder
@@ -29,11 +30,22 @@ def evidence_members(kernel: KernelFamily) -> list[int]:
 
 
 def encode(
-    kernel: KernelFamily, spec: PatternSpec, patterns: UInt8, progress: OnProgress | None = None
+    kernel: KernelFamily,
+    spec: PatternSpec,
+    patterns: UInt8,
+    progress: OnProgress | None = None,
+    *,
+    opacity: UInt8 | None = None,
 ) -> tuple[Float32, Statistics]:
     """Norms (M, R) and statistics of the memories, in one pass over the features.
 
     The features of a memory less its mean m are z - m W 1, so that both norms come from the same z.
+
+    Args:
+        kernel: of the memories.
+        spec: of their patterns, (M, H, W, C).
+        progress: told how far it is.
+        opacity: (M, H, W), where pictures have transparency.
     """
     count, members = len(patterns), evidence_members(kernel)
     grid = BlockGrid.of(spec.shape)
@@ -44,6 +56,8 @@ def encode(
     sums, blockwise, centred_norms, scales = (np.empty((count, width), np.float32) for width in widths)
     codes = np.empty((count, bands.kept), np.int8)
     moments = np.zeros((2, len(bands.order)))
+    laid = background_grid(spec.shape)
+    opacities = None if opacity is None else np.empty((count, 2 + 2 * spec.channels, laid.side**2), np.float32)
     squares = np.square(kernel.gains).T  # (D, R)
     ones = kernel.weight.sum(axis=1)  # W 1
     for rows in chunks(count, max(1, CHUNK_BYTES // (4 * spec.dim))):
@@ -55,11 +69,13 @@ def encode(
         coefficients = bands.coefficients(part)
         codes[rows], scales[rows] = quantised(bands, coefficients)
         moments += [coefficients.sum(axis=0, dtype=np.float64), np.square(coefficients).sum(axis=0, dtype=np.float64)]
+        if opacity is not None and opacities is not None:
+            opacities[rows] = opacity_sums(laid, part, unit_rows(opacity, rows))
         if progress:
             progress(Progress("encode", rows.stop, count))
     mean, power = moments / count
     variances = np.maximum(power - mean**2, 0).astype(np.float32)
-    return norms, Statistics(sums, blockwise, centred_norms, codes, scales, variances)
+    return norms, Statistics(sums, blockwise, centred_norms, codes, scales, variances, opacities)
 
 
 def compact_codes(
@@ -95,6 +111,7 @@ class Statistics:
         norms: (M, R') float32, feature norms of the memory less its own mean, for the kernels that take part.
         bands, band_scales: (M, K) int8 and (M, W) float32, the coefficients in bands of the spectrum (`bands.quantised`).
         variances: (d - C,) float32, of each coefficient over all memories (`BandGrid.coefficients`).
+        opacity: (M, 2 + 2C, B') float32, `backgrounds.opacity_sums`; None where all pictures are opaque.
     """
 
     sums: Float32
@@ -103,10 +120,11 @@ class Statistics:
     bands: Int8
     band_scales: Float32
     variances: Float32
+    opacity: Float32 | None = None
 
     @property
     def of_each(self) -> tuple[Any, ...]:
-        """What is kept of each memory, (M, ...) each."""
+        """What is kept of each memory, opaque or not, (M, ...) each."""
         return self.sums, self.squares, self.norms, self.bands, self.band_scales
 
     @property
@@ -117,4 +135,5 @@ class Statistics:
     def select(self, rows: Bool | Int64) -> Statistics:
         """The statistics of the memories that `rows` marks, (M,), or names. The variances stay those of all."""
         sums, squares, norms, bands, band_scales = (part[rows] for part in self.of_each)
-        return Statistics(sums, squares, norms, bands, band_scales, self.variances)
+        opacity = None if self.opacity is None else self.opacity[rows]
+        return Statistics(sums, squares, norms, bands, band_scales, self.variances, opacity)

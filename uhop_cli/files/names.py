@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 
 from uhop_cli.errors import ImageError
 
+_PAGE = re.compile(rb"(.*\.[A-Za-z0-9]+)#([1-9][0-9]{0,3})", re.DOTALL)
 _SHOWN_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
@@ -37,6 +39,17 @@ def relative_name(path: str | os.PathLike[str], folder: str | os.PathLike[str]) 
             f"{escape(path)}: on another drive than the memory file", "name a memory file on that drive with -m"
         ) from None
     return os.fsencode(way.replace(os.sep, "/"))
+
+
+def page_name(name: bytes, page: int) -> bytes:
+    """The name of a page or frame of a file: that of the file for the first, `file.tif#2` for the second."""
+    return name if page == 1 else name + b"#%d" % page
+
+
+def split_page(name: bytes) -> tuple[bytes, int]:
+    """The file and the page that a name means, if no file of the whole name is there: the inverse of `page_name`."""
+    match = _PAGE.fullmatch(name)
+    return (match[1], int(match[2])) if match else (name, 1)
 
 
 def _visible(char: str) -> str:

@@ -173,6 +173,7 @@ def _overlap(start: float, length: float) -> float:
 
 _MIRROR = _matrix([[-1, 0, 1], [0, 1, 0]])
 _BACK = _matrix([[0, -1, 1], [1, 0, 0]])  # a point of the picture turned once anticlockwise -> the same point before
+_FORTH = _matrix([[0, 1, 0], [-1, 0, 1]])
 
 _FORTH = _matrix([[0, 1, 0], [-1, 0, 1]])
 

@@ -4,12 +4,14 @@ The rounds, cheap ones first:
 
     boxes      the whole query in all eight turns; what is left after trimming; halves and quarters; rectangles between lines;
                upright and mirrored
+    local      the keypoints of the query, where the originals were described (`local/search.py`): crops and rotations
     pictures   the whole family of frames (`whole/family.py`) of the query
     trimmed    the same of what is left after trimming
 
-Each goes through all memories (`whole/canvases.py`); the 50 best proposals are fitted on the patterns (`whole/fitting.py`), and the
-best of these are compared with their originals, where the rule is strict (`outcome.py`). The search ends with the first one that is
-confirmed. Where originals are not at hand, or show no more than the patterns, the fit itself decides, by a bar of its own.
+Each goes through all memories, by canvases (`whole/canvases.py`) unless it is by keypoints. The 50 best proposals of canvases are
+fitted on the patterns (`whole/fitting.py`); those of keypoints are finer than these. The best are compared with their originals,
+where the rule is strict (`outcome.py`), and the search ends with the first one that is confirmed. Where originals are not at hand,
+or show no more than the patterns, the fit on the patterns decides, by a bar of its own.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from numpy.typing import NDArray
 from uhop_cli.errors import SettingsError
 from uhop_cli.frames.alignment import displacement
 from uhop_cli.frames.frame import Frame, inverse
+from uhop_cli.frames.local.search import LocalSearch
 from uhop_cli.frames.outcome import Outcome, Reason
 from uhop_cli.frames.proposal import Proposal
 from uhop_cli.frames.sheet import Sheet
@@ -42,6 +45,7 @@ Float64 = NDArray[np.float64]
 FAMILY_ROUNDS, FAMILY_SIZE = 2, 2000  # about
 SHORTLIST = 50
 COMPARED = 3  # of them with their originals, in each round
+KEYPOINTS_LOOKED_AT = 5  # proposals of keypoints
 RIVALS_OPENED = 2  # beside each
 CLEAR = 2.0  # times the fit of a rival: it need not be opened
 AHEAD, LEAD = 2.0, 300.0  # times the fit of the best rival, and nats above it, that hold where no original can be asked
@@ -97,6 +101,11 @@ class FrameSearch:
         """The memories as canvases, made for the first query and kept for the others."""
         return Canvases(self.memory, CANVAS)
 
+    @cached_property
+    def local(self) -> LocalSearch | None:
+        """The memories' local descriptors, where there are any."""
+        return LocalSearch(self.memory) if LocalSearch.available(self.memory) else None
+
     def find(self, image: Image, sheet: Sheet | None, opener: Callable[[int], Image | None], most: int = 1) -> list[Found]:
         """The stored pictures that a query shows in another frame; none overlap by much.
 
@@ -108,20 +117,23 @@ class FrameSearch:
         """
         picture, found = picture_of(image, self.memory.spec.channels), list[Found]()
         while len(found) < most:
-            one = self._first(picture, sheet, opener)
+            one = self._first(image, picture, sheet, opener, found)
             if one is None:
                 break
             found.append(one)
             picture = picture.without(one.affine)
         return found
 
-    def _first(self, picture: Picture, sheet: Sheet | None, opener: Callable[[int], Image | None]) -> Found | None:
-        """The first proposal that holds; a round's are looked at in falling order."""
-        for proposals in self.rounds(picture):
-            best = [one for one in self.fit(picture, proposals) if self._is_possible(one.row, one.frame, picture.aspect)][:COMPARED]
+    def _first(
+        self, image: Image, picture: Picture, sheet: Sheet | None, opener: Callable[[int], Image | None], before: Sequence[Found]
+    ) -> Found | None:
+        """The first proposal, round by round, that holds in what others, found `before`, leave of a query."""
+        for proposals in self.rounds(image, picture):
+            free = [one for one in proposals if all(_overlap(one.frame, other.frame) <= RIVALS for other in before)]
+            best = [one for one in free if self._is_possible(one.row, one.frame, picture.aspect)][:COMPARED]
             for one in best:
                 rivals = [other for other in best if self._are_rivals(one, other)]
-                found = self._held(one, rivals, picture.aspect, sheet, opener)
+                found = self._held(one, rivals, picture, sheet, opener)
                 if (
                     found is not None
                     and self._is_possible(found.row, found.frame, picture.aspect)
@@ -142,17 +154,18 @@ class FrameSearch:
         self,
         one: Proposal,
         rivals: Sequence[Proposal],
-        aspect: float,
+        picture: Picture,
         sheet: Sheet | None,
         opener: Callable[[int], Image | None],
     ) -> Found | None:
         """What is found of a proposal: confirmed by its original, or, if there is none to ask, far ahead of its rivals."""
         found, unseen = (None, Reason.ABSENT) if sheet is None else self._compared(sheet, [one], opener)
         if unseen is not None:
-            second = max((other.score for other in rivals), default=0.0)
-            if one.score < AHEAD * second or one.score < second + LEAD:
+            first, *others = self.fit(picture, [one, *rivals])
+            second = others[0].score if others else 0.0
+            if first.row != one.row or first.score < max(AHEAD * second, second + LEAD):
                 return None
-            return Found(one.row, one.frame, one.frame.to_original(aspect), unseen)
+            return Found(first.row, first.frame, first.frame.to_original(picture.aspect), unseen)
         close = [other for other in rivals if CLEAR * other.score > one.score][:RIVALS_OPENED]
         if found is None or sheet is None or not close:
             return found
@@ -170,21 +183,26 @@ class FrameSearch:
             replace(proposals[place], frame=frame, score=float(worth[place])) for place, frame in zip(order, frames, strict=True)
         ]
 
-    def rounds(self, picture: Picture) -> Iterator[list[Proposal]]:
-        """Proposals in falling order, a list a round."""
+    def rounds(self, image: Image, picture: Picture) -> Iterator[list[Proposal]]:
+        """The proposals that are worth a comparison, in falling order, a list a round."""
+        yield self.fit(picture, self._boxes(picture))
+        if self.local is not None:
+            yield self.local.proposals(image, KEYPOINTS_LOOKED_AT)
+        if not self.thorough:
+            return
+        yield self.fit(picture, self._family(picture))
         trimmed = trimmed_frames(picture.pixels)
-        boxes = [*trimmed, *PARTS, *line_rectangles(picture.pixels, self._aspects)]
+        if trimmed:
+            box = trimmed[-1]
+            yield self.fit(picture, [replace(one, frame=one.frame.within(box)) for one in self._family(picture.part(box))])
+
+    def _boxes(self, picture: Picture) -> list[Proposal]:
+        boxes = [*trimmed_frames(picture.pixels), *PARTS, *line_rectangles(picture.pixels, self._aspects)]
         frames = [Frame(0, 0, 1, 1, turn, mirrored) for turn in range(4) for mirrored in (False, True)]
         frames += [Frame(box.x, box.y, box.width, box.height) for box in boxes]
         frames += [Frame(1 - box.x - box.width, box.y, box.width, box.height, mirrored=True) for box in boxes]
         windows = picture.windows(frames, CANVAS)
-        yield self.canvases.proposals(lambda group: windows, SHORTLIST)
-        if not self.thorough:
-            return
-        yield self._family(picture)
-        if trimmed:
-            box = trimmed[-1]
-            yield [replace(one, frame=one.frame.within(box)) for one in self._family(picture.part(box))]
+        return self.canvases.proposals(lambda group: windows, SHORTLIST)
 
     def _family(self, picture: Picture) -> list[Proposal]:
         def windows(group: int) -> Windows:

@@ -50,7 +50,8 @@ class Guarantees:
         exact_radii: certified radius of exact retrieval, the norm of the input noise in pixel values; 0 where there is none.
         argmax_radii: certified radius within which the right memory keeps the largest score.
         beta_exact: the smallest beta that stores all of `memories` exactly with this alpha; infinity where no beta does.
-        feature_radius: R_Phi, half the smallest distance of two feature vectors, over the pairs of `memories` with all.
+        feature_radius: R_Phi, half the smallest distance of two feature vectors, of length 1 where the similarity is a cosine, over
+            the pairs of `memories` with all.
         cosine_distances: mean, smallest and largest 1 - cos of the features over those pairs.
         effective_beta: beta * trace(A) / d, the inverse temperature that a plain dot product would need to be as sharp on average.
     """

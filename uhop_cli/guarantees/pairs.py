@@ -98,6 +98,8 @@ class Pairs:
             else:
                 ahead = sure - self.threshold
                 exact = np.where(ahead > 0, scale * ahead / (slopes + self.threshold * extra), 0)
+        if self.similarity.endswith("cosine"):  # whose features have length 1, or 0
+            squares = np.maximum(1.0 * (own > 0) + (other > 0) - 2 * cosines, 0)
         for values in (gaps, squares, argmax, exact):
             values[same] = np.inf
         nearest = np.argmin(gaps, axis=1)

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 
 from uhop_cli.arrays.types import Bool
 from uhop_cli.errors import ImageError
-from uhop_cli.images.formats import Format
-from uhop_cli.images.limits import MAX_BLOCKS
-from uhop_cli.images.opening import AGAIN, is_cut
+from uhop_cli.images.formats.limits import MAX_BLOCKS
+from uhop_cli.images.formats.opening import AGAIN, is_cut
+from uhop_cli.images.formats.signatures import Format
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage

@@ -23,11 +23,12 @@ from uhop_cli.errors import ImageError
 from uhop_cli.files.names import escape
 from uhop_cli.files.regular import open_regular
 from uhop_cli.images.cut_short import Part, closed, ends_early, interlaced, part_of, sound, spread
-from uhop_cli.images.formats import Format
+from uhop_cli.images.formats.limits import MAX_PIXELS, check_size
+from uhop_cli.images.formats.opening import AGAIN, WHOLE_ONLY, opened, recognised, refusing
+from uhop_cli.images.formats.pages import pages
+from uhop_cli.images.formats.signatures import Format
 from uhop_cli.images.modes import gray_mode, to_arrays
-from uhop_cli.images.opening import AGAIN, opened, recognised, refusing
 from uhop_cli.images.orientation import orientation, upright, upright_axes
-from uhop_cli.images.pages import pages
 from uhop_cli.images.resample import Axis
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES = 256 << 20
 LARGE_PIXELS = 16_000_000
+MAX_PAGED_PIXELS = 2_000_000_000  # of all frames up to the one that is wanted: some seconds of work
 
 # A picture is handed out at no less than so many times the draft size on either side: JPEG's own reduction, which halves the time,
 # is closer to the mean over a block than what comes of other reductions. tests/acceptance/reduced.py shows what either costs.
@@ -56,7 +58,7 @@ class Image:
         axes: where rows and columns lie in the original, of which this may be a reduction; None if it is not.
         missing: (H, W) which pixels are not in the file, as it ends too early; their values are arbitrary. None: all are there.
         flaw: what is wrong with a file that ends too early, in a few words; None where nothing is.
-        pages: frames or pages in the file, of which this is the first.
+        pages: frames or pages in the file, of which this is one.
     """
 
     pixels: UInt8
@@ -120,23 +122,37 @@ def _all_of(file: FileIO, size: int) -> bytes:
     return b"".join(parts)
 
 
-def read_header(data: bytes) -> Header:
-    """Size and kind of the image in `data`, without decoding its pixels.
+def read_header(data: bytes, page: int = 1) -> Header:
+    """Size and kind of the image in `data`, without decoding its pixels, unless it is a later frame of an animation.
+
+    Args:
+        data: the bytes of the file.
+        page: which of its pages or frames, from 1.
 
     Raises:
-        ImageError: no image of an accepted format, or too large.
+        ImageError: no image of an accepted format, or too large, or without such a page.
     """
     kind = recognised(data)
     with refusing(kind):
-        file = opened(closed(data, kind), kind)
+        file = _turned_to(opened(closed(data, kind), kind), kind, data, page)
         width, height = file.size
         if orientation(file, kind, data) >= 5:
             width, height = height, width
         return Header(width, height, gray_mode(file.mode), bool(file.has_transparency_data))
 
 
-def decode(data: bytes, *, draft: tuple[int, int] | None = None) -> Image:
-    """The picture in `data`: first frame, upright, 8 bits a value.
+def page_count(data: bytes) -> int:
+    """How many pages or frames the file in `data` has.
+
+    Raises:
+        ImageError: no image of an accepted format.
+    """
+    kind = recognised(data)
+    return pages(data, kind, opened(data, kind) if kind in ("AVIF", "HEIF") else None)
+
+
+def decode(data: bytes, *, draft: tuple[int, int] | None = None, page: int = 1) -> Image:
+    """The picture in `data`: upright, 8 bits a value.
 
     16-bit values are divided by 257; other integers and floats are scaled as `modes` says. A palette is resolved, CMYK becomes
     RGB, transparent colours become alpha. Of a file that ends too early comes what is in it (`cut_short`).
@@ -144,22 +160,41 @@ def decode(data: bytes, *, draft: tuple[int, int] | None = None) -> Image:
     Args:
         data: the bytes of the file.
         draft: (width, height) of the pattern this picture will become: one that is much larger may come back reduced, by whole
-            factors, to no less than 6 times that size; None for the full size.
+            factors, to no less than 6 times that size; None for the full size. A JPEG of more than 80 megapixels always does.
+        page: which of its pages or frames, from 1.
 
     Raises:
         ImageError: the reason in one line, and a cure where there is one.
     """
     kind = recognised(data)
     with refusing(kind):
-        file = opened(closed(data, kind), kind)
+        file = _turned_to(opened(closed(data, kind), kind), kind, data, page)
         with _large if file.size[0] * file.size[1] > LARGE_PIXELS else nullcontext():
             return _decode(file, kind, data, max(draft) if draft else 0)
+
+
+def _turned_to(file: ImageFile, kind: Format, data: bytes, page: int) -> ImageFile:
+    """The opened file at a page or frame; one after the other, as most formats make a frame from the one before."""
+    if page == 1:
+        return file
+    count = pages(data, kind, file)
+    if not 1 <= page <= count:
+        raise ImageError(f"there is no page {page}, only {count}")
+    if page * file.size[0] * file.size[1] > MAX_PAGED_PIXELS:
+        raise ImageError("a frame that comes after too many others of its size", "save the frames as files of their own")
+    first = file.tell()  # of a HEIF the one that it names, which need not be the first in it
+    for place in [other for other in range(count) if other != first][: page - 1]:
+        file.seek(place)
+        check_size(file, kind, data)
+    return file
 
 
 def _decode(file: ImageFile, kind: Format, data: bytes, side: int) -> Image:
     turn = orientation(file, kind, data)
     width, height = file.size
-    drafted = file.draft(None, (_DRAFT_MARGIN * side,) * 2) if side else None
+    drafted = file.draft(None, _least_size(width, height, side)) if side or width * height > MAX_PIXELS else None
+    if file.size[0] * file.size[1] > MAX_PIXELS:
+        raise ImageError(f"too large: {width} x {height} pixels", "save a smaller copy")
     step = 1 if drafted is None else round(width / drafted[1][2])
     picture, part = _loaded(file, kind, data, side, width * height)
     gaps = part is not None and interlaced(data, kind)  # which are filled before anything is averaged
@@ -179,11 +214,24 @@ def _decode(file: ImageFile, kind: Format, data: bytes, side: int) -> Image:
         if not known.any():
             raise ImageError(f"the {kind} file is {'cut short' if cut else 'damaged'}, before the first pixels", AGAIN)
         missing = None if known.all() else upright(~known, turn)
-    return Image(upright(pixels, turn), None if alpha is None else upright(alpha, turn), axes, missing, flaw, pages(data, kind))
+    count = pages(data, kind, file)
+    return Image(upright(pixels, turn), None if alpha is None else upright(alpha, turn), axes, missing, flaw, count)
+
+
+def _least_size(width: int, height: int, side: int) -> tuple[int, int]:
+    """To what size JPEG's own reduction may go: full for `side` 0, but never more than `MAX_PIXELS`."""
+    least = (_DRAFT_MARGIN * side,) * 2 if side else (width, height)
+    return least if width * height <= MAX_PIXELS else (min(least[0], width // 2), min(least[1], height // 2))
 
 
 def _loaded(file: ImageFile, kind: Format, data: bytes, side: int, pixels: int) -> tuple[PILImage, Part | None]:
     """The loaded picture and, where not all of it is in the file, which part is."""
+    if kind in WHOLE_ONLY or file.tell() > 0:  # of a later frame that is not whole nothing is shown
+        width, height = file.size
+        file.load()
+        if file.size[0] > width or file.size[1] > height:
+            raise ImageError(f"damaged {kind} data (a larger picture than its header says)", AGAIN)
+        return file, None
     whole = sound(closed(data, kind), kind)
     if whole is data:
         try:

@@ -11,9 +11,12 @@ from typing import NamedTuple
 
 from uhop_cli.errors import ImageError
 from uhop_cli.files.names import escape
-from uhop_cli.images.formats import HEAD_BYTES, NOT_A_PICTURE, RAW_SUFFIXES, SUFFIXES, Signature, sniff_named
+from uhop_cli.images.formats.signatures import HEAD_BYTES, NOT_A_PICTURE, RAW_SUFFIXES, SUFFIXES, Signature, sniff_named
 from uhop_cli.images.own_mark import is_own_picture
 
+# What file servers, archivers and systems leave beside pictures: thumbnails, deleted files, forks.
+_LEFT_BY_SYSTEMS = frozenset(("@eadir", "@recycle", "#recycle", "#snapshot", "$recycle.bin", "__macosx", "lost+found"))
+_LEFT_BY_SYSTEMS |= frozenset(("system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini"))
 _OWN_NAME = re.compile(r"\.retrieved\.[^.]+$", re.IGNORECASE)
 _DIGITS = re.compile(r"([0-9]+)")
 
@@ -79,10 +82,10 @@ def discover(paths: Iterable[str | Path], *, on_skip: Callable[[Skipped], None] 
 def look_through(paths: Iterable[str | Path]) -> Iterator[Found | Skipped]:
     """Files as named, folders searched with all their subfolders in natural order: images, and what is left out, as they come.
 
-    Inside folders, hidden files and folders are passed over, and so are `*.retrieved.*` and pictures with uhop's own mark. A file
-    counts as an image by its suffix or by its first bytes. A file that is named itself is always taken, whatever it is called
-    (decoding says what is wrong with it), unless it is a camera raw file. Links are followed, each folder is entered once, each
-    path is taken once.
+    Inside folders, hidden files and folders are passed over, and so are those that systems leave (`@eaDir`, `__MACOSX`, ...),
+    `*.retrieved.*` and pictures with uhop's own mark. A file counts as an image by its suffix or by its first bytes. A file that is
+    named itself is always taken, whatever it is called (decoding says what is wrong with it), unless it is a camera raw file. Links
+    are followed, each folder is entered once, each path is taken once.
 
     Raises:
         ImageError: a path that does not exist, or is neither file nor folder.
@@ -124,7 +127,7 @@ def _walk(top: str, entered: set[tuple[int, int]]) -> Iterator[Found | Skipped]:
             if stat.S_ISDIR(info.st_mode):
                 if (info.st_dev, info.st_ino) not in entered:
                     entered.add((info.st_dev, info.st_ino))
-                    names = sorted((n for n in os.listdir(path) if not n.startswith(".")), key=natural_key, reverse=True)
+                    names = sorted(filter(_looked_at, os.listdir(path)), key=natural_key, reverse=True)
                     pending.extend(os.path.join(path, n) for n in names)
                 continue
         except (OSError, ValueError) as error:
@@ -134,6 +137,11 @@ def _walk(top: str, entered: set[tuple[int, int]]) -> Iterator[Found | Skipped]:
             yield _checked(path, _check_file)
         else:
             yield _skipped(path, _Leave("neither a file nor a folder", ignored=True))
+
+
+def _looked_at(name: str) -> bool:
+    """Whether a file or folder inside a folder is neither hidden nor left by some system."""
+    return not name.startswith(".") and name.lower() not in _LEFT_BY_SYSTEMS
 
 
 def _checked(path: str, check: Callable[[str], None]) -> Found | Skipped:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.images.formats import Format
+from uhop_cli.images.formats.signatures import Format
 from uhop_cli.images.resample import Axis
 
 if TYPE_CHECKING:

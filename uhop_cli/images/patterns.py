@@ -150,12 +150,33 @@ def to_pattern(image: Image, spec: PatternSpec) -> UInt8:
 
     What a file that ends too early lacks is taken as transparent.
     """
+    return to_layers(image, spec)[0]
+
+
+def to_layers(image: Image, spec: PatternSpec) -> tuple[UInt8, UInt8 | None]:
+    """The pattern of a picture as `to_pattern` makes it, and the opacity of its cells, (H, W) uint8; None where all is opaque."""
     image = gaps_transparent(image)
     if image.alpha is None:
-        return _round(_channels(_resize(image.pixels, image, spec), spec))
+        return _round(_channels(_resize(image.pixels, image, spec), spec)), None
     color, cover = _premultiplied(image, spec)
     background = np.array([[spec.background]], np.float64)
-    return _round(_channels(color, spec) + (1 - cover) * _channels(background, spec))
+    pattern = _round(_channels(color, spec) + (1 - cover) * _channels(background, spec))
+    return pattern, _round(255 * cover[:, :, 0])
+
+
+def on_background(patterns: UInt8, opacity: UInt8, colours: Floats, spec: PatternSpec) -> Float32:
+    """Stored patterns (M, H, W, C) of this opacity (M, H, W) on other backgrounds: rows (M, d) in [0, 1].
+
+    Args:
+        patterns: on the background of `spec`.
+        opacity: 255 is opaque.
+        colours: of the new backgrounds in [0, 1], (M, 1, C).
+    """
+    own = _channels(np.array([[spec.background]], np.float64), spec)[0] / 255
+    veils = 1 - opacity.reshape(len(opacity), -1, 1) / 255
+    laid = patterns.reshape(len(patterns), -1, spec.channels) / 255 + veils * (colours - own)
+    rows: Float32 = np.clip(laid, 0, 1).astype(np.float32).reshape(len(patterns), spec.dim)
+    return rows
 
 
 def to_query(image: Image, spec: PatternSpec, alpha: Literal["missing", "blend"] = "missing") -> tuple[Float32, Bool | None]:

@@ -1,8 +1,9 @@
-"""Pictures sampled through an affine map: by linear interpolation at points, and by means over the cells of a grid.
+"""Pictures sampled through an affine or projective map: by linear interpolation at points, and by means over the cells of a grid.
 
 Coordinates. A picture fills the unit square: (0, 0) is its top left corner, (1, 1) its bottom right one, whatever its size. Pixel j
 of n covers [j/n, (j+1)/n], so that its centre is index j of the array. An affine map is a (2, 3) array A that takes the column
-(u, v, 1) of one picture to (u', v') of another. Beyond its edges a picture is taken to go on with its outermost pixels.
+(u, v, 1) of one picture to (u', v') of another; a projective one is (3, 3) and takes it to (u' w, v' w, w). Beyond its edges a
+picture is taken to go on with its outermost pixels.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+UInt8 = NDArray[np.uint8]
 Index = NDArray[np.intp]
 Span = tuple[float, float]
 
 _IDENTITY = np.eye(2, 3)
 
 
-def bilinear(pictures: Float32, y: Float64, x: Float64) -> Float32:
+def bilinear(pictures: Float32 | UInt8, y: Float64, x: Float64) -> Float32:
     """The values of `pictures` (M, H, W, C) at the points (y, x), in indices of the array, each (n,): (M, n, C).
 
     f(y, x) = sum over the four pixels around of (1 - |dy|)(1 - |dx|) times their values; points outside take the nearest edge's.
@@ -30,7 +32,7 @@ def bilinear(pictures: Float32, y: Float64, x: Float64) -> Float32:
     top, left = y.astype(np.intp), x.astype(np.intp)
     down, right = (y - top).astype(np.float32), (x - left).astype(np.float32)
     flat = pictures.reshape(count, height * width, channels)
-    result = np.zeros((count, len(y), channels), flat.dtype)
+    result = np.zeros((count, len(y), channels), np.result_type(flat, np.float32))
     for dy, share_y in ((0, 1 - down), (1, down)):
         for dx, share_x in ((0, 1 - right), (1, right)):
             source = np.minimum(top + dy, height - 1) * width + np.minimum(left + dx, width - 1)
@@ -43,11 +45,11 @@ def centres(height: int, width: int) -> tuple[Float64, Float64]:
     return ((np.arange(height) + 0.5) / height)[:, None], ((np.arange(width) + 0.5) / width)[None]
 
 
-def transformed(affine: Float64, height: int, width: int) -> tuple[Float64, Float64]:
-    """(v', u') = A (u, v, 1) at the pixel centres of a grid, each (height, width)."""
+def transformed(transform: Float64, height: int, width: int) -> tuple[Float64, Float64]:
+    """(v', u') = A (u, v, 1) at the pixel centres of a grid, each (height, width); A is (2, 3) or (3, 3)."""
     v, u = centres(height, width)
-    (a, b, c), (d, e, f) = affine
-    return d * u + e * v + f, a * u + b * v + c
+    across, down, *last = (a * u + b * v + c for a, b, c in transform)
+    return (down / last[0], across / last[0]) if last else (down, across)
 
 
 def warp(planes: Float32, affine: Float64, height: int, width: int, samples: int = 1) -> Float32:

@@ -117,21 +117,6 @@ def whitening(spectrum: Spectrum, rhos: tuple[float, ...] = RHO_GRID, chosen: in
     return KernelFamily(weight, relative, tuple(rhos), chosen, spectrum.singular.astype(np.float32))
 
 
-def centred_features(family: KernelFamily, patterns: NDArray[np.generic]) -> KernelFamily:
-    """The chosen kernel with its features projected so that their mean over the memories is zero.
-
-    For the whitened features of linearly independent memories (rho -> 0) this is Phi' = (I - v v^T) Phi with v the direction of the
-    mean feature: the regular simplex, whose average separation loss is the lower bound -2t M/(M-1).
-    """
-    mean = np.zeros(family.feature_dim)
-    for rows in chunks(len(patterns), CHUNK_BYTES // (4 * family.pattern_dim)):
-        mean += family.features(unit_rows(patterns, rows)).sum(axis=0, dtype=np.float64)
-    length = np.linalg.norm(mean)
-    direction = mean / length if length > 0 else mean
-    weight = family.weight.astype(np.float64)
-    return KernelFamily.explicit((weight - np.outer(direction, direction @ weight)).astype(np.float32))
-
-
 def _significant(eigenvalues: Float64, total: int) -> Bool:
     """Which eigenvalues of the Gram matrix are above its rounding error. All-black memories keep one direction of value 0."""
     floor = eigenvalues[-1] * max(total, len(eigenvalues)) * 1e-15

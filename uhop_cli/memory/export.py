@@ -7,7 +7,7 @@ from pathlib import Path
 
 from uhop_cli.errors import OutputError
 from uhop_cli.files.atomic import AtomicFile, clean
-from uhop_cli.files.names import escape
+from uhop_cli.files.names import escape, page_name, split_page
 from uhop_cli.files.targets import failure
 from uhop_cli.images.encode import to_png
 from uhop_cli.images.own_mark import is_own_output
@@ -65,7 +65,8 @@ def _stems(names: list[bytes]) -> list[str]:
 
 def _safe_stem(name: bytes) -> str:
     base = name.rsplit(b"/", 1)[-1].decode(errors="replace")
-    stem = base.rpartition(".")[0] or base
+    file, page = split_page(base.encode(errors="replace"))
+    stem = page_name((file.rpartition(b".")[0] or file), page).decode(errors="replace")
     plain = "".join(character if character.isprintable() and character not in '\\/:*?"<>|\ufffd' else "_" for character in stem)
     # A leading dot would hide the file, a leading dash would make an option of it.
     plain = plain.lstrip(".-").strip()

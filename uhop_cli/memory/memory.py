@@ -15,6 +15,7 @@ from uhop_cli.files.names import escape
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.kernel.feature_map import KernelFamily
 from uhop_cli.memory.entries import Entries, pack, subset
+from uhop_cli.memory.local import LocalDescriptors
 from uhop_cli.memory.near import NearPairs
 
 
@@ -61,6 +62,8 @@ class Memory:
         originals: embedded copies of the files, or None.
         near: pairs of nearly equal patterns, or None where they were not looked for.
         shapes: (M, 2) int64, width and height of each original as the eye sees it; None: those of the patterns.
+        local: local descriptors of the originals, or None.
+        opacity: (M, H, W) uint8, of the cells of each pattern; None: all are opaque, or nobody kept it.
     """
 
     spec: PatternSpec
@@ -76,6 +79,8 @@ class Memory:
     originals: Originals | None = None
     near: NearPairs | None = None
     shapes: Int64 | None = None
+    local: LocalDescriptors | None = None
+    opacity: UInt8 | None = None
 
     def __len__(self) -> int:
         """M, the number of patterns."""
@@ -114,6 +119,8 @@ class Memory:
             compact=None if self.compact is None else self.compact[:, rows],
             near=None if self.near is None else self.near.select(rows),
             shapes=None if self.shapes is None else self.shapes[rows],
+            local=None if self.local is None else self.local.select(rows),
+            opacity=None if self.opacity is None else self.opacity[rows],
             originals=None if originals is None else Originals(*subset(originals.data, originals.offsets, files)),
         )
 

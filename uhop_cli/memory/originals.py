@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from uhop_cli.errors import MemoryFileError
+from uhop_cli.errors import ImageError, MemoryFileError
+from uhop_cli.files.names import split_page
 from uhop_cli.files.normal_forms import on_disk
 from uhop_cli.files.regular import open_regular
+from uhop_cli.images.decode import Image, decode
 from uhop_cli.memory.memory import Memory
 
 MAX_BYTES = 1 << 30
@@ -31,6 +33,7 @@ class Original:
         index: which of the entries.
         path: the file that was read; for a file that is not to be had, the place where it was.
         content: the stored bytes, None where they are not to be had.
+        page: of that file, from 1, where it has several.
         whereabouts: 'file': at `path`; 'embedded': only in the memory file; 'changed': at `path` is a file with other bytes;
             'missing': at `path` is nothing; 'array': the entry is a row of an array and never was a file of its own.
     """
@@ -39,6 +42,14 @@ class Original:
     path: Path
     content: bytes | None
     whereabouts: Whereabouts
+    page: int = 1
+
+    def picture(self, draft: tuple[int, int]) -> Image | None:
+        """The picture, decoded for patterns of that size; None where it is not to be had, or no decoder takes it."""
+        try:
+            return None if self.content is None else decode(self.content, draft=draft, page=self.page)
+        except ImageError:  # the row of an array, or a claim of the memory file
+            return None
 
 
 class OriginalFiles:
@@ -80,22 +91,31 @@ class OriginalFiles:
     def open(self, index: int) -> Original:
         """The file `index`, by its name, below the folder, or embedded."""
         entries = self.memory.entries
-        name = Path(os.fsdecode(entries.name(index)))
+        whole = entries.name(index)
         size, digest = int(entries.sizes[index]), entries.digest(index)
-        recorded = _tidy(on_disk(self.base / name))
-        for place, path in self._named(name, recorded):
-            content = _read(place, size)
-            if content is not None and hashlib.sha256(content).digest() == digest:
-                return Original(index, path, content, "file")
+        file, page = split_page(whole)
+        readings = [(whole, 1), (file, page)][: 1 if file == whole else 2]  # a file may be called so, or it is a page
+        for given, number in readings:
+            name = Path(os.fsdecode(given))
+            recorded = _tidy(on_disk(self.base / name))
+            for place, path in self._named(name, recorded):
+                content = _read(place, size)
+                if content is not None and hashlib.sha256(content).digest() == digest:
+                    return Original(index, path, content, "file", number)
         if self.folder is not None and (found := self._below(size, digest)) is not None:
-            return Original(index, found[0], found[1], "file")
-        if self.memory.originals is not None:
-            content = self.memory.originals.content(index)
+            return Original(index, found[0], found[1], "file", page)
+        for given, number in readings if self.memory.originals is not None else ():
+            content = self._embedded(entries.find(given))
             if len(content) == size and hashlib.sha256(content).digest() == digest:
-                return Original(index, recorded, content, "embedded")
+                return Original(index, recorded, content, "embedded", number)
         if _row_of_an_array(name):
             return Original(index, recorded, None, "array")
-        return Original(index, recorded, None, "changed" if os.path.lexists(self._place / name) else "missing")
+        there = os.path.lexists(self._place / name)
+        return Original(index, recorded, None, "changed" if there else "missing", page)
+
+    def _embedded(self, index: int | None) -> bytes:
+        """The embedded copy of a file, empty if there is none."""
+        return b"" if index is None or self.memory.originals is None else self.memory.originals.content(index)
 
     def _named(self, name: Path, recorded: Path) -> Iterator[tuple[Path, Path]]:
         """Places where the name leads, each with the path to show."""

@@ -58,10 +58,13 @@ def separation_loss(features: Tensor, kind: Kind = "average", t: float | None = 
         scores, scale, shift = c / t, t, 0.0
     else:
         scores, scale, shift = 2 * t * (c.square() if kind == "orthogonal" else c), 1.0, 2 * t
-    count = pairs.sum(dim=(-2, -1))
-    none = count == 0
+    if mask is None:
+        count = pairs.shape[-1] * (pairs.shape[-1] - 1)
+        return scale * (scores.masked_fill(~pairs, -math.inf).flatten(-2).logsumexp(dim=-1) - math.log(count)) - shift
+    counts = pairs.sum(dim=(-2, -1))
+    none = counts == 0
     scores = scores.masked_fill(~(pairs | none[..., None, None]), -math.inf)  # a finite sum also where it is not asked for
-    mean = scores.flatten(-2).logsumexp(dim=-1) - count.clamp_min(1).to(scores.dtype).log()
+    mean = scores.flatten(-2).logsumexp(dim=-1) - counts.clamp_min(1).to(scores.dtype).log()
     return torch.where(none, 0, scale * mean - shift)
 
 
@@ -69,26 +72,35 @@ def cosines(features: Tensor) -> Tensor:
     """C, (..., T, T), from features (..., T, D); 0 with a vector of length 0."""
     z = features.float() if features.dtype.itemsize < 4 else features
     with torch.autocast(z.device.type, enabled=False):
-        gram: Tensor = _Gram.apply(z)  # type: ignore[no-untyped-call]
-    squares = gram.diagonal(dim1=-2, dim2=-1)
-    empty = squares <= 0
-    inverse = squares.masked_fill(empty, 1).rsqrt().masked_fill(empty, 0)
-    return gram * inverse[..., :, None] * inverse[..., None, :]
+        c: Tensor = _Cosines.apply(z)  # type: ignore[no-untyped-call]
+    return c
 
 
-class _Gram(torch.autograd.Function):
-    """Z Z^T with the one product that its gradient needs, (dG + dG^T) Z."""
+class _Cosines(torch.autograd.Function):
+    """C = R Z Z^T R, R = diag(1/|z_i|), with the one product that its gradient needs.
+
+    With S = dC + dC^T, dZ = A Z, A_ij = S_ij r_i r_j off the diagonal and A_ii = -r_i^2 sum_{j != i} S_ij C_ij: C_ii is constant.
+    """
 
     @staticmethod
     def forward(ctx: Any, z: Tensor) -> Tensor:
-        ctx.save_for_backward(z)
-        return z @ z.mT
+        gram = z @ z.mT
+        squares = gram.diagonal(dim1=-2, dim2=-1)
+        inverse = squares.rsqrt().masked_fill_(squares <= 0, 0)
+        c = gram.mul_(inverse[..., :, None]).mul_(inverse[..., None, :])
+        ctx.save_for_backward(z, c, inverse)
+        return c
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d: Tensor) -> Tensor:
-        (z,) = ctx.saved_tensors
-        return (d + d.mT) @ z  # type: ignore[no-any-return]
+        z, c, inverse = ctx.saved_tensors
+        s = d + d.mT
+        s.diagonal(dim1=-2, dim2=-1).zero_()
+        own = torch.linalg.vecdot(s, c).mul_(inverse).mul_(inverse)
+        a = s.mul_(inverse[..., :, None]).mul_(inverse[..., None, :])
+        a.diagonal(dim1=-2, dim2=-1).sub_(own)
+        return a @ z  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +149,7 @@ def _pairs(c: Tensor, mask: Tensor | None) -> Tensor:
     size = c.shape[-1]
     different = ~torch.eye(size, dtype=torch.bool, device=c.device)
     if mask is None:
-        return different.expand(c.shape)
+        return different
     if mask.shape != c.shape[:-1] or mask.dtype != torch.bool:
         raise SettingsError(
             f"a mask of {mask.dtype} {tuple(mask.shape)} for tokens {tuple(c.shape[:-1])}", "bool, True = is a token"

@@ -46,6 +46,6 @@ class Budget:
         """
         kernel, count = self.memory.kernel, len(self.memory)
         dim, size = kernel.pattern_dim, kernel.feature_dim
-        if 2 * size > dim or not self.device.is_numpy or 4 * size * count > available_memory() // 4:
+        if 2 * size > dim or not self.device.saves_products or 4 * size * count > available_memory() // 4:
             return False
         return products * max(self.asked, self.expected) * (dim - size) > 0.9 * dim * size

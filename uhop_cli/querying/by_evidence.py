@@ -15,8 +15,9 @@ import numpy as np
 from uhop_cli.arrays.library import Array, to_numpy
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.threads import chunks
-from uhop_cli.arrays.types import Bool, Float32, Int64
+from uhop_cli.arrays.types import Bool, Float32, Int64, UInt8
 from uhop_cli.errors import SettingsError
+from uhop_cli.evidence.backgrounds.opacity import background_grid
 from uhop_cli.evidence.bands import BandGrid
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.codes import CodeIndex, Coder
@@ -76,20 +77,21 @@ class ByEvidence:
     def among(self, query: Float32, rows: Int64, *, trace: bool = False) -> Answer:
         """The answer to one query (1, d), as if only the memories in `rows` were stored."""
         X = pattern_matrix(self.memory.patterns[rows], self.X.device)
-        return self._examined(self._engine(X, self._statistics.select(rows)), query, trace, rows[None])
+        opacity = None if self.memory.opacity is None else self.memory.opacity[rows]
+        return self._examined(self._engine(X, self._statistics.select(rows), opacity), query, trace, rows[None])
 
     @cached_property
     def shortlist(self) -> CodeIndex | None:
         """What finds the memories that are worth examining, where there are codes of them, on the CPU."""
         codes, directions = self.memory.compact, self.memory.compact_map
-        if codes is None or directions is None or not self.X.device.is_numpy:
+        if codes is None or directions is None or not self.X.device.saves_products:
             return None
         return CodeIndex(codes, Coder(directions, len(codes) - len(directions)))
 
     @cached_property
     def engine(self) -> EvidenceEngine:
         """All memories as the choice by evidence sees them."""
-        return self._engine(self.X, self._statistics)
+        return self._engine(self.X, self._statistics, self.memory.opacity)
 
     def _in_two_stages(self, queries: Float32, shortlists: Int64, trace: bool) -> Answer:
         """Each query's evidence on its shortlist (Q, S); all memories for those whose answer is not convincing then."""
@@ -156,14 +158,23 @@ class ByEvidence:
         same = (np.abs(queries - unit_rows(self.memory.patterns[rows])) < HALF_A_LEVEL).all(axis=1)
         return replace(answer, confidence=np.where(same, np.float32(1), answer.confidence))
 
-    def _engine(self, X: PatternMatrix, kept: Statistics) -> EvidenceEngine:
-        """The memories of X as the choice by evidence sees them, from their statistics."""
+    def _engine(self, X: PatternMatrix, kept: Statistics, opacity: UInt8 | None) -> EvidenceEngine:
+        """The memories of X as the choice by evidence sees them, from their statistics and their opacity."""
         kernel, members, put = self.memory.kernel, evidence_members(self.memory.kernel), X.device.put
         grid = BlockGrid.of(self.memory.spec.shape)
-        statistics = MemoryStatistics.of(grid, *(put(part) for part in kept.of_each))
+        sums = () if opacity is None or kept.opacity is None else (kept.opacity,)
+        statistics = MemoryStatistics.of(grid, *(put(part) for part in (*kept.of_each, *sums)))
         dims = (float(X.dim),) * len(members)
         spectrum = Spectrum.of(kept.variances, self.memory.spec.channels)
-        return EvidenceEngine(X, grid, spectrum, statistics, lambda rows: kernel.probes(rows, members), dims)
+        return EvidenceEngine(
+            X=X,
+            grid=grid,
+            spectrum=spectrum,
+            statistics=statistics,
+            probes=lambda rows: kernel.probes(rows, members),
+            dims=dims,
+            opacity=None if statistics.backgrounds is None or opacity is None else pattern_matrix(opacity, X.device),
+        )
 
     def _engine_with_features(self) -> EvidenceEngine | None:
         """`engine` with W (xi - mean xi) of all memories at hand; None as long as they don't pay."""
@@ -182,6 +193,12 @@ class ByEvidence:
         kept = memory.statistics
         bands = BandGrid(memory.spec.shape)
         widths = (blocks, blocks, len(evidence_members(memory.kernel)), bands.kept, len(bands.sizes), len(bands.order))
-        if kept is not None and kept.widths == widths:
+        known = kept is not None and kept.widths == widths
+        if kept is not None and known and (memory.opacity is None or self._opacity_known(kept)):
             return kept
-        return encode(memory.kernel, memory.spec, memory.patterns)[1]
+        return encode(memory.kernel, memory.spec, memory.patterns, opacity=memory.opacity)[1]
+
+    def _opacity_known(self, kept: Statistics) -> bool:
+        spec = self.memory.spec
+        wanted = (2 + 2 * spec.channels, background_grid(spec.shape).side ** 2)
+        return kept.opacity is not None and kept.opacity.shape[1:] == wanted

@@ -13,6 +13,7 @@ from functools import partial
 from uhop_cli.frames.outcome import Outcome, Reason
 from uhop_cli.frames.search import Found, FrameSearch
 from uhop_cli.memory.memory import Memory
+from uhop_cli.memory.originals import Original
 from uhop_cli.querying.registration import registered
 from uhop_cli.querying.restoration import Query
 from uhop_cli.querying.verifying import CONFIRMED, UNSEEN, Verdict, decoded
@@ -45,12 +46,12 @@ class Framer:
         """What is not looked for in this memory, in words."""
         return None if self._search.thorough else LEFT_OUT
 
-    def framed(self, query: Query, opener: Callable[[int], bytes | None], most: int) -> tuple[Query, list[Found]] | None:
+    def framed(self, query: Query, opener: Callable[[int], Original], most: int) -> tuple[Query, list[Found]] | None:
         """The query in the frame of the first stored picture that it shows, and all of them; None where there is none.
 
         Args:
             query: with its picture; without a sheet nothing is compared with originals.
-            opener: gives the bytes of the original of a row, None where it is not at hand.
+            opener: reads the original of a row.
             most: so many pictures at most.
         """
         image = None if query.picture is None else query.picture()

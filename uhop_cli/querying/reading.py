@@ -40,28 +40,31 @@ class QueryReader:
         try:
             image, alpha = self._seen(source)
             pattern, visible = to_query(image, spec, alpha)
-            verifiable = self._verifies and not settings.damage
+            verifiable = self._verifies and settings.damage == settings.framing
             sheet = sheet_of_query(image, spec.background if alpha == "blend" else None) if verifiable else None
         except ImageError as error:
             raise ImageError(
                 error.message if error.message.startswith(shown) else f"{shown}: {error.message}", error.hint
             ) from None
-        truth = self._truth() if settings.truth is not None else pattern if settings.damage and visible is None else None
+        known = bool(settings.damage) and not settings.framing and visible is None
+        truth = self._truth() if settings.truth is not None else pattern if known else None
         row = pattern[None]
-        for corruption in settings.damage:
+        for corruption in settings.damage[len(settings.framing) :]:
             row, seen = corruption(row, spec, settings.seed)
             if settings.known_mask and seen is not None:
                 visible = seen[0] if visible is None else visible & seen[0]
         if visible is not None and not visible.any():
             raise ImageError(f"{shown}: nothing of it is visible", "mask less of it")
-        picture = partial(self._again, source) if settings.frames != "same" and not settings.damage else None
+        picture = partial(self._again, source) if settings.frames != "same" and settings.damage == settings.framing else None
         return Query(shown, row[0], visible, truth, notes_on(image), sheet, picture)
 
     def _seen(self, source: str | Path | bytes | Image) -> tuple[Image, Literal["missing", "blend"]]:
-        """A query with what is missing of it, and what its transparency means."""
+        """A query with what is missing of it, in the frame that was asked for, and what its transparency means."""
         image, settings = self._open(source), self._settings
         if settings.mask_file is not None:
             image = with_mask(image, self._whole(settings.mask_file))
+        for frame in settings.framing:
+            image = frame.reframed(image, settings.seed)
         alpha = "missing" if settings.mask_file is not None else self._alpha()
         return (holes_only(image, self._memory.spec) if alpha == "missing" and self._transparent else image), alpha
 
@@ -77,7 +80,8 @@ class QueryReader:
         if isinstance(source, Image):
             return source
         data = source if isinstance(source, bytes) else read_bytes(source)
-        return decode(data, draft=(self._memory.spec.width, self._memory.spec.height))
+        # A crop shows more of what it shows than a reduced picture has.
+        return decode(data, draft=None if self._settings.framing else (self._memory.spec.width, self._memory.spec.height))
 
     def _whole(self, source: str | Path) -> Image:
         """A picture that says something about the query, of which all has to be there."""

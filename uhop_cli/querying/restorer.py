@@ -17,7 +17,7 @@ from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.types import Float32
 from uhop_cli.files.names import escape
 from uhop_cli.images.decode import Image
-from uhop_cli.images.formats import HEAD_BYTES, SUFFIXES, sniff
+from uhop_cli.images.formats.signatures import HEAD_BYTES, SUFFIXES, sniff, suffix_of
 from uhop_cli.images.patterns import to_pixels
 from uhop_cli.memory.file.reader import load
 from uhop_cli.memory.memory import Memory
@@ -109,7 +109,7 @@ class Restorer:
         """The answer in the frame of a stored picture that confirms it; None where there is none."""
         opened: dict[int, Original] = {}
         most = self.settings.top if self.settings.frames == "all" else 1
-        framed = self._framer.framed(query, lambda row: self._content(row, opened), most)
+        framed = self._framer.framed(query, lambda row: self._original(row, opened), most)
         if framed is None:
             return None
         known, found = framed
@@ -175,11 +175,7 @@ class Restorer:
     ) -> Verdict:
         if self._verifier is None:
             return Verdict(None, "not verified", None, 0, confidence)
-        return self._verifier.verdict(query, rows, confidence, lambda row: self._content(row, opened), alone=alone)
-
-    def _content(self, row: int, opened: dict[int, Original]) -> bytes | None:
-        """The bytes of the original of a row, None where they are not at hand."""
-        return None if self.originals is None else self._original(row, opened).content
+        return self._verifier.verdict(query, rows, confidence, lambda row: self._original(row, opened), alone=alone)
 
     def _original(self, row: int, opened: dict[int, Original]) -> Original:
         """The original of a row, read once for a query."""
@@ -217,7 +213,7 @@ class Restorer:
         kind = None if found is None or found.content is None else sniff(found.content[:HEAD_BYTES]).format
         if found is not None and kind is not None:  # what is no picture, such as the row of an array, is not handed out as one
             original = found.content
-            suffix = found.path.suffix if found.path.suffix.lower() in SUFFIXES else f".{kind.lower()}"
+            suffix = found.path.suffix if found.path.suffix.lower() in SUFFIXES else suffix_of(kind)
         trace = answer.pictures if self.settings.trace else ()
         return Pictures(
             original=original,

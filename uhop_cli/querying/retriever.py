@@ -7,12 +7,11 @@ papers with that similarity alone (`by_similarity`), and so is 'auto' on a memor
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 
 import numpy as np
 
 from uhop_cli.arrays.device import CPU, Device
-from uhop_cli.arrays.threads import chunks, one_blas_thread
+from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32
 from uhop_cli.errors import MemoryFileError
 from uhop_cli.memory.memory import Memory
@@ -63,7 +62,7 @@ class Retriever:
         Raises:
             MemoryFileError: the numbers of the memory, which are somebody's claim, lead to none that are finite.
         """
-        with np.errstate(all="ignore"), one_blas_thread() if self.device.is_numpy else nullcontext():
+        with np.errstate(all="ignore"), self.device.computing():
             answer = self.strategy.answer(queries, visible, trace=trace)
         if not (np.isfinite(answer.weights.sum(axis=-1)).all() and np.isfinite(answer.pictures).all()):
             raise MemoryFileError(

@@ -56,7 +56,7 @@ class QuerySettings:
     """Settings of `uhop query`, under the names of its options.
 
     Attributes:
-        damage: corruptions applied to the pattern first, in their order.
+        damage: corruptions applied first, in their order: frames to the picture at its own size, then the others to the pattern.
         known_mask: tell the retrieval which pixels `damage` removed.
         mask_file: a picture whose white parts are missing in the query.
         alpha: 'missing', 'blend', or 'auto': missing where the stored images are all opaque.
@@ -95,12 +95,21 @@ class QuerySettings:
             raise SettingsError(f"unknown verification '{self.verify}'", "use auto or never")
         if self.frames not in ("auto", "same", "all"):
             raise SettingsError(f"unknown frames '{self.frames}'", "use auto, same or all")
-        if self.frames == "all" and self.damage:
-            raise SettingsError("a query that is damaged here has no other frames", "leave out --frames all, or the damage")
+        if self.frames == "all" and self.damage != self.framing:
+            raise SettingsError("a query damaged here has no other frames", "leave out --frames all, or all damage but frames")
         if self.top < 1:
             raise SettingsError("at least one match has to be listed")
         if not 0 <= self.min_confidence <= 1:
             raise SettingsError("the least confidence is a probability, from 0 to 1")
+        ordered = sorted(self.damage, key=lambda item: not item.is_frame)
+        if ordered != list(self.damage):
+            cure = " ".join(f"--corrupt {item}" for item in ordered)
+            raise SettingsError("a frame is of the picture, and comes before damage to its pattern", f"write {cure}")
+
+    @property
+    def framing(self) -> tuple[Corruption, ...]:
+        """Those of the damages that put the picture into another frame."""
+        return tuple(item for item in self.damage if item.is_frame)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON values."""

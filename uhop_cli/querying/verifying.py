@@ -20,13 +20,13 @@ from functools import partial
 import numpy as np
 
 from uhop_cli.arrays.operations import unit_rows
-from uhop_cli.errors import ImageError
 from uhop_cli.frames.outcome import Outcome, Reason
 from uhop_cli.frames.sheet import Sheet, sheet_of_image
 from uhop_cli.frames.verification import Candidate, verify
-from uhop_cli.images.decode import Image, decode
+from uhop_cli.images.decode import Image
 from uhop_cli.images.patterns import LUMA, PatternSpec
 from uhop_cli.memory.memory import Memory
+from uhop_cli.memory.originals import Original
 from uhop_cli.querying.confidence_words import NO_ORIGINAL
 from uhop_cli.querying.restoration import Query
 
@@ -69,7 +69,7 @@ class Verifier:
         self._memory = memory
 
     def verdict(
-        self, query: Query, rows: Sequence[int], confidence: float | None, opener: Callable[[int], bytes | None], *, alone: bool
+        self, query: Query, rows: Sequence[int], confidence: float | None, opener: Callable[[int], Original], *, alone: bool
     ) -> Verdict:
         """What the originals of `rows`, the best candidates in falling order, say of the first of them.
 
@@ -77,7 +77,7 @@ class Verifier:
             query: what was asked.
             rows: of the memory; at most `CANDIDATES` of them are looked at.
             confidence: that of the pattern.
-            opener: gives the bytes of the original of a row, None where it is not at hand.
+            opener: looks for the original of a row.
             alone: whether it is the only query.
         """
         needless = self._needless(query, rows[0], confidence, alone)
@@ -114,19 +114,15 @@ class Verifier:
         return "its pattern is sure" if not alone and confidence >= SURE and not near else None
 
 
-def decoded(spec: PatternSpec, opener: Callable[[int], bytes | None], row: int) -> Image | None:
+def decoded(spec: PatternSpec, opener: Callable[[int], Original], row: int) -> Image | None:
     """The original of a row, decoded for comparisons, or None where it is not at hand.
 
     Args:
         spec: of the patterns.
-        opener: gives its bytes.
+        opener: reads it.
         row: of the memory.
     """
-    content = opener(row)
-    try:
-        return None if content is None else decode(content, draft=(max(DRAFT, spec.width, spec.height),) * 2)
-    except ImageError:  # the row of an array, or a claim of the memory file that no decoder takes
-        return None
+    return opener(row).picture((max(DRAFT, spec.width, spec.height),) * 2)
 
 
 def sheet_of_query(image: Image, background: tuple[int, int, int] | None) -> Sheet:

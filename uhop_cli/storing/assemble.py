@@ -12,11 +12,12 @@ from uhop_cli.arrays.types import Int64, UInt8
 from uhop_cli.evidence.statistics import compact_codes, encode
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.entries import Entries
+from uhop_cli.memory.local import LocalDescriptors
 from uhop_cli.memory.memory import Memory, Originals
 from uhop_cli.progress import OnProgress
 from uhop_cli.retrieval.inverse_temperature import auto_beta
 from uhop_cli.storing.learn import Learned, learn, loss_of, margins, separation, separation_loss
-from uhop_cli.storing.record import stage1_of
+from uhop_cli.storing.record import settings_json, stage1_of
 from uhop_cli.storing.self_test import SelfTest, self_test
 from uhop_cli.storing.settings import StoreSettings
 from uhop_cli.version import __version__
@@ -33,6 +34,8 @@ class Draft:
         transparent: whether any of their pictures has transparent parts, which were laid on the background.
         originals: copies of the files, or None.
         shapes: (M, 2) width and height of each pattern's picture; None: the pattern's own.
+        local: descriptors of the pictures, or None.
+        opacity: (M, H, W) uint8 of the patterns; None: all are opaque.
     """
 
     spec: PatternSpec
@@ -41,6 +44,8 @@ class Draft:
     transparent: bool = False
     originals: Originals | None = None
     shapes: Int64 | None = None
+    local: LocalDescriptors | None = None
+    opacity: UInt8 | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +75,21 @@ def learn_memory(
     """
     resolved, patterns = settings.resolved(), draft.patterns
     learned = learn(patterns, settings, progress) if keep is None else Learned(keep.kernel, stage1_of(keep.record))
-    norms, statistics = encode(learned.kernel, draft.spec, patterns, progress)
+    norms, statistics = encode(learned.kernel, draft.spec, patterns, progress, opacity=draft.opacity)
     codes, directions = compact_codes(draft.spec, patterns, settings.seed, progress) or (None, None)
-    memory = Memory(draft.spec, patterns, learned.kernel, norms, draft.entries, 1.0, {}, statistics, codes, directions)
+    memory = Memory(
+        spec=draft.spec,
+        patterns=patterns,
+        kernel=learned.kernel,
+        norms=norms,
+        entries=draft.entries,
+        beta=1.0,
+        record={},
+        statistics=statistics,
+        compact=codes,
+        compact_map=directions,
+        opacity=draft.opacity,
+    )
     found = self_test(memory, resolved, progress) if test else None
     kernel = learned.kernel if found is None else learned.kernel.with_chosen(found.chosen)
     loss = loss_of(resolved)
@@ -88,7 +105,7 @@ def learn_memory(
     else:
         beta = 1.0 if settings.protocol == "paper" else auto_beta(leads, len(patterns))
     record: dict[str, Any] = {
-        "settings": {key: value for key, value in settings.to_json().items() if key != "device"},
+        "settings": settings_json(settings),
         "stage1": {key: value for key, value in detail.items() if key != "seconds"},
         "separation": separation(leads),
         "self_test": [] if found is None else [row.to_json() for row in found.rows],
@@ -98,7 +115,9 @@ def learn_memory(
         "seed": settings.seed,
         "versions": {"uhop": __version__, "numpy": np.__version__, "python": platform.python_version()},
     }
-    memory = replace(memory, kernel=kernel, beta=beta, record=record, originals=draft.originals, shapes=draft.shapes)
+    memory = replace(
+        memory, kernel=kernel, beta=beta, record=record, originals=draft.originals, shapes=draft.shapes, local=draft.local
+    )
     return Stored(memory, replace(learned, kernel=kernel, stage1=detail), found)
 
 

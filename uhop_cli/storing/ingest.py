@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,14 +20,18 @@ import numpy as np
 
 from uhop_cli.arrays.types import Int64, UInt8
 from uhop_cli.errors import ImageError, MemoryFileError
-from uhop_cli.files.names import escape
-from uhop_cli.images.decode import decoding_threads
+from uhop_cli.files.names import escape, page_name, split_page
+from uhop_cli.frames.local.collection import Collection
+from uhop_cli.frames.local.describing import DRAFT, SIDE, describe, is_describable
+from uhop_cli.frames.local.keypoints import Keypoints
+from uhop_cli.images.decode import Header, decoding_threads
 from uhop_cli.images.discover import Skipped
-from uhop_cli.images.patterns import PatternSpec
+from uhop_cli.images.patterns import PatternSpec, to_layers
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.file.writer import Writer
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress, Progress
+from uhop_cli.storing.opacity import OpacityRows
 from uhop_cli.storing.resume import Records, pattern_key
 from uhop_cli.storing.sources import Source, Sources
 
@@ -33,10 +39,11 @@ WRITE_TOGETHER = 256  # patterns
 FILES_TOGETHER = 4096  # that become columns at a time
 AHEAD = 4  # groups in flight for each thread: enough to keep all busy
 IN_FLIGHT = 64 << 20  # bytes of patterns; of a file that is done nothing else is kept
+_Encoded = tuple[UInt8, UInt8 | None, bytes, tuple[int, int]]  # pattern, opacity, `pattern_key`, width and height
 
 
 class Ingested:
-    """What was taken in: the files, those that were skipped, and whether any was transparent.
+    """What was taken in: the files, those that were skipped, whether any was transparent, how many have further pages.
 
     Files become columns (`Entries`) some thousands at a time, so that millions of them leave no objects behind.
     """
@@ -44,8 +51,15 @@ class Ingested:
     def __init__(self, before: Entries | None = None, *, transparent: bool = False) -> None:
         self.skipped: list[Skipped] = []
         self.transparent = transparent
+        self.more_pages = 0
+        self.copied = array("q")
         self._blocks: list[Entries] = [] if before is None else [before]
         self._open: list[tuple[bytes, int, bytes, int]] = []
+
+    @property
+    def copies(self) -> Int64:
+        """Bytes of each file that were kept (`--embed`), (N,); a later page's are those of the first."""
+        return np.array(self.copied, np.int64)
 
     def add(self, name: bytes, row: int, digest: bytes, size: int) -> None:
         """Adds a file: its name, the row of its pattern, its sha256 and its size in bytes."""
@@ -71,11 +85,15 @@ class Distinct:
     Args:
         writer: takes the patterns.
         spec: their size.
+        opacity: takes their opacity.
         records: what is noted of them in case the run is killed.
     """
 
-    def __init__(self, writer: Writer, spec: PatternSpec, records: Records | None = None) -> None:
+    def __init__(
+        self, writer: Writer, spec: PatternSpec, opacity: OpacityRows | None = None, records: Records | None = None
+    ) -> None:
         self.writer, self.spec, self.records, self.count = writer, spec, records, 0
+        self.opacity = opacity or OpacityRows(spec.height, spec.width)
         self._rows: dict[bytes, int] = {}
         self._pending: list[UInt8] = []
         self._shapes = array("q")
@@ -86,13 +104,20 @@ class Distinct:
         """Width and height of the first picture of each pattern, (M, 2)."""
         return np.array(self._shapes, np.int64).reshape(-1, 2)
 
-    def add(self, pattern: UInt8, key: bytes | None = None, shape: tuple[int, int] | None = None) -> int:
+    def add(
+        self,
+        pattern: UInt8,
+        key: bytes | None = None,
+        shape: tuple[int, int] | None = None,
+        opacity: UInt8 | None = None,
+    ) -> int:
         """The row of a pattern.
 
         Args:
             pattern: (H, W, C).
             key: its `pattern_key`, where it is known.
             shape: width and height of the picture that it was made from; None: as the pattern's.
+            opacity: (H, W), None: all is opaque. Of equal patterns that of the first counts.
         """
         key = key or pattern_key(pattern)
         row = self._rows.setdefault(key, self.count)
@@ -100,6 +125,7 @@ class Distinct:
             self.count += 1
             self._shapes.extend(shape or (self.spec.width, self.spec.height))
             self._pending.append(pattern)
+            self.opacity.append(opacity)
             if len(self._pending) >= WRITE_TOGETHER:
                 self._flush()
         return row
@@ -118,6 +144,49 @@ class Distinct:
                 self.records.flush()
 
 
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """What is taken of a picture.
+
+    Attributes:
+        pattern: (H, W, C).
+        opacity: (H, W) of its cells, where the picture has transparent parts.
+        pages: how many pages or frames its file has.
+        key: the `pattern_key`.
+        shape: width and height of the picture.
+        points: what it is described by, None where it isn't.
+        seconds: that describing took.
+    """
+
+    pattern: UInt8
+    opacity: UInt8 | None
+    pages: int
+    key: bytes
+    shape: tuple[int, int]
+    points: Keypoints | None
+    seconds: float
+
+
+def _encoded(source: Source, data: bytes, header: Header, spec: PatternSpec, *, described: bool, left: UInt8 | None) -> Encoded:
+    """The picture in `data`, of which, if it is opaque, a killed run may have `left` the pattern.
+
+    It is described from the pixels that the pattern is made from, unless there are too few of them.
+    """
+    shape, points, seconds = (header.width, header.height), None, 0.0
+    pattern, opacity, pages = left, None, 1
+    if left is None or described:
+        image = source.image(data, (spec.width, spec.height))
+        pages = image.pages
+        if left is None:
+            pattern, opacity = to_layers(image, spec)
+    if described:
+        started = time.perf_counter()
+        points = describe(image if image.axes is None or max(image.width, image.height) >= SIDE else source.image(data, DRAFT))
+        seconds = time.perf_counter() - started
+    assert pattern is not None
+    return Encoded(pattern, opacity, pages, pattern_key(pattern), shape, points, seconds)
+
+
 def ingest(
     sources: Sources,
     distinct: Distinct,
@@ -125,7 +194,8 @@ def ingest(
     *,
     originals: IO[bytes] | None = None,
     known: Callable[[bytes], int | None] = lambda digest: None,
-    decoded: Callable[[bytes], tuple[UInt8, bool] | None] = lambda digest: None,
+    decoded: Callable[[bytes], UInt8 | None] = lambda digest: None,
+    collection: Collection | None = None,
     progress: OnProgress | None = None,
     threads: int | None = None,
 ) -> None:
@@ -136,21 +206,23 @@ def ingest(
         distinct: takes the patterns.
         found: takes the files.
         originals: takes the stored files' bytes, one after the other (`--embed`).
-        known: the row of a file whose sha256 is already stored, or None; such a file is not decoded.
-        decoded: the pattern of a file with that sha256 and whether the picture is transparent, where a killed run has left it.
+        known: the row of the picture of that `Source.identity`, if it is already stored, or None; such a file is not decoded.
+        decoded: the pattern of a file with that sha256, whose picture is opaque, where a killed run has left it.
+        collection: takes the local descriptors of the pictures that are large enough; None: none are made.
         progress: told after every file, or every group of rows.
         threads: that decode; by default one for each core.
     """
 
-    def work(source: Source) -> tuple[bytes, int, bytes, tuple[UInt8, bool, bytes, tuple[int, int]] | int] | ImageError:
+    def work(source: Source) -> tuple[bytes, int, bytes, Encoded | int] | ImageError:
         try:
             data = source.read()
             digest = hashlib.sha256(data).digest()
-            encoded: tuple[UInt8, bool, bytes, tuple[int, int]] | int | None = known(digest)
+            encoded: Encoded | int | None = known(source.identity(digest))
             if encoded is None:
-                pattern, transparent = (decoded(digest) if source.costly else None) or source.encode(data, distinct.spec)
                 header = source.header(data)
-                encoded = pattern, transparent, pattern_key(pattern), (header.width, header.height)
+                described = collection is not None and is_describable(header)
+                left = decoded(digest) if source.costly else None
+                encoded = _encoded(source, data, header, distinct.spec, described=described, left=left)
         except ImageError as error:
             return error
         return b"" if originals is None else data, len(data), digest, encoded
@@ -168,14 +240,17 @@ def ingest(
             if isinstance(encoded, int):
                 row = encoded
             else:
-                pattern, transparent, key, shape = encoded
-                row = distinct.add(pattern, key, shape)
-                found.transparent |= transparent
-                if distinct.records is not None and source.costly:
-                    distinct.records.add(digest, key, row, transparent)
+                before = distinct.count
+                row = distinct.add(encoded.pattern, encoded.key, encoded.shape, encoded.opacity)
+                found.transparent |= encoded.opacity is not None
+                found.more_pages += encoded.pages > 1
+                if collection is not None and row == before:
+                    collection.add(encoded.points, encoded.seconds)
+                if distinct.records is not None and source.costly and encoded.opacity is None:
+                    distinct.records.add(digest, encoded.key, row)
             found.add(source.name, row, digest, size)
             if originals is not None:
-                originals.write(data)
+                found.copied.append(originals.write(data) if source.page == 1 else 0)
         done += len(group)
         if progress:
             progress(Progress("read", done, len(sources)))
@@ -205,7 +280,8 @@ def take(
     distinct: Distinct,
     originals: IO[bytes] | None,
     progress: OnProgress | None,
-    decoded: Callable[[bytes], tuple[UInt8, bool] | None] = lambda digest: None,
+    decoded: Callable[[bytes], UInt8 | None] = lambda digest: None,
+    collection: Collection | None = None,
 ) -> Ingested:
     """What was kept, then the new sources, in that order. A file whose content is stored already is not decoded again, nor is one
     that a killed run had `decoded`."""
@@ -213,11 +289,14 @@ def take(
     rows_of: dict[bytes, int] = {}
     if kept is not None:
         shapes = [None] * len(kept) if kept.shapes is None else kept.shapes.tolist()
-        rows = np.array([distinct.add(pattern, shape=shape) for pattern, shape in zip(kept.patterns, shapes, strict=True)])
+        opacity = [None] * len(kept) if kept.opacity is None else kept.opacity
+        each = zip(kept.patterns, shapes, opacity, strict=True)
+        rows = np.array([distinct.add(pattern, shape=shape, opacity=veil) for pattern, shape, veil in each])
         entries = kept.entries.with_rows(rows[kept.entries.name_entry])
         found = Ingested(entries, transparent=bool(kept.record.get("transparent")))
         digests = (entries.digest(index) for index in range(len(entries)))
-        rows_of = dict(zip(digests, entries.name_entry.tolist(), strict=True))
+        pages = (split_page(name)[1] for name in entries.names())
+        rows_of = dict(zip(map(page_name, digests, pages), entries.name_entry.tolist(), strict=True))
         if originals is not None:
             if kept.originals is None:
                 raise MemoryFileError(
@@ -225,5 +304,8 @@ def take(
                     "store all files again with --force --embed",
                 )
             originals.write(kept.originals.data.tobytes())
-    ingest(sources, distinct, found, originals=originals, known=rows_of.get, decoded=decoded, progress=progress)
+            found.copied.extend(np.diff(kept.originals.offsets).tolist())
+    ingest(
+        sources, distinct, found, originals=originals, known=rows_of.get, decoded=decoded, collection=collection, progress=progress
+    )
     return found

@@ -17,10 +17,9 @@ import numpy as np
 
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Float32, Int64
-from uhop_cli.errors import ImageError
 from uhop_cli.frames.sheet import sheet_of_image
 from uhop_cli.frames.verification import are_one
-from uhop_cli.images.decode import Image, decode
+from uhop_cli.images.decode import Image
 from uhop_cli.images.patterns import to_vectors
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.near import DIFFERENT, UNSEEN, VERIFIED, NearPairs
@@ -94,11 +93,7 @@ def _opener(memory: Memory, originals: OriginalFiles) -> Callable[[int], Image |
 
     @lru_cache(OPENED)
     def opened(row: int) -> Image | None:
-        content = originals.of(row).content
-        try:
-            return None if content is None else decode(content, draft=(side, side))
-        except ImageError:
-            return None
+        return originals.of(row).picture((side, side))
 
     return opened
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from uhop_cli.arrays.resources import available_memory
 from uhop_cli.errors import ResourceError
 from uhop_cli.kernel.closed_form import CHUNK_BYTES, EXACT_LIMIT
+from uhop_cli.storing.self_test import QUERIES
 from uhop_cli.storing.settings import StoreSettings
 
 AUTO_FEATURE_DIM = 1024  # docs/stage-one.md: further directions changed no accuracy by more than the noise of the measurement
 BASE = 380_000_000  # what threads, their stacks and arenas, and buffers of a fixed size take of the address space
 SAMPLE = 1024  # memories that are looked at together, at most
-QUERIES = 32  # of the self-test at a time, at most
 ARRAYS_PER_QUERY = 24  # alive at a time, of d values and of M values each
 
 
@@ -35,7 +35,7 @@ def memory_needed(count: int, dim: int, settings: StoreSettings) -> int:
     else:
         learning = 32 * dim * dim + 4 * min(limit, dim) * dim + 2 * CHUNK_BYTES  # the same of the second moment
         features = min(limit, smaller)
-    queries = min(count, QUERIES)
+    queries = min(count, max(QUERIES))
     testing = 20 * features * dim + 8 * min(count, SAMPLE) * dim + 4 * ARRAYS_PER_QUERY * queries * (dim + count)
     return BASE + max(learning, testing)
 

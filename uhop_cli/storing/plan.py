@@ -5,23 +5,30 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from uhop_cli.errors import ImageError, OutputError
-from uhop_cli.files.names import escape
+from uhop_cli.errors import ImageError, OutputError, SettingsError
+from uhop_cli.files.names import escape, page_name, split_page
 from uhop_cli.files.normal_forms import normal_form
+from uhop_cli.frames.local.describing import DIRECTIONS, MOST, is_describable
+from uhop_cli.frames.local.keypoints import MISSING, installed
+from uhop_cli.images.decode import Header
 from uhop_cli.images.discover import Skipped
 from uhop_cli.images.patterns import PatternSpec, choose_spec
+from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress
 from uhop_cli.storing.needs import check_memory, memory_needed
 from uhop_cli.storing.settings import StoreSettings
 from uhop_cli.storing.sources import Source, Sources, collect, headers
 
+MOST_DESCRIBED = 20_000  # pictures that are described locally without being asked for
+DESCRIBED = MOST * (DIRECTIONS + 4)  # bytes of the descriptors of a picture, at most
 SPARE_DISK = 64 << 20  # left free on the disk beside what the memory file takes
 
 
@@ -39,6 +46,8 @@ class Plan:
         renamed: how many stored files have another name now.
         skipped: files that cannot be taken, as far as their names tell.
         needed: bytes of memory that learning takes, if no two images are equal.
+        describable: how many of the sources are large enough to be described locally, if that is to be done; else 0.
+        undescribed: why none is described although some might be; None where that needs no word.
     """
 
     sources: Sources
@@ -50,6 +59,8 @@ class Plan:
     renamed: int
     skipped: tuple[Skipped, ...]
     needed: int
+    describable: int = 0
+    undescribed: str | None = None
 
     @property
     def files(self) -> int:
@@ -64,7 +75,9 @@ class Plan:
     @property
     def bytes(self) -> int:
         """About how large its file will be."""
-        return self.patterns * (self.spec.dim + 64) + 4 * min(self.patterns, self.spec.dim, 1024) * self.spec.dim
+        local = self.describable * DESCRIBED
+        local += 0 if self.kept is None or self.kept.local is None else self.kept.local.nbytes
+        return self.patterns * (self.spec.dim + 64) + 4 * min(self.patterns, self.spec.dim, 1024) * self.spec.dim + local
 
     def check(self, target: Path, settings: StoreSettings, *, learning: bool) -> None:
         """Refuses what doesn't fit on the disk or, if there is something to learn, into memory.
@@ -72,7 +85,7 @@ class Plan:
         Raises:
             OutputError, ResourceError: there is too little room.
         """
-        check_disk(Path(os.path.realpath(target)).parent, self.patterns * self.spec.dim)
+        check_disk(Path(os.path.realpath(target)).parent, self.patterns * self.spec.dim + 3 * self.describable * DESCRIBED)
         if self.patterns and learning:
             check_memory(self.patterns, self.spec.dim, settings)
 
@@ -98,11 +111,14 @@ def make_plan(
         ImageError: a path is not there, or there is nothing to store.
     """
     folder = Path(os.path.realpath(target)).parent
-    sources, skipped = collect(paths, folder, damaged=settings.damaged)
-    spec = old.spec if old is not None else spec_of(sources, settings, skipped, progress)
+    sources, skipped = collect(paths, folder, damaged=settings.damaged, pages=settings.pages, progress=progress)
     found = compare(old, sources, folder, prune=prune)
     if found.unchanged:
         sources = Sources([source for source in sources if source.name not in found.unchanged])
+    look = settings.local != "off" or (old is None and "auto" in (settings.size, settings.color))
+    seen = headers(sources, progress) if look else Counter[Header]()
+    spec = old.spec if old is not None else spec_of(sources, list(seen), settings, skipped)
+    describable, undescribed = to_describe(seen, settings, found.kept)
     patterns = len(sources) + (0 if found.kept is None else len(found.kept))
     return Plan(
         sources=sources,
@@ -114,6 +130,8 @@ def make_plan(
         renamed=found.renamed,
         skipped=tuple(skipped),
         needed=memory_needed(patterns, spec.dim, settings),
+        describable=describable,
+        undescribed=undescribed,
     )
 
 
@@ -140,8 +158,9 @@ def compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) 
         return Comparison()
     entries = old.entries
     at = {name: index for index, name in enumerate(entries.names())}
+    today = {source.name for source in sources.files}
     # `folder` in bytes: the names need not be UTF-8
-    gone = {name: index for name, index in at.items() if name[-1:] != b"]" and not _exists(folder, name)}
+    gone = {name: index for name, index in at.items() if name[-1:] != b"]" and not _exists(folder, name, today)}
     forms = {normal_form(name): index for name, index in gone.items() if not name.isascii()}
     keep = np.ones(len(entries), np.bool_)
     unchanged: set[bytes] = set()
@@ -158,10 +177,11 @@ def compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) 
             names[index] = source.name
         else:
             keep[index] = False
-    lost = {entries.digest(index): index for index in reversed(gone.values()) if keep[index] and index not in names}
+    lost = {_identity(entries, index): index for index in reversed(gone.values()) if keep[index] and index not in names}
     sizes = {int(entries.sizes[index]) for index in lost.values()}
     for source in new if lost else ():
-        index = lost.get(_digest(source) or b"") if _size(folder, source.name) in sizes else None
+        digest = _digest(source) if _size(folder, source.name) in sizes else None
+        index = None if digest is None else lost.get(source.identity(digest))
         if index is not None and index not in names:
             unchanged.add(source.name)
             names[index] = source.name
@@ -176,13 +196,24 @@ def compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) 
     )  # fmt: skip
 
 
-def _exists(folder: Path, name: bytes) -> bool:
-    return os.path.lexists(os.path.join(os.fsencode(folder), name))
+def _exists(folder: Path, name: bytes, today: Collection[bytes]) -> bool:
+    """Whether a stored file, or the page of one, is still there; `today`: names of the files and pages that were looked at."""
+    if os.path.lexists(os.path.join(os.fsencode(folder), name)):
+        return True
+    file, page = split_page(name)
+    if page == 1 or file in today:
+        return name in today
+    return os.path.lexists(os.path.join(os.fsencode(folder), file))
+
+
+def _identity(entries: Entries, index: int) -> bytes:
+    """The sha256 of a stored file and, where it is a page of one, which."""
+    return page_name(entries.digest(index), split_page(entries.name(index))[1])
 
 
 def _size(folder: Path, name: bytes) -> int | None:
     try:
-        return os.stat(os.path.join(os.fsencode(folder), name)).st_size
+        return os.stat(os.path.join(os.fsencode(folder), split_page(name)[0])).st_size
     except (OSError, ValueError):  # such as the row of an array
         return None
 
@@ -194,12 +225,31 @@ def _digest(source: Source) -> bytes | None:
         return None
 
 
-def spec_of(sources: Sources, settings: StoreSettings, skipped: Sequence[Skipped], progress: OnProgress | None) -> PatternSpec:
+def spec_of(sources: Sources, seen: Sequence[Header], settings: StoreSettings, skipped: Sequence[Skipped]) -> PatternSpec:
     """The pattern's size and colour: from the settings, and where these say 'auto' from the headers of all images."""
     if not len(sources):
         raise nothing_to_store(skipped)
-    seen = headers(sources, progress) if "auto" in (settings.size, settings.color) else []
     return choose_spec(seen, settings.size, settings.color, settings.background)
+
+
+def to_describe(seen: Mapping[Header, int], settings: StoreSettings, kept: Memory | None) -> tuple[int, str | None]:
+    """How many of the pictures with these headers are to be described locally, and why none is, where the user should know.
+
+    Raises:
+        SettingsError: it is asked for, and OpenCV is not there.
+    """
+    if settings.local == "off":
+        return 0, None
+    large = sum(count for header, count in seen.items() if is_describable(header))
+    if not installed():
+        if settings.local == "on":
+            raise SettingsError(f"--local on: {MISSING}", "pip install opencv-python-headless; or leave out --local")
+        return 0, f"{MISSING}: crops and screenshots of these pictures will be found less often" if large else None
+    stored = 0 if kept is None or kept.local is None else kept.local.pictures
+    if settings.local == "auto" and large + stored > MOST_DESCRIBED:
+        why = f"more than {MOST_DESCRIBED:,} pictures are not described for crops and screenshots"
+        return 0, f"{why}; --local on does it, at some hundredths of a second each"
+    return large, None
 
 
 def check_target(target: Path, *, add: bool, force: bool) -> None:

@@ -9,11 +9,20 @@ from uhop_cli.errors import SettingsError
 from uhop_cli.storing.settings import StoreSettings
 
 
+def settings_json(settings: StoreSettings) -> dict[str, Any]:
+    """What a record keeps of settings: not where Stage I ran, and not that nothing was described locally, as it once never was."""
+    left_out = ("device", "local") if settings.local == "off" else ("device",)
+    return {key: value for key, value in settings.to_json().items() if key not in left_out}
+
+
 def settings_of(record: Mapping[str, Any]) -> StoreSettings:
-    """The settings that a memory was made with. The record is somebody's claim: what does not fit gives the defaults."""
+    """The settings that a memory was made with. The record is somebody's claim: what does not fit gives the defaults.
+
+    Where it says nothing of local descriptors there are none, and what is added gets none unless it is asked for.
+    """
     settings = record.get("settings")
     try:
-        return StoreSettings(**settings) if isinstance(settings, dict) else StoreSettings()
+        return StoreSettings(**dict({"local": "off"}, **settings)) if isinstance(settings, dict) else StoreSettings()
     except (TypeError, SettingsError):
         return StoreSettings()
 

@@ -15,11 +15,14 @@ from uhop_cli.files.names import escape
 from uhop_cli.images.discover import Skipped
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.entries import Entries
+from uhop_cli.memory.local import LocalDescriptors
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.near import UNSEEN, VERIFIED, NearPairs
 from uhop_cli.storing.assemble import Stored
 from uhop_cli.storing.plan import Plan
 from uhop_cli.storing.settings import StoreSettings
+
+DESCRIBING = 0.01  # seconds of a core for each picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,8 @@ class StoreReport:
         separation: R_Phi and the smallest margin.
         beta: inverse temperature of the plain kernel.
         self_test: one row for each corruption.
+        local: what is described locally: `pictures`, `descriptors`, their `bytes`, and the `seconds` that describing took in this
+            run, of all threads together; None: nothing is.
         bytes: size of the memory file (forecast, for a dry run).
         seconds: the whole run.
         dry_run: nothing was written.
@@ -65,6 +70,7 @@ class StoreReport:
     separation: dict[str, Any] = field(default_factory=dict)
     beta: float | None = None
     self_test: tuple[dict[str, Any], ...] = ()
+    local: dict[str, Any] | None = None
     bytes: int = 0
     seconds: float = 0.0
     dry_run: bool = False
@@ -95,6 +101,7 @@ class StoreReport:
             "separation": self.separation,
             "beta": self.beta,
             "self_test": list(self.self_test),
+            "local": self.local,
             "bytes": self.bytes,
             "seconds": self.seconds,
             "dry_run": self.dry_run,
@@ -118,7 +125,7 @@ def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float) 
         bytes=plan.bytes,
         seconds=time.perf_counter() - started,
         dry_run=True,
-        notes=(f"learning takes about {plan.needed / 1e9:.1f} GB of memory",),
+        notes=tuple(_forecast_notes(plan)),
         config=settings.to_json(),
     )
 
@@ -137,6 +144,9 @@ def report_of(
     renamed: int = 0,
     skipped: tuple[Skipped, ...] = (),
     taken_over: int = 0,
+    more_pages: int = 0,
+    described_in: float = 0.0,
+    undescribed: str | None = None,
 ) -> StoreReport:
     """The report on a memory that was written.
 
@@ -147,6 +157,9 @@ def report_of(
         started: when the run began, by `time.perf_counter`.
         added, changed, unchanged, removed, renamed, skipped: of the report.
         taken_over: images that a killed run had decoded.
+        more_pages: files of which only the first of several pages or frames was taken.
+        described_in: seconds that describing took.
+        undescribed: why nothing was described, if that needs a word.
     """
     memory, entries = stored.memory, stored.memory.entries
     groups = _equal_files(entries)
@@ -173,11 +186,26 @@ def report_of(
         separation=dict(memory.record["separation"]),
         beta=memory.beta,
         self_test=tuple(memory.record["self_test"]),
+        local=_local(memory.local, described_in),
         bytes=size,
         seconds=time.perf_counter() - started,
-        notes=tuple(_notes(memory, taken_over)),
+        notes=(*_notes(memory, taken_over, more_pages), *([] if undescribed is None else [undescribed])),
         config=settings.to_json(),
     )
+
+
+def _forecast_notes(plan: Plan) -> Iterator[str]:
+    yield f"learning takes about {plan.needed / 1e9:.1f} GB of memory"
+    if plan.describable:
+        yield f"{plan.describable:,} pictures will be described locally, in about {plan.describable * DESCRIBING:.0f} s of one core"
+    if plan.undescribed is not None:
+        yield plan.undescribed
+
+
+def _local(local: LocalDescriptors | None, seconds: float) -> dict[str, Any] | None:
+    if local is None:
+        return None
+    return {"pictures": local.pictures, "descriptors": len(local.codes), "bytes": local.nbytes, "seconds": seconds}
 
 
 def _equal_files(entries: Entries) -> list[Int64]:
@@ -187,11 +215,14 @@ def _equal_files(entries: Entries) -> list[Int64]:
     return [order[first[place] : first[place] + numbers[place]] for place in np.flatnonzero(numbers > 1)]
 
 
-def _notes(memory: Memory, taken_over: int) -> Iterator[str]:
+def _notes(memory: Memory, taken_over: int, more_pages: int) -> Iterator[str]:
     flat = memory.patterns.reshape(len(memory), -1)
     constant = sum(int((part == part[:, :1]).all(axis=1).sum()) for part in (flat[i : i + 4096] for i in range(0, len(flat), 4096)))
     if taken_over:
         yield f"{taken_over} images had been decoded by a run that was killed, and were not decoded again"
+    if more_pages:
+        have = "1 file has" if more_pages == 1 else f"{more_pages} files have"
+        yield f"{have} more pages or frames than the first, which was taken; --pages all stores each"
     if len(memory) == 1:
         yield "only one pattern is stored: whatever is asked, it is the answer"
     if constant > 1:

@@ -1,7 +1,8 @@
 """What a `uhop store` that was killed had decoded already, for the next run of it.
 
 Beside the memory file in the making lies a temporary file of records, one for each image file whose pattern has been written: the
-sha256 of the image file, the row of its pattern, and a hash of the pattern. Both are removed when the run ends, however it ends;
+sha256 of the image file, the row of its pattern, and a hash of the pattern. Pictures with transparency are not among them: what is
+kept of their opacity goes with the run. Both are removed when the run ends, however it ends;
 of a run that is killed they stay behind. The next run on the same memory file opens them before it cleans up, reads and hashes
 every image as ever, and decodes only those that are not on record. So what it writes is, byte for byte, what it would have
 written without.
@@ -31,9 +32,9 @@ from uhop_cli.files.targets import resolve
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.version import __version__
 
-RECORD = np.dtype([("digest", "u1", 32), ("key", "u1", 16), ("row", "<u4"), ("transparent", "u1")])
+RECORD = np.dtype([("digest", "u1", 32), ("key", "u1", 16), ("row", "<u4")])
 HEAD = 4096  # bytes before the first record
-SCHEMA = "uhop.partial/1"
+SCHEMA = "uhop.partial/2"
 
 
 def pattern_key(pattern: UInt8) -> bytes:
@@ -55,7 +56,7 @@ class Records:
         self._file = AtomicFile(target)
         self._head = _head(self._file.path, spec) | {"patterns": patterns, "room": room}
         self._place = HEAD
-        self._open: list[tuple[bytes, bytes, int, bool]] = []
+        self._open: list[tuple[bytes, bytes, int]] = []
 
     def __enter__(self) -> Records:
         self._file.__enter__()
@@ -69,9 +70,9 @@ class Records:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._file.discard()  # it never takes the place of anything
 
-    def add(self, digest: bytes, key: bytes, row: int, transparent: bool) -> None:
+    def add(self, digest: bytes, key: bytes, row: int) -> None:
         """Notes an image file; it stands on record from the next `flush` on."""
-        self._open.append((digest, key, row, transparent))
+        self._open.append((digest, key, row))
 
     def flush(self) -> None:
         """Writes the records; the patterns that they are about have to be written before."""
@@ -80,8 +81,7 @@ class Records:
         records = np.zeros(len(self._open), RECORD)
         for name, values in zip(("digest", "key"), zip(*self._open, strict=True), strict=False):
             records[name] = np.frombuffer(b"".join(values), np.uint8).reshape(len(records), -1)
-        records["row"] = [row for _, _, row, _ in self._open]
-        records["transparent"] = [transparent for *_, transparent in self._open]
+        records["row"] = [row for _, _, row in self._open]
         data = records.tobytes()
         self._file.write(data, self._place)
         self._place += len(data)
@@ -110,8 +110,8 @@ class Recovered:
         if self._descriptor >= 0:
             os.close(self._descriptor)
 
-    def __call__(self, digest: bytes) -> tuple[UInt8, bool] | None:
-        """The pattern of an image file and whether the picture has transparent parts; None where it has to be decoded."""
+    def __call__(self, digest: bytes) -> UInt8 | None:
+        """The pattern of an image file; None where it has to be decoded."""
         record = self._at.get(digest)
         if record is None:
             return None
@@ -122,7 +122,7 @@ class Recovered:
         if pattern_key(pattern) != record["key"].tobytes():
             return None
         self.used += 1
-        return pattern, bool(record["transparent"])
+        return pattern
 
 
 def recover(target: Path, spec: PatternSpec) -> Recovered:

@@ -18,12 +18,12 @@ import numpy as np
 from uhop_cli.arrays.device import CPU
 from uhop_cli.arrays.operations import inverse, unit_rows
 from uhop_cli.arrays.types import Bool, Float32, Int64
-from uhop_cli.corruption.corruption import SUITE, Corruption
+from uhop_cli.corruption.corruption import SUITE, Corruption, parse
 from uhop_cli.evidence.choice import choose
 from uhop_cli.evidence.codes import CodeIndex
 from uhop_cli.evidence.confidence import fit_confidence
 from uhop_cli.evidence.visible import visible_features, visible_log_likelihood
-from uhop_cli.images.patterns import PatternSpec, to_pixels
+from uhop_cli.images.patterns import PatternSpec, on_background, to_pixels
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress, Progress
 from uhop_cli.querying.budget import Budget
@@ -39,6 +39,7 @@ SHORTLISTED = 64  # queries for each corruption that are asked for their shortli
 NORMAL_95 = 1.959964
 MASKS = tuple(corruption for corruption in SUITE if corruption.kind in ("mask", "half", "corner"))
 MASK_NOISE = (0.0, 0.1)
+ON_COLOURS = (None, *map(parse, ("jpeg:10", "noise:0.3", "half:bottom", "brightness:0.4", "contrast:0.5", "blur:2", "mask:0.5")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +102,10 @@ def self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | No
     lengths = pattern_lengths(evidence.X)
     rng = np.random.default_rng([settings.seed, 1])
     count = queries_for(len(memory), memory.spec.dim)
+    laid = evidence.engine.statistics.backgrounds
+    places = np.zeros(0, np.int64) if laid is None else laid.places
+    on_colours = ON_COLOURS if len(places) else ()
+    total = len(SUITE) + 1 + len(on_colours)
     outcomes, known = [], []
     for index, corruption in enumerate((None, *SUITE)):
         rows = np.sort(rng.choice(len(memory), count, replace=False))
@@ -112,14 +117,22 @@ def self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | No
         if corruption in MASKS:
             known += [_try_known(evidence, corruption, noise, rows, settings.seed) for noise in MASK_NOISE]
         if progress:
-            progress(Progress("self-test", index + 1, len(SUITE) + 1))
+            progress(Progress("self-test", index + 1, total))
     damaged = outcomes[1:]
+    recoloured = []
+    for index, corruption in enumerate(on_colours):
+        rows = np.sort(rng.choice(places, min(count, len(places)), replace=False))
+        recoloured.append(_try(evidence, lengths, corruption, rows, settings.seed, _on_drawn_colours(memory, rows, rng)))
+        if progress:
+            progress(Progress("self-test", len(SUITE) + 2 + index, total))
     right_by_member = np.mean([outcome.right_members.mean(axis=1) for outcome in damaged], axis=0)  # (R,)
     chosen = int(np.argmax(right_by_member)) if settings.protocol is None else memory.kernel.chosen
     margins = np.concatenate([outcome.margins[chosen] for outcome in damaged])
     beta = 1.0 if settings.protocol == "paper" else auto_beta(margins, len(memory))
-    calibration = {"evidence": _calibrate([outcome.sample for outcome in outcomes]), "visible": _calibrate(known)}
-    return SelfTest(tuple(outcome.row(chosen) for outcome in damaged), chosen, beta, calibration)
+    samples = [outcome.sample for outcome in (*outcomes, *recoloured)]
+    calibration = {"evidence": _calibrate(samples), "visible": _calibrate(known)}
+    table = [*(outcome.row(chosen) for outcome in damaged), *(outcome.row_of_background(chosen) for outcome in recoloured)]
+    return SelfTest(tuple(table), chosen, beta, calibration)
 
 
 @dataclass(frozen=True)
@@ -160,12 +173,26 @@ class _Outcome:
             shortlisted=self.shortlisted,
         )
 
+    def row_of_background(self, chosen: int) -> Row:
+        return replace(self.row(chosen), corruption="background", level="" if self.corruption is None else self.corruption.label)
 
-def _try(evidence: ByEvidence, lengths: Float32, corruption: Corruption | None, rows: Int64, seed: int) -> _Outcome:
-    """Damage the memories in `rows` (None: not at all), choose by evidence, compare; then again with each left out."""
+
+def _try(
+    evidence: ByEvidence,
+    lengths: Float32,
+    corruption: Corruption | None,
+    rows: Int64,
+    seed: int,
+    laid: Float32 | None = None,
+) -> _Outcome:
+    """Damage the memories in `rows` (None: not at all), choose by evidence, compare; then again with each left out.
+
+    `laid`, (Q, d), are the same memories on other backgrounds, which are damaged in their place.
+    """
     memory, engine = evidence.memory, evidence.engine
     truth = unit_rows(memory.patterns[rows])
-    damaged = truth if corruption is None else _as_files(corruption(truth, memory.spec, seed).patterns, memory.spec)
+    copies = truth if laid is None else laid
+    damaged = copies if corruption is None else _as_files(corruption(copies, memory.spec, seed).patterns, memory.spec)
     places = np.arange(len(rows))
     query = engine.prepare(damaged)
     scores, cosines = engine.scan(query)
@@ -184,6 +211,14 @@ def _try(evidence: ByEvidence, lengths: Float32, corruption: Corruption | None, 
         sse=float(error.mean()),
         sample=_Sample(choice.facts, choice.scores.argmax(axis=1) == rows, without.facts),
     )
+
+
+def _on_drawn_colours(memory: Memory, rows: Int64, rng: np.random.Generator) -> Float32:
+    """The memories in `rows`, each laid on a colour of its own in place of the background: (Q, d), of 8 bits."""
+    assert memory.opacity is not None, "a background is seen"
+    colours = rng.integers(0, 256, (len(rows), 1, memory.spec.channels)) / 255
+    laid = on_background(memory.patterns[rows], memory.opacity[rows], colours, memory.spec)
+    return _as_files(laid, memory.spec)
 
 
 def _as_files(patterns: Float32, spec: PatternSpec) -> Float32:

@@ -19,11 +19,13 @@ _KINDS: dict[str, Any] = {
     "embed": bool,
     "strict": bool,
     "damaged": bool,
+    "pages": str,
     "solver": str,
     "loss": str,
     "init": str,
     "protocol": str | None,
     "self_test": str,
+    "local": str,
     "iterations": int | None,
     "learning_rate": str | int | float,
     "t": int | float,
@@ -40,7 +42,9 @@ _WORDS = {
     "feature_dim": ("auto",),
     "init": ("gaussian", "orthogonal", "identity"),
     "regularization": ("auto",),
+    "pages": ("first", "all"),
     "self_test": ("auto", "full", "off"),
+    "local": ("auto", "on", "off"),
 }
 MAX_ITERATIONS = 10_000_000
 # What belongs to one solver only: under `auto` it chooses the solver, and with the other one it would do nothing.
@@ -61,6 +65,7 @@ class StoreSettings:
         embed: keep the original files' bytes inside the memory file.
         strict: an unreadable file is an error.
         damaged: store files that are cut short as far as they go.
+        pages: of a file with several pages or frames the 'first', or 'all' of them, each as an image of its own.
         solver: of Stage I. 'auto' is the closed form, unless an option of the gradient solver is set.
         iterations: N of Algorithm 1 (gradient solver).
         learning_rate: 'auto' (backtracking, the loss falls at every step) or a fixed rate.
@@ -72,6 +77,7 @@ class StoreSettings:
         batch_size: memories in a mini-batch of the gradient solver; None is full batch where it fits.
         protocol: 'paper' sets the values of the U-Hop paper.
         self_test: 'auto', 'full': all near-duplicates are looked at, or 'off': none, and answers have no confidence.
+        local: 'on': describe the originals locally, so that crops of them are found; 'auto': up to 20,000 of them; 'off'.
         seed: of everything random.
         device: where Stage I runs.
     """
@@ -82,6 +88,7 @@ class StoreSettings:
     embed: bool = False
     strict: bool = False
     damaged: bool = False
+    pages: Literal["first", "all"] = "first"
     solver: Solver = "auto"
     iterations: int | None = None
     learning_rate: str | float = "auto"
@@ -93,6 +100,7 @@ class StoreSettings:
     batch_size: int | None = None
     protocol: Literal["paper"] | None = None
     self_test: Literal["auto", "full", "off"] = "auto"
+    local: Literal["auto", "on", "off"] = "auto"
     seed: int = 0
     device: str = "auto"
 

@@ -6,23 +6,26 @@ A row is made into a `Source` when its turn comes, so that an array of millions 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from uhop_cli.arrays.threads import chunks
-from uhop_cli.arrays.types import UInt8
 from uhop_cli.errors import ImageError
-from uhop_cli.files.names import escape, relative_name
+from uhop_cli.files.names import escape, page_name, relative_name
 from uhop_cli.files.regular import open_regular
-from uhop_cli.images.decode import Header, Image, decode, decoding_threads, read_bytes, read_header
+from uhop_cli.images.decode import Header, Image, decode, decoding_threads, page_count, read_bytes, read_header
 from uhop_cli.images.discover import Skipped, discover
-from uhop_cli.images.limits import MAX_PIXELS, MAX_SIDE
-from uhop_cli.images.patterns import PatternSpec, gaps_transparent, to_pattern
+from uhop_cli.images.formats.limits import MAX_PIXELS, MAX_SIDE
+from uhop_cli.images.patterns import gaps_transparent
 from uhop_cli.progress import OnProgress, Progress
 
 FILES_TOGETHER = 4  # handing work to a thread and taking the result holds up all threads for a moment
@@ -32,7 +35,7 @@ LOOK_TOGETHER = 1024  # files whose headers are looked at between two reports
 
 @dataclass(frozen=True)
 class Source:
-    """One image to store: a file, or one row of an array.
+    """One image to store: a file, a page of a file, or one row of an array.
 
     Attributes:
         name: file-system bytes, relative to the memory file's folder.
@@ -40,6 +43,7 @@ class Source:
         header: what the header says, from these bytes.
         image: the picture, decoded from these bytes for patterns of the given size.
         costly: whether that takes so much longer than reading that it should not be done twice.
+        page: of its file, from 1.
     """
 
     name: bytes
@@ -47,11 +51,11 @@ class Source:
     header: Callable[[bytes], Header]
     image: Callable[[bytes, tuple[int, int]], Image]
     costly: bool = False
+    page: int = 1
 
-    def encode(self, data: bytes, spec: PatternSpec) -> tuple[UInt8, bool]:
-        """The pattern of the picture in `data`, and whether the picture has transparent parts."""
-        image = self.image(data, (spec.width, spec.height))
-        return to_pattern(image, spec), image.alpha is not None
+    def identity(self, digest: bytes) -> bytes:
+        """What tells the picture from all others: the sha256 of its file, and its page."""
+        return page_name(digest, self.page)
 
 
 @dataclass(frozen=True)
@@ -118,27 +122,41 @@ class Sources:
                 yield [rows.source(index) for index in range(part.start, part.stop)]
 
 
-def collect(paths: Sequence[str | Path], folder: Path, *, damaged: bool = False) -> tuple[Sources, list[Skipped]]:
+def collect(
+    paths: Sequence[str | Path],
+    folder: Path,
+    *,
+    damaged: bool = False,
+    pages: Literal["first", "all"] = "first",
+    progress: OnProgress | None = None,
+) -> tuple[Sources, list[Skipped]]:
     """All images that `paths` name, and those that were found but cannot be taken.
 
     Args:
         paths: files, folders and `.npy` arrays of shape (M, H, W) or (M, H, W, C).
         folder: where the memory file lies; names are relative to it.
         damaged: take files that are cut short as far as they go.
+        pages: of a file with several pages or frames the 'first', or 'all'.
+        progress: told how many files' pages have been counted.
 
     Raises:
         ImageError: a path that is not there.
     """
     left_out: list[Skipped] = []
     images = discover([path for path in paths if not _is_array(path)], on_skip=left_out.append)
-    files = [_file(found.path, folder, damaged=damaged) for found in images]
+    files = []
+    for done, found in enumerate(images, 1):
+        count = _pages(found.path) if pages == "all" else 1
+        files += [_file(found.path, folder, damaged=damaged, page=page) for page in range(1, count + 1)]
+        if progress and pages == "all":
+            progress(Progress("count pages", done, len(images)))
     return Sources(files, [_rows(Path(path), folder) for path in paths if _is_array(path)]), [
         skipped for skipped in left_out if not skipped.ignored
     ]
 
 
-def headers(sources: Sources, progress: OnProgress | None = None) -> list[Header]:
-    """The different headers of the sources that can be read; files that cannot are reported when they are decoded."""
+def headers(sources: Sources, progress: OnProgress | None = None) -> Counter[Header]:
+    """The headers of the sources that can be read, how often each; files that cannot are reported when they are decoded."""
 
     def look(source: Source) -> Header | None:
         try:
@@ -146,32 +164,44 @@ def headers(sources: Sources, progress: OnProgress | None = None) -> list[Header
         except ImageError:
             return None
 
-    found = dict.fromkeys(rows.header for rows in sources.arrays)
+    found = Counter[Header]()
+    for rows in sources.arrays:
+        found[rows.header] += len(rows)
     with ThreadPoolExecutor(decoding_threads()) as pool:
         for part in chunks(len(sources.files), LOOK_TOGETHER):
-            found |= dict.fromkeys(header for header in pool.map(look, sources.files[part]) if header is not None)
+            found.update(header for header in pool.map(look, sources.files[part]) if header is not None)
             if progress:
                 progress(Progress("look at", part.stop, len(sources.files)))
-    return list(found)
+    return found
 
 
 def _is_array(path: str | Path) -> bool:
     return os.fspath(path).endswith(".npy")
 
 
-def _file(path: Path, folder: Path, *, damaged: bool) -> Source:
+def _pages(path: Path) -> int:
+    """How many pages or frames a file has; 1 of what cannot be read, which its decoding says."""
+    try:
+        return page_count(read_bytes(path))
+    except ImageError:
+        return 1
+
+
+def _file(path: Path, folder: Path, *, damaged: bool, page: int) -> Source:
     def image(data: bytes, size: tuple[int, int]) -> Image:
-        picture = decode(data, draft=size)
+        picture = decode(data, draft=size, page=page)
         if picture.flaw is not None and not damaged:
             raise ImageError(picture.flaw, "--damaged stores it as far as it goes")
         return gaps_transparent(picture)
 
     return Source(
-        relative_name(path, folder),
+        page_name(relative_name(path, folder), page),
         lambda: read_bytes(path),
-        read_header,
+        partial(read_header, page=page),
         image,
-        costly=not damaged,  # else what is left of a killed run might hold pictures that the next one does not want
+        # Else what is left of a killed run might hold pictures that the next one does not want; it tells no pages apart.
+        costly=not damaged and page == 1,
+        page=page,
     )
 
 
@@ -183,7 +213,7 @@ def _rows(path: Path, folder: Path) -> Rows:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception:  # its header is a Python literal, of which a damaged one raises nearly anything
         raise ImageError(f"{escape(path)}: not a NumPy array of numbers", cure) from None
-    if not isinstance(array, np.ndarray):  # an archive of arrays under the name of one
+    if isinstance(array, NpzFile):  # an archive of arrays under the name of one
         raise ImageError(f"{escape(path)}: an archive of arrays", "unpack it, and give the array that holds the images")
     if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)) or 0 in array.shape:
         raise ImageError(

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from uhop_cli.errors import ImageError
 from uhop_cli.files.lock import lock
+from uhop_cli.frames.local.collection import Collection
 from uhop_cli.images.discover import Skipped
 from uhop_cli.memory.file.reader import load
 from uhop_cli.memory.file.writer import Writer
@@ -26,6 +27,7 @@ from uhop_cli.progress import OnProgress
 from uhop_cli.storing.assemble import Draft, Stored, embedded, learn_memory
 from uhop_cli.storing.ingest import Distinct, take
 from uhop_cli.storing.near_duplicates import looked_at, pairs_to_look_at, propose
+from uhop_cli.storing.opacity import OpacityRows
 from uhop_cli.storing.plan import Plan, check_target, make_plan, nothing_to_store
 from uhop_cli.storing.record import settings_of
 from uhop_cli.storing.report import StoreReport, forecast, report_of
@@ -81,25 +83,40 @@ def _carry_out(
     with ExitStack() as stack:
         recovered = stack.enter_context(recover(target, plan.spec))
         writer = stack.enter_context(Writer(target))
-        distinct = Distinct(writer, plan.spec)
-        distinct.records = stack.enter_context(Records(target, plan.spec, *writer.place))
         folder = os.path.dirname(os.path.realpath(target))
+        opacity = stack.enter_context(OpacityRows(plan.spec.height, plan.spec.width, folder))
+        distinct = Distinct(writer, plan.spec, opacity)
+        distinct.records = stack.enter_context(Records(target, plan.spec, *writer.place))
         originals = stack.enter_context(tempfile.TemporaryFile(dir=folder)) if settings.embed else None
-        found = take(plan.kept, plan.sources, distinct, originals, progress, recovered)
+        collection = stack.enter_context(_collecting(plan.kept, settings, plan.describable, folder))
+        found = take(plan.kept, plan.sources, distinct, originals, progress, recovered, collection)
         skipped = _checked((*plan.skipped, *found.skipped), strict=settings.strict)
         entries = found.entries()
         if not len(entries):
             raise nothing_to_store(skipped)
-        copies = None if originals is None else embedded(originals, entries.sizes)
-        draft = Draft(plan.spec, distinct.close(), entries, found.transparent, copies, distinct.shapes)
+        copies = None if originals is None else embedded(originals, found.copies)
+        local = None if collection is None else collection.finish()
+        draft = Draft(plan.spec, distinct.close(), entries, found.transparent, copies, distinct.shapes, local, opacity.close())
         stored = _learned(draft, settings, target, keep=plan.kept if keep_kernel else None, progress=progress)
         size = writer.finish(stored.memory)
     return report_of(
         stored, target, settings, started, size=size,
         added=len(entries) - (0 if plan.kept is None else len(plan.kept.entries)) - plan.changed,
         changed=plan.changed, unchanged=plan.unchanged, removed=plan.removed, renamed=plan.renamed,
-        skipped=skipped, taken_over=recovered.used,
+        skipped=skipped, taken_over=recovered.used, more_pages=found.more_pages if settings.pages == "first" else 0,
+        described_in=0.0 if collection is None else collection.seconds, undescribed=plan.undescribed,
     )  # fmt: skip
+
+
+@contextmanager
+def _collecting(kept: Memory | None, settings: StoreSettings, describable: int, folder: str) -> Iterator[Collection | None]:
+    """What takes local descriptors, with those that are kept; None where there are none, or none are wanted."""
+    before = None if kept is None else kept.local
+    if settings.local == "off" or (before is None and not describable):
+        yield None
+        return
+    with tempfile.TemporaryFile(dir=folder) as waiting, tempfile.TemporaryFile(dir=folder) as coded:
+        yield Collection(waiting, coded, 0 if kept is None else len(kept), before)
 
 
 def _learned(draft: Draft, settings: StoreSettings, target: Path, *, keep: Memory | None, progress: OnProgress | None) -> Stored:
@@ -143,10 +160,13 @@ def remove(
         wanted = look_up(old.entries, names, folder)
         kept = old.without(wanted)
         settings = settings_of(old.record)
-        with Writer(target) as writer:
-            distinct = Distinct(writer, old.spec)
+        with Writer(target) as writer, OpacityRows(old.spec.height, old.spec.width, str(folder)) as opacity:
+            distinct = Distinct(writer, old.spec, opacity)
             found = take(kept, Sources([]), distinct, None, progress)
-            draft = Draft(old.spec, distinct.close(), found.entries(), found.transparent, kept.originals, distinct.shapes)
+            patterns, transparent = distinct.close(), found.transparent
+            draft = Draft(
+                old.spec, patterns, found.entries(), transparent, kept.originals, distinct.shapes, kept.local, opacity.close()
+            )
             stored = _learned(draft, settings, target, keep=kept if keep_kernel else None, progress=progress)
             size = writer.finish(stored.memory)
     return report_of(stored, target, settings, started, size=size, removed=len(wanted), unchanged=len(kept.entries))

@@ -8,7 +8,7 @@ import pytest
 
 from uhop_cli.errors import SettingsError
 from uhop_cli.experiments.forecasts import event_study, figures, forecast, sudden_event, tables
-from uhop_cli.experiments.forecasts.config import ForecastConfig
+from uhop_cli.experiments.forecasts.config import ForecastConfig, Surroundings
 from uhop_cli.experiments.forecasts.run import KEY, run
 from uhop_cli.experiments.results.journal import Journal
 from uhop_cli.forecasting.series import Series
@@ -19,8 +19,8 @@ FORECAST = ForecastConfig(("forecast",), horizons=(5, 12, 900), stored=(60,))
 
 def test_forecast_has_every_control_and_the_memory(short: Series) -> None:
     journal, told = Journal(None, {}, key=KEY), []
-    run(short, FORECAST, journal, told.append)
-    assert [(row["method"], row["horizon"]) for row in journal.rows] == [(name, h) for h in (5, 12) for name in forecast.METHODS]
+    run(short, FORECAST, journal, Surroundings(progress=told.append))
+    assert [(row["method"], row["horizon"]) for row in journal.rows] == [(name, h) for h in (5, 12) for name in forecast.OWN]
     assert told == [Progress("forecast", 1, 2), Progress("forecast", 2, 2)]
     metrics = {row["method"]: row["metrics"] for row in journal.rows if row["horizon"] == 5}
     assert {cell["windows"] for cell in metrics.values()} == {80 - 5 + 1}  # every test window

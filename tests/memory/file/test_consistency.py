@@ -26,6 +26,10 @@ def entries(memory: Memory, **fields: Any) -> Memory:
     return replace(memory, entries=replace(memory.entries, **fields))
 
 
+def local(memory: Memory, **parts: Any) -> Memory:
+    return replace(memory, local=replace(memory.local, **parts))
+
+
 SPOILED = {
     "memories": [
         lambda m: replace(m, patterns=m.patterns[:, :, 1:]),
@@ -87,6 +91,31 @@ SPOILED = {
         lambda m: entries(m, name_bytes=changed(m.entries.name_bytes, 0, 0)),
         lambda m: entries(m, name_bytes=changed(m.entries.name_bytes, 0, ord("/"))),
     ],
+    "local": [
+        lambda m: local(m, codes=m.local.codes.astype(np.uint8)),
+        lambda m: local(m, codes=m.local.codes[:, 1:]),
+        lambda m: local(m, codes=m.local.codes[0]),
+    ],
+    "local_places": [lambda m: local(m, places=m.local.places[1:]), lambda m: local(m, places=m.local.places[:, :3])],
+    "local_map": [
+        lambda m: local(m, directions=m.local.directions[1:]),
+        lambda m: local(m, directions=m.local.directions[:, 1:]),
+        lambda m: local(m, directions=m.local.directions * np.float32(np.nan)),
+        lambda m: local(m, directions=m.local.directions + 2),
+        lambda m: local(m, directions=m.local.directions - 2),
+    ],
+    "local_offsets": [
+        lambda m: local(m, offsets=m.local.offsets[1:]),
+        lambda m: local(m, offsets=changed(m.local.offsets, 0, 1)),
+        lambda m: local(m, offsets=changed(m.local.offsets, -1, 10**6)),
+        lambda m: local(m, offsets=changed(m.local.offsets, 1, np.iinfo(np.int64).min)),
+        lambda m: local(
+            m,
+            offsets=np.array([0, 1025, 1025, 1025, 1025, 1025]),
+            codes=np.zeros((1025, 64), np.int8),
+            places=np.zeros((1025, 4), np.uint8),
+        ),
+    ],
     "original_offsets": [
         lambda m: replace(m, originals=Originals(m.originals.data, changed(m.originals.offsets, 1, 3))),
         lambda m: replace(m, originals=Originals(m.originals.data, m.originals.offsets[:-1])),
@@ -97,7 +126,7 @@ SPOILED = {
 
 @pytest.mark.parametrize(("name", "spoil"), [(name, spoil) for name, spoils in SPOILED.items() for spoil in spoils])
 def test_what_is_wrong_is_named(make_memory: Any, name: str, spoil: Any) -> None:
-    memory = make_memory(compact=2, embed=True)
+    memory = make_memory(compact=2, embed=True, described=True)
     assert fault(memory) is None
     found = fault(spoil(memory))
     assert found is not None

@@ -43,7 +43,7 @@ def raw(path: Path, text: bytes, data: bytes = b"") -> None:
 @pytest.fixture
 def path(tmp_path: Path, make_memory: Any) -> Path:
     path = tmp_path / "m.safetensors"
-    save(make_memory(patterns=5, files=7, features=4, embed=True), path)
+    save(make_memory(patterns=5, files=7, features=4, embed=True, described=True), path)
     return path
 
 
@@ -51,6 +51,7 @@ def test_the_header_tells_what_is_in_the_file(path: Path) -> None:
     header = read_header(path)
     assert (header.patterns, header.files, header.shape, header.feature_dim) == (5, 7, (3, 4, 3), 4)
     assert (header.rhos, header.chosen, header.beta, header.embedded) == ((1.0, 0.1, 0.01), 2, 1.5, True)
+    assert header.described == 8
     assert header.record["self_test"] == [{"level": 0.5}]
     assert header.file_size == path.stat().st_size
 
@@ -107,7 +108,9 @@ EDITS: dict[str, list[Edit]] = {
     "has no type": [lambda h, m: h.update(W=7), lambda h, m: h["W"].pop("dtype"), lambda h, m: h.update({"\x1b[31m": []})],
     "not that of its shape": [lambda h, m: h["W"].update(shape=[4, 35]), lambda h, m: h["W"].update(dtype="F64")],
     "not F32 with 2": [lambda h, m: h["W"].update(dtype="I32"), lambda h, m: h["W"].update(shape=[4, 36, 1])],
-    "go together": [renamed("original_offsets"), renamed("originals")],
+    "go together": [
+        *(renamed(name) for name in ("original_offsets", "originals", "local", "local_places", "local_offsets", "local_map"))
+    ],
     "holds no memories": [emptied],
     "pattern is not that": [
         lambda h, m: m.update(pattern={"width": 3, "height": 4, "channels": 3}),
@@ -149,7 +152,7 @@ def test_what_a_reader_does_not_know_is_passed_over(path: Path, make_memory: Any
     edited(path, lambda h, m: h.update(later={"dtype": "F9", "shape": [3], "data_offsets": [size, size + 5]}))
     edited(path, lambda h, m: m.update(later=1))
     path.write_bytes(path.read_bytes() + bytes(5))
-    assert_same(load(path), make_memory(patterns=5, files=7, features=4, embed=True))
+    assert_same(load(path), make_memory(patterns=5, files=7, features=4, embed=True, described=True))
 
 
 @pytest.mark.parametrize(

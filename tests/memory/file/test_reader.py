@@ -80,7 +80,7 @@ def test_what_is_loaded_is_what_was_saved(
 def test_a_mapped_file_is_the_same_memory(
     tmp_path: Path, make_memory: Any, assert_same: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory = make_memory(embed=True)
+    memory = make_memory(embed=True, described=True)
     save(memory, tmp_path / "m")
     monkeypatch.setattr(file_module, "MAPPED", 0)
     loaded = verify(tmp_path / "m")
@@ -89,11 +89,11 @@ def test_a_mapped_file_is_the_same_memory(
 
 
 def test_equal_memories_are_equal_bytes(tmp_path: Path, make_memory: Any) -> None:
-    save(make_memory(embed=True), tmp_path / "a")
-    save(make_memory(embed=True), tmp_path / "b")
+    save(make_memory(embed=True, described=True), tmp_path / "a")
+    save(make_memory(embed=True, described=True), tmp_path / "b")
     save(load(tmp_path / "a"), tmp_path / "c")
     with Writer(tmp_path / "d") as writer:  # in other pieces
-        memory = make_memory(embed=True)
+        memory = make_memory(embed=True, described=True)
         writer.begin(memory.spec)
         for row in range(len(memory)):
             writer.append(memory.patterns[row : row + 1])
@@ -120,7 +120,7 @@ def test_adding_files_and_taking_them_out_again_changes_no_byte(tmp_path: Path, 
 
 
 def test_the_safetensors_library_reads_it(tmp_path: Path, make_memory: Any) -> None:
-    memory = make_memory(compact=2, embed=True)
+    memory = make_memory(compact=2, embed=True, described=True)
     save(memory, tmp_path / "m")
     tensors = load_file(tmp_path / "m")
     np.testing.assert_array_equal(tensors["memories"], memory.patterns)
@@ -237,7 +237,7 @@ def test_verify_tells_how_far_it_is(tmp_path: Path, make_memory: Any) -> None:
 
 def test_a_file_cut_anywhere_is_truncated(tmp_path: Path, make_memory: Any) -> None:
     path = tmp_path / "m"
-    save(make_memory(compact=2, embed=True), path)
+    save(make_memory(compact=2, embed=True, described=True), path)
     whole, header = path.read_bytes(), read_header(path)
     places = [header.data_start + place for info in header.tensors.values() for place in (info.begin, info.end - 1)]
     for place in [9, 100, header.data_start - 1, *places]:
@@ -288,7 +288,7 @@ def loaded_or_refused(path: Path) -> Memory | str:
 
 def test_mutated_files_are_refused_in_one_line_or_load_consistent(tmp_path: Path, make_memory: Any) -> None:
     path = tmp_path / "m"
-    save(make_memory(compact=2, embed=True), path)
+    save(make_memory(compact=2, embed=True, described=True), path)
     whole, header = path.read_bytes(), read_header(path)
     rng, refused = random.Random(5), 0
     for _ in range(600):

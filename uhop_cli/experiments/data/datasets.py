@@ -24,7 +24,7 @@ from uhop_cli.experiments.data.download import checksum, download
 from uhop_cli.experiments.data.published import PUBLISHED, PublishedSet
 from uhop_cli.experiments.data.samples import sample_data
 from uhop_cli.files.names import escape
-from uhop_cli.images.patterns import PatternSpec, choose_spec, to_vectors
+from uhop_cli.images.patterns import PatternSpec, choose_spec, to_pattern, to_vectors
 from uhop_cli.progress import OnProgress, Progress
 from uhop_cli.storing.sources import collect, headers
 
@@ -142,14 +142,14 @@ def _folder(path: Path, name: str, progress: OnProgress | None) -> Dataset:
     """The images of a folder, each distinct pattern once."""
     sources, left_out = collect([path], path)
     try:
-        spec = choose_spec(headers(sources, progress))
+        spec = choose_spec(list(headers(sources, progress)))
     except ImageError as error:
         raise DatasetError(f"{escape(path)}: {error.message}", error.hint) from None
     patterns: dict[bytes, UInt8] = {}
     unreadable = len(left_out)
     for done, source in enumerate(sources, 1):
         try:
-            pattern, _ = source.encode(source.read(), spec)
+            pattern = to_pattern(source.image(source.read(), (spec.width, spec.height)), spec)
             patterns.setdefault(pattern.tobytes(), pattern)
         except ImageError:
             unreadable += 1

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from uhop_cli.experiments.forecasts import forecast, sudden_event
-from uhop_cli.experiments.forecasts.config import STORED_WINDOWS, ForecastConfig
+from uhop_cli.experiments.forecasts import sudden_event
+from uhop_cli.experiments.forecasts.case import Case
+from uhop_cli.experiments.forecasts.config import FORECAST, ForecastConfig
 from uhop_cli.experiments.results.journal import Row
 from uhop_cli.experiments.results.plots import COLOURS, GREYS
 from uhop_cli.forecasting.memory import ForecastMemory, MemorySettings
@@ -24,9 +25,9 @@ RETRIEVED = 5  # stored windows that are drawn
 def draw(folder: Path, rows: Sequence[Row], series: Series, config: ForecastConfig) -> list[str]:
     """Draws what the rows have figures for; returns the names of the files."""
     names: list[str] = []
-    memory = next((row for row in rows if row["experiment"] == forecast.NAME and row["method"] == "memory"), None)
+    memory = next((row for row in rows if row["experiment"] == FORECAST and row["method"] == "memory"), None)
     if memory is not None:
-        names += _saved(folder, forecast.NAME, lambda figure: _example(figure, memory, series, config))
+        names += _saved(folder, FORECAST, lambda figure: _example(figure, memory, series, config))
     for name in sudden_event.SHAPES:
         gated = [row for row in rows if row["experiment"] == name and "gain_at_0" in row["metrics"]]
         if gated:
@@ -51,9 +52,9 @@ def _saved(folder: Path, name: str, paint: Any) -> list[str]:
 
 def _example(figure: Any, row: Row, series: Series, config: ForecastConfig) -> None:
     """One window of the middle of the test: its past, the truth, model and memory, and the stored windows nearest to it."""
-    case = forecast.Case.of(series, row["look_back"], row["horizon"])
+    case = Case.of(series, row["look_back"], row["horizon"])
     model = case.fit(row["chosen"]["base"])
-    stored = case.train.sample(config.stored[0] if config.stored else STORED_WINDOWS, config.seed)
+    stored = case.train.sample(config.stored_windows, config.seed)
     chosen = {name: row["chosen"][name] for name in ("read_out", "beta", "weight")}
     memory = ForecastMemory(MemorySettings(row["look_back"], row["horizon"], **chosen)).store(stored, model)
     middle, channel = len(case.test) // 2, len(series.columns) - 1

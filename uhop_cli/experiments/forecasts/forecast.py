@@ -1,26 +1,21 @@
-"""Experiment `forecast`: every control and the memory of windows, at each look-back and horizon, on every test window."""
+"""Experiment `forecast`: every control, the memory of windows and the nets, at each look-back and horizon, on every test window."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from uhop_cli.arrays.types import Float64
 from uhop_cli.errors import SettingsError
-from uhop_cli.experiments.forecasts.config import LOOK_BACKS, STORED_WINDOWS, ForecastConfig
-from uhop_cli.forecasting.choice import Trial, choose
-from uhop_cli.forecasting.linear import Linear, fit_linear
-from uhop_cli.forecasting.memory import ForecastMemory, MemorySettings
+from uhop_cli.experiments.forecasts import nets
+from uhop_cli.experiments.forecasts.case import LINEAR, Case
+from uhop_cli.experiments.forecasts.config import FORECAST, ForecastConfig, Surroundings
 from uhop_cli.forecasting.naive import Forecaster, LastValue, MeanOfSeasons
 from uhop_cli.forecasting.scores import Errors, paired_difference
 from uhop_cli.forecasting.series import Series, Split
-from uhop_cli.forecasting.windows import Windows, cut
 
-NAME = "forecast"
-VALIDATION_WINDOWS = 3000  # that the settings of a memory are chosen on, drawn from all
-METHODS = {
+OWN = {
     "last-value": "the last value of the window",
     "seasonal-naive": "the last season of the window, repeated",
     "mean-of-seasons": "the mean of all whole seasons of the window",
@@ -28,50 +23,9 @@ METHODS = {
     "linear-centred": "the same with each window's mean taken out and put back",
     "memory": "ForecastMemory on the better of the two linear ones, all settings chosen on validation",
 }
-LINEAR = {"linear-raw": False, "linear-centred": True}
+METHODS = OWN | nets.METHODS
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Case:
-    """One look-back and horizon, in units of the training rows: training `rows` (T, C), windows of the three parts."""
-
-    rows: Float64
-    train: Windows
-    validation: Windows
-    test: Windows
-
-    @classmethod
-    def of(cls, series: Series, look_back: int, horizon: int) -> Case:
-        """Of a series, scaled by its training rows.
-
-        Raises:
-            SettingsError: a part is too short.
-        """
-        split = Split.of(series)
-        values = series.scaled(split).values
-        parts = (cut(values, look_back, horizon, split.rows(part, look_back)) for part in ("train", "validation", "test"))
-        return cls(values[: split.train], *parts)
-
-    def fit(self, name: str) -> Linear:
-        """The linear forecaster of that name."""
-        return fit_linear(self.rows, self.train.look_back, self.train.horizon, centred=LINEAR[name])
-
-    def linear(self) -> dict[str, Linear]:
-        """The linear forecasters by name."""
-        return {name: self.fit(name) for name in LINEAR}
-
-    def better(self, models: dict[str, Linear]) -> str:
-        """The name of the linear forecaster with the smaller error on the validation windows."""
-        return min(models, key=lambda name: Errors.of(models[name](self.validation.past), self.validation.future).mse)
-
-    def memory(self, model: Linear, config: ForecastConfig) -> tuple[ForecastMemory, Trial]:
-        """A memory of training windows in front of which `model` stands, with settings chosen on validation windows."""
-        stored = config.stored[0] if config.stored else STORED_WINDOWS
-        settings = MemorySettings(self.train.look_back, self.train.horizon)
-        memory = ForecastMemory(settings).store(self.train.sample(stored, config.seed), model)
-        return choose(memory, model, self.validation.sample(VALIDATION_WINDOWS, config.seed))
 
 
 def controls(series: Series, look_back: int, horizon: int) -> dict[str, Forecaster]:
@@ -93,7 +47,7 @@ def cells(series: Series, config: ForecastConfig) -> list[tuple[int, int]]:
     split = Split.of(series)
     fitting = [
         (look_back, horizon)
-        for look_back in LOOK_BACKS
+        for look_back in config.look_backs
         for horizon in config.horizons
         if horizon <= min(split.validation, split.test) and look_back + horizon <= split.train
     ]
@@ -103,14 +57,27 @@ def cells(series: Series, config: ForecastConfig) -> list[tuple[int, int]]:
     return fitting
 
 
-def rows(series: Series, config: ForecastConfig, done: set[tuple[Any, ...]]) -> Iterator[list[tuple[Row, float]]]:
-    """The rows of each look-back and horizon with their seconds; those in `done`, by (method, look-back, horizon), are left out."""
-    wanted = [name for name in METHODS if not config.methods or name in config.methods]
+def parts(series: Series, config: ForecastConfig) -> int:
+    """How many parts `rows` has."""
+    return len(cells(series, config)) * (bool(_own(config)) + nets.parts(config))
+
+
+def rows(
+    series: Series, config: ForecastConfig, done: set[tuple[Any, ...]], surroundings: Surroundings
+) -> Iterator[list[tuple[Row, float]]]:
+    """The rows of each look-back and horizon with their seconds, first without the nets, then with each seed of theirs; those in
+    `done`, by (method, look-back, horizon, seed), are left out."""
     for look_back, horizon in cells(series, config):
         naive = controls(series, look_back, horizon)
-        possible = [name for name in wanted if name in naive or name in LINEAR or name == "memory"]
-        missing = [name for name in possible if (name, look_back, horizon) not in done]
-        yield list(_cell(series, config, look_back, horizon, missing, naive)) if missing else []
+        possible = [name for name in _own(config) if name in naive or name in LINEAR or name == "memory"]
+        missing = [name for name in possible if (name, look_back, horizon, config.seed) not in done]
+        if _own(config):
+            yield list(_cell(series, config, look_back, horizon, missing, naive)) if missing else []
+        yield from nets.rows(nets.Study(series, config, surroundings, look_back, horizon), done)
+
+
+def _own(config: ForecastConfig) -> list[str]:
+    return [name for name in OWN if config.wants(name)]
 
 
 def _cell(
@@ -126,7 +93,7 @@ def _cell(
             against = paired_difference(errors.squared, base.squared, look_back + horizon, seed=config.seed)
             metrics.update(difference=against.mean, low=against.low, high=against.high)
         place = {"look_back": look_back, "horizon": horizon, "stored": None, "seed": config.seed}
-        row = {"experiment": NAME, "dataset": series.name, "method": method, "separation": None, **place, "metrics": metrics}
+        row = {"experiment": FORECAST, "dataset": series.name, "method": method, "separation": None, **place, "metrics": metrics}
         return row | more
 
     base: Errors | None = None

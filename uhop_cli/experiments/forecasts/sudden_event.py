@@ -78,10 +78,10 @@ def rows(
     Raises:
         SettingsError: the series is too short.
     """
-    wanted = [name for name in METHODS if not config.methods or name in config.methods]
+    wanted = [name for name in METHODS if config.wants(name)]
     sizes = config.stored or EVENTS_STORED
     prepared: tuple[EventStudy, Linear, SurpriseMemory, dict[str, Price], Moments] | None = None
-    for seed in range(config.seed, config.seed + config.repeats):
+    for seed in config.draws:
         missing = [(size, name) for size in sizes for name in wanted if (name, size, seed) not in done]
         if missing and prepared is None:
             of = study(series)

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from uhop_cli.experiments.forecasts import forecast
+from uhop_cli.experiments.forecasts import net_tables
+from uhop_cli.experiments.forecasts.config import FORECAST
+from uhop_cli.experiments.forecasts.net_tables import Table
 from uhop_cli.experiments.forecasts.run import EXPERIMENTS
 from uhop_cli.experiments.results.journal import Journal, Row
 from uhop_cli.experiments.results.report import SCHEMA, write_texts
-
-Table = tuple[str, list[str], list[list[str]]]  # title, heads, rows
 
 
 def document(journal: Journal, config: dict[str, Any]) -> dict[str, Any]:
@@ -30,19 +30,19 @@ def tables(rows: Sequence[Row], experiment: str) -> list[Table]:
     own = [row for row in rows if row["experiment"] == experiment]
     if not own:
         return []
-    return _forecast(own) if experiment == forecast.NAME else _events(own)
+    return _forecast(own) if experiment == FORECAST else _events(own)
 
 
 def sentences(rows: Sequence[Row], experiment: str) -> list[str]:
     """What won, by how much, and what did not beat its control."""
     own = [row for row in rows if row["experiment"] == experiment]
-    return _forecast_sentences(own) if experiment == forecast.NAME else _event_sentences(own)
+    return _forecast_sentences(own) if experiment == FORECAST else _event_sentences(own)
 
 
 def write(folder: Path, journal: Journal, config: dict[str, Any], figures: Sequence[str]) -> None:
     """Writes rows.csv, rows.json and report.md into the folder."""
     texts = {
-        "rows.csv": _csv(journal.rows),
+        "rows.csv": csv_rows(journal.rows),
         "rows.json": json.dumps(document(journal, config), indent=1) + "\n",
         "report.md": markdown(journal.rows, config, figures),
     }
@@ -73,6 +73,7 @@ def markdown(rows: Sequence[Row], config: dict[str, Any], figures: Sequence[str]
 
 
 def _forecast(rows: Sequence[Row]) -> list[Table]:
+    rows, of_nets = net_tables.without_seeds(rows), rows
     horizons = list(dict.fromkeys(row["horizon"] for row in rows))
     found: list[Table] = []
     for look_back in dict.fromkeys(row["look_back"] for row in rows):
@@ -99,11 +100,12 @@ def _forecast(rows: Sequence[Row]) -> list[Table]:
     if body:
         title = "memory less its base, MSE, with the 95% interval of paired blocks; settings chosen on validation"
         found.append((title, ["look-back, horizon", "difference", "interval", "base", "read-out", "beta", "g"], body))
-    return found
+    return found + net_tables.tables(of_nets)
 
 
 def _forecast_sentences(rows: Sequence[Row]) -> list[str]:
     lines = []
+    rows, of_nets = net_tables.without_seeds(rows), rows
     cells = list(dict.fromkeys((row["look_back"], row["horizon"]) for row in rows))
     best = [
         min((row for row in rows if (row["look_back"], row["horizon"]) == cell), key=lambda row: row["metrics"]["mse"])
@@ -117,7 +119,7 @@ def _forecast_sentences(rows: Sequence[Row]) -> list[str]:
         better, worse = sum(cell["high"] < 0 for cell in memory), sum(cell["low"] > 0 for cell in memory)
         lines.append(f"the memory beats its linear base in {better} of {len(memory)}, is worse in {worse}, by intervals of 95%")
         lines.append(f"it does not beat its base, or not surely, in {len(memory) - better}")
-    return lines
+    return lines + net_tables.sentences(of_nets)
 
 
 def _events(rows: Sequence[Row]) -> list[Table]:
@@ -168,7 +170,7 @@ def _ratio(rows: Sequence[Row], method: str, size: int) -> float | None:
     return None if own is None or frozen is None else own / frozen
 
 
-def _csv(rows: Sequence[Row]) -> str:
+def csv_rows(rows: Sequence[Row]) -> str:
     """One line a row, each metric in a column of its own; without times, so that the same configuration gives the same bytes."""
     flat = [{**{name: value for name, value in row.items() if name not in ("metrics", "chosen")}, **row["metrics"]} for row in rows]
     chosen = [{f"chosen_{name}": value for name, value in row.get("chosen", {}).items()} for row in rows]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from uhop_cli.errors import SettingsError
 from uhop_cli.experiments.config import Config
-from uhop_cli.experiments.grids.capacity_and_noise import CAPACITY, CORRUPTIONS, NOISE, NOISE_ADDED, NOISE_NORM
+from uhop_cli.experiments.grids.capacity_and_noise import CAPACITY, CORRUPTIONS, NOISE, NOISE_ADDED, NOISE_NORM, OTHER_FRAMES
 from uhop_cli.experiments.grids.experiment import Experiment
 from uhop_cli.experiments.grids.feature_dim import FEATURE_DIM
 from uhop_cli.experiments.grids.stage_one import AVERAGE_AND_MAX, ITERATIONS_EXPERIMENT, LOSS_AND_ERROR
@@ -36,6 +36,7 @@ register(
     NOISE_ADDED,
     NOISE_NORM,
     CORRUPTIONS,
+    OTHER_FRAMES,
     ITERATIONS_EXPERIMENT,
     LOSS_AND_ERROR,
     AVERAGE_AND_MAX,

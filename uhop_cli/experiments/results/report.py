@@ -34,7 +34,7 @@ def document(journal: Journal, config: dict[str, Any]) -> dict[str, Any]:
 def write(folder: Path, journal: Journal, config: dict[str, Any], figures: Sequence[str] = ()) -> list[Path]:
     """Writes rows.csv, rows.json and report.md into the folder; returns what was written."""
     texts = {
-        "rows.csv": _csv(journal.rows),
+        "rows.csv": csv_rows(journal.rows),
         "rows.json": json.dumps(document(journal, config), indent=1) + "\n",
         "report.md": markdown(journal.rows, config, figures),
     }
@@ -200,7 +200,7 @@ def _correlations(rows: Sequence[Row]) -> Table:
     return "Rank correlation of loss and error (Spearman)", ["method", "which runs", "runs", "correlation"], body
 
 
-def _csv(rows: Sequence[Row]) -> str:
+def csv_rows(rows: Sequence[Row]) -> str:
     """One line a row, lists as JSON. Without times, so that the same configuration gives the same bytes."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     buffer = io.StringIO()

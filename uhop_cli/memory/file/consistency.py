@@ -7,14 +7,17 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays.types import Int64
+from uhop_cli.arrays.types import Float32, Int64
 from uhop_cli.evidence.statistics import Statistics
 from uhop_cli.kernel.feature_map import KernelFamily
 from uhop_cli.memory.entries import Entries
+from uhop_cli.memory.local import LocalDescriptors
 from uhop_cli.memory.memory import Memory, Originals
 from uhop_cli.memory.near import NearPairs
 
 MAX_COMPACT = 128
+LOCAL_LENGTH, LOCAL_DIRECTIONS = 128, 64  # values of a local descriptor, and of its code
+MAX_LOCAL = 1024  # descriptors of a picture: a query looks at some pictures' all together
 MAX_MEMBERS = 64
 LARGEST_NORM, LARGEST_SQUARE = 1e19, 1e38  # the end of float32 is 3.4e38
 MAX_NAME = 16384  # bytes; no system takes a path that long
@@ -34,6 +37,8 @@ def fault(memory: Memory) -> str | None:
         or _compact_fault(memory)
         or (memory.near is not None and _near_fault(memory.near, len(memory)))
         or (memory.shapes is not None and _shapes_fault(memory.shapes, len(memory)))
+        or (memory.local is not None and _local_fault(memory.local, len(memory)))
+        or (memory.opacity is not None and _array_fault("opacity", memory.opacity, np.uint8, shape[:3]))
         or _entries_fault(memory.entries, len(memory))
         or (memory.originals is not None and _originals_fault(memory.originals, memory.entries.sizes))
         or None
@@ -59,7 +64,7 @@ def _array_fault(
         if not (math.isfinite(low) and math.isfinite(high)):
             return f"{name} has values that are not finite"
         if low < lowest:
-            return f"{name} has negative values"
+            return f"{name} has {'negative values' if lowest == 0 else 'values out of range'}"
         if high > highest:
             return f"{name} has values out of range"
     return None
@@ -108,8 +113,13 @@ def _statistics_fault(statistics: Statistics, count: int, dim: int) -> str | Non
         or _array_fault("centred_norms", statistics.norms, np.float32, (count, kernels), 0, LARGEST_NORM)
         or _array_fault("bands", statistics.bands, np.int8, (count, coefficients))
         or _array_fault("band_scales", statistics.band_scales, np.float32, (count, bands), 0, top)
+        or (statistics.opacity is not None and _opacity_fault(statistics.opacity, count, top))
         or _array_fault("variances", statistics.variances, np.float32, statistics.variances.shape, 0, top)
     )
+
+
+def _opacity_fault(sums: Float32, count: int, top: float) -> str | None:
+    return _array_fault("opacity_sums", sums, np.float32, (count, *sums.shape[1:]), 0, top)
 
 
 def _compact_fault(memory: Memory) -> str | None:
@@ -134,6 +144,19 @@ def _near_fault(near: NearPairs, count: int) -> str | None:
     if pairs.min() < 0 or pairs.max() >= count or (pairs[:, 0] >= pairs[:, 1]).any():
         return "near has a pair that is none of two memories"
     return "near_verified has a value other than 1, 0 and -1" if verified.min() < -1 or verified.max() > 1 else None
+
+
+def _local_fault(local: LocalDescriptors, count: int) -> str | None:
+    """Every code and every place is a possible one, so that these are not read."""
+    size = len(local.codes) if local.codes.ndim else 0
+    return (
+        _array_fault("local", local.codes, np.int8, (size, LOCAL_DIRECTIONS))
+        or _array_fault("local_places", local.places, np.uint8, (size, 4))
+        or _array_fault("local_map", local.directions, np.float32, (LOCAL_DIRECTIONS + 1, LOCAL_LENGTH), -1.01, 1.01)
+        or _array_fault("local_offsets", local.offsets, np.int64, (count + 1,))
+        or _offsets_fault("local_offsets", local.offsets, size)
+        or ("local_offsets gives a picture too many descriptors" if np.diff(local.offsets).max() > MAX_LOCAL else None)
+    )
 
 
 def _entries_fault(entries: Entries, count: int) -> str | None:

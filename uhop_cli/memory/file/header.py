@@ -37,6 +37,7 @@ TENSORS: dict[str, tuple[str, int, bool]] = {
     "near": ("I64", 2, True),  # (P, 2): rows of pairs of nearly equal patterns
     "shapes": ("I64", 2, True),  # (M, 2): width and height of each original
     "original_offsets": ("I64", 1, True),  # (N+1,)
+    "local_offsets": ("I64", 1, True),  # (M+1,), with the next three: `LocalDescriptors`
     "W": ("F32", 2, False),  # (D, d)
     "gains": ("F32", 2, False),  # (R, D)
     "spectrum": ("F32", 1, True),  # (D,)
@@ -46,15 +47,22 @@ TENSORS: dict[str, tuple[str, int, bool]] = {
     "centred_norms": ("F32", 2, True),  # (M, R')
     "band_scales": ("F32", 2, True),  # (M, W)
     "variances": ("F32", 1, True),  # (d - C,)
+    "opacity_sums": ("F32", 3, True),  # (M, 2 + 2C, B')
     "compact": ("F32", 2, True),  # (k, M)
     "compact_map": ("F32", 2, True),  # (k - B, d)
+    "local_map": ("F32", 2, True),  # (K+1, 128)
+    "local": ("I8", 2, True),  # (L, K)
+    "local_places": ("U8", 2, True),  # (L, 4)
     "near_verified": ("I8", 1, True),  # (P,)
     "bands": ("I8", 2, True),  # (M, K)
+    "opacity": ("U8", 3, True),  # (M, height, width)
     "digests": ("U8", 2, False),  # (N, 32)
     "name_bytes": ("U8", 1, False),
     "originals": ("U8", 1, True),
     "checksum": ("U8", 1, False),  # (32,): sha256 of the tensors before it and of the header
 }
+
+LOCAL = ("local", "local_places", "local_offsets", "local_map")  # those of `LocalDescriptors`
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,11 @@ class Header:
         """(height, width, channels) of a pattern."""
         _, height, width, channels = self.tensors["memories"].shape
         return height, width, channels
+
+    @property
+    def described(self) -> int:
+        """L, the number of local descriptors."""
+        return self.tensors["local"].shape[0] if "local" in self.tensors else 0
 
     @property
     def feature_dim(self) -> int:
@@ -174,9 +187,10 @@ def _check_tensors(tensors: Mapping[str, TensorInfo]) -> None:
         elif info.dtype != dtype or len(info.shape) != axes:
             found = f"{ascii(info.dtype)[:20]} with {len(info.shape)} axes"
             raise FaultError(f"inconsistent: tensor {name} is {found}, not {dtype} with {axes}")
-    for pair in (("originals", "original_offsets"), ("near", "near_verified")):
-        if (pair[0] in tensors) != (pair[1] in tensors):
-            raise FaultError(f"inconsistent: {pair[0]} and {pair[1]} go together")
+    for first, *others in (("originals", "original_offsets"), ("near", "near_verified"), LOCAL):
+        for other in others:
+            if (first in tensors) != (other in tensors):
+                raise FaultError(f"inconsistent: {first} and {other} go together")
     if 0 in tensors["memories"].shape:
         raise FaultError("inconsistent: it holds no memories")
     if tensors["checksum"].shape != (32,):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +20,9 @@ from uhop_cli.kernel.feature_map import KernelFamily
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.file.consistency import fault
 from uhop_cli.memory.file.container import open_memory_file
-from uhop_cli.memory.file.header import Header, parse
+from uhop_cli.memory.file.header import LOCAL, Header, parse
 from uhop_cli.memory.file.writer import CHUNK, Writer
+from uhop_cli.memory.local import LocalDescriptors
 from uhop_cli.memory.memory import Memory, Originals
 from uhop_cli.memory.near import NearPairs
 from uhop_cli.progress import OnProgress, Progress
@@ -122,13 +124,22 @@ def _assemble(header: Header, data: UInt8) -> Memory:
         entries=Entries(**{name: arrays[name] for name in ("name_bytes", "name_offsets", "name_entry", "digests", "sizes")}),
         beta=header.beta,
         record=header.record,
-        statistics=Statistics(*(arrays[name] for name in STATISTICS)) if all(name in arrays for name in STATISTICS) else None,
+        statistics=_statistics(arrays),
         compact=arrays.get("compact"),
         compact_map=arrays.get("compact_map"),
         near=NearPairs(arrays["near"], arrays["near_verified"]) if "near" in arrays else None,
         shapes=arrays.get("shapes"),
+        local=LocalDescriptors(*(arrays[name] for name in LOCAL)) if LOCAL[0] in arrays else None,
+        opacity=arrays.get("opacity"),
         originals=Originals(arrays["originals"], arrays["original_offsets"]) if header.embedded else None,
     )
+
+
+def _statistics(arrays: dict[str, Any]) -> Statistics | None:
+    if not all(name in arrays for name in STATISTICS):
+        return None
+    optional = [arrays["opacity_sums"]] if "opacity_sums" in arrays else []
+    return Statistics(*[arrays[name] for name in STATISTICS], *optional)
 
 
 def _checksum_fault(header: Header, data: UInt8) -> str | None:

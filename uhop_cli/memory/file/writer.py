@@ -21,7 +21,8 @@ from uhop_cli.files.atomic import AtomicFile, clean
 from uhop_cli.files.system import content, read_at
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.file.consistency import fault
-from uhop_cli.memory.file.header import SCHEMA, TENSORS, VERSION
+from uhop_cli.memory.file.header import LOCAL, SCHEMA, TENSORS, VERSION
+from uhop_cli.memory.local import LocalDescriptors
 from uhop_cli.memory.memory import Memory
 
 BLOCK = 1 << 16  # the header takes a whole number of blocks, so that the patterns begin at a page
@@ -157,10 +158,13 @@ def _tensors(memory: Memory) -> dict[str, NDArray[np.generic]]:
         "spectrum": kernel.spectrum,
         "shapes": memory.shapes,
         **_statistics(memory.statistics),
+        "opacity": memory.opacity,
+        "opacity_sums": None if memory.statistics is None else memory.statistics.opacity,
         "compact": memory.compact,
         "compact_map": memory.compact_map,
         "near": None if memory.near is None else memory.near.pairs,
         "near_verified": None if memory.near is None else memory.near.verified,
+        **_local(memory.local),
         "originals": None if memory.originals is None else memory.originals.data,
         "original_offsets": None if memory.originals is None else memory.originals.offsets,
     }
@@ -188,6 +192,10 @@ def _statistics(statistics: Statistics | None) -> dict[str, NDArray[np.generic]]
         "band_scales": statistics.band_scales,
         "variances": statistics.variances,
     }
+
+
+def _local(local: LocalDescriptors | None) -> dict[str, NDArray[np.generic]]:
+    return {} if local is None else dict(zip(LOCAL, (local.codes, local.places, local.offsets, local.directions), strict=True))
 
 
 def _metadata(memory: Memory) -> dict[str, Any]:

@@ -1,0 +1,139 @@
+"""Prints how often copies of transparent pictures are found that were laid on another colour.
+
+    python tests/acceptance/backgrounds.py
+    python tests/acceptance/backgrounds.py --seed 2 --damages none jpeg:10 blur:2
+
+The sprites under --data-dir or UHOP_DATA_DIR are stored but for 300 transparent ones; 300 of those stored are laid on white, on
+black, and on three colours, two of them drawn, and damaged; so are those that were never stored. Asked are pictures of which no
+other one has the same opacity and premultiplied colours. Everything is at the defaults of `uhop store` and `uhop query`; a copy is
+named if its confidence is at least that of --min-confidence. Queries are clipped to 8 bits, as files are. `half:bottom` covers half
+of what was laid. The exit status is 1 if a promise is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from uhop_cli.corruption.corruption import parse
+from uhop_cli.images.decode import decode, read_bytes
+from uhop_cli.images.patterns import PatternSpec, on_background, to_layers, to_pixels, to_vectors
+from uhop_cli.memory.entries import Entries
+from uhop_cli.memory.memory import Memory
+from uhop_cli.querying.retriever import Retriever
+from uhop_cli.storing.assemble import Draft, learn_memory
+from uhop_cli.storing.settings import StoreSettings
+
+SPEC = PatternSpec(32, 32, 3)
+FIXED = {"white": (255, 255, 255), "black": (0, 0, 0), "blue": (40, 80, 200)}
+MIN_CONFIDENCE = 0.5
+# Least share of nearest memories that are right, on average over the colours; of the first row, of right ones that are named too.
+PROMISES = {"none": 0.95, "jpeg:80": 0.92, "noise:0.2": 0.92, "brightness:0.3": 0.92, "contrast:0.5": 0.92, "half:bottom": 0.90}
+NAMED = 0.90
+STRANGERS = 0.03  # never stored, named all the same
+LARGER = SPEC.height * SPEC.width + 150  # bytes a memory, with opacity
+TOGETHER = 32
+
+Layers = tuple[np.ndarray, np.ndarray]  # patterns (M, H, W, C) and opacity (M, H, W)
+
+
+def tiles(folder: Path) -> Layers:
+    """The sprites with different patterns, and which of them are transparent."""
+    layers = [to_layers(decode(read_bytes(path)), SPEC) for path in sorted(folder.rglob("*.png"))]
+    opaque = np.full((SPEC.height, SPEC.width), 255, np.uint8)
+    patterns = np.stack([pattern for pattern, _ in layers])
+    opacity = np.stack([opaque if veil is None else veil for _, veil in layers])
+    first = np.sort(np.unique(patterns.reshape(len(patterns), -1), axis=0, return_index=True)[1])
+    return patterns[first], opacity[first]
+
+
+def unique_and_transparent(patterns: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    """Rows of transparent pictures that no other one equals in opacity and premultiplied colours."""
+    own = on_background(patterns, opacity, np.zeros((1, 1, SPEC.channels)), SPEC)
+    seen = np.concatenate([to_pixels(own, SPEC).reshape(len(own), -1), opacity.reshape(len(own), -1)], axis=1)
+    _, group, counts = np.unique(seen, axis=0, return_inverse=True, return_counts=True)
+    return np.flatnonzero((counts[group] == 1) & (opacity.min(axis=(1, 2)) < 255))
+
+
+def stored(patterns: np.ndarray, opacity: np.ndarray | None) -> Memory:
+    """Their memory, as `uhop store` makes it."""
+    count = len(patterns)
+    entries = Entries.build([b"%d" % i for i in range(count)], range(count), [bytes(32)] * count, [0] * count)
+    return learn_memory(Draft(SPEC, patterns, entries, opacity is not None, opacity=opacity), StoreSettings()).memory
+
+
+def copies(layers: Layers, colour: tuple[int, ...], label: str, seed: int) -> np.ndarray:
+    """The pictures laid on a colour and damaged, (Q, d), as files of 8 bits hold them."""
+    laid = on_background(*layers, np.full((1, 1, SPEC.channels), colour) / 255, SPEC)
+    rows = to_vectors(to_pixels(laid, SPEC))
+    return rows if label == "none" else to_vectors(to_pixels(parse(label)(rows, SPEC, seed).patterns, SPEC))
+
+
+def ask(retriever: Retriever, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest memory and the confidence of each query."""
+    nearest, confidence = [], []
+    for start in range(0, len(queries), TOGETHER):
+        answer = retriever.retrieve(queries[start : start + TOGETHER])
+        nearest += [answer.ranking(place, 1)[0] for place in range(len(answer.weights))]
+        confidence.append(answer.confidence)
+    return np.array(nearest), np.concatenate(confidence)
+
+
+def promise(what: str, kept: bool) -> bool:
+    """Prints whether a promise is kept; true if it is not."""
+    print(f"{'ok    ' if kept else 'MISSED'} {what}", flush=True)
+    return not kept
+
+
+def main() -> int:
+    """Store, lay down, ask."""
+    given = os.environ.get("UHOP_DATA_DIR", "")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, default=Path(given))
+    parser.add_argument("--queries", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=1, help="of what is stored and asked, of the colours and of the damage")
+    parser.add_argument("--damages", nargs="+", default=list(PROMISES))
+    options = parser.parse_args()
+    if not (options.data_dir / "sprites").is_dir():
+        print(f"skipped: no sprites under {options.data_dir}")
+        return 0
+    patterns, opacity = tiles(options.data_dir / "sprites")
+    rng = np.random.default_rng(options.seed)
+    order = rng.permutation(unique_and_transparent(patterns, opacity))
+    outside, asked = np.sort(order[: options.queries]), np.sort(order[options.queries : 2 * options.queries])
+    inside = np.setdiff1d(np.arange(len(patterns)), outside)
+    colours = FIXED | {"#{:02x}{:02x}{:02x}".format(*drawn): tuple(drawn) for drawn in rng.integers(0, 256, (2, 3)).tolist()}
+    started = time.perf_counter()
+    memory = stored(patterns[inside], opacity[inside])
+    print(f"{len(memory)} sprites stored in {time.perf_counter() - started:.1f} s, {len(asked)} asked, seed {options.seed}")
+    retriever, rows = Retriever(memory), np.searchsorted(inside, asked)
+    print(f"{'damage':<16}{'on':<9}{'nearest right':>14}{'named right':>12}{'named wrong':>12}{'never stored: named':>20}")
+    missed = False
+    for label in options.damages:
+        found = []
+        for name, colour in colours.items():
+            nearest, confidence = ask(retriever, copies((patterns[asked], opacity[asked]), colour, label, options.seed))
+            _, strange = ask(retriever, copies((patterns[outside], opacity[outside]), colour, label, options.seed))
+            right, named = nearest == rows, confidence >= MIN_CONFIDENCE
+            found.append([x.mean() for x in (right, right & named, ~right & named, strange >= MIN_CONFIDENCE)])
+            print(
+                f"{label:<16}{name:<9}{found[-1][0]:>14.3f}{found[-1][1]:>12.3f}{found[-1][2]:>12.3f}{found[-1][3]:>20.3f}",
+                flush=True,
+            )
+        right, named, wrong, strange = np.mean(found, axis=0)
+        print(f"{label:<16}{'mean':<9}{right:>14.3f}{named:>12.3f}{wrong:>12.3f}{strange:>20.3f}")
+        if label in PROMISES:
+            missed |= promise(f"{label}: nearest right {right:.3f}, promised {PROMISES[label]}", right >= PROMISES[label])
+        if label == "none":
+            missed |= promise(f"named and right {named:.3f}, promised {NAMED}", named >= NAMED)
+            missed |= promise(f"never stored, named {strange:.3f}, promised at most {STRANGERS}", strange <= STRANGERS)
+    extra = sum(array.nbytes for array in (memory.opacity, memory.statistics.opacity)) / len(memory)
+    return int(missed | promise(f"{extra:.0f} bytes a memory more, promised at most {LARGER}", extra <= LARGER))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,256 @@
+"""The methods of experiment `forecast` that are trained by gradients: STanHop-Net, U-Hop on it, and its external memories.
+
+Arms of the same seed begin with the same parameters as far as their layers are the same, see the same batches in the same order and
+are stopped on the same validation windows. Sizes and rates are one for all arms; they were chosen for `stanhop`, the control, on
+validation windows of ETTh1 with a seed that no result has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from uhop_cli.arrays.device import resolve_device
+from uhop_cli.experiments.forecasts.case import LINEAR, Case
+from uhop_cli.experiments.forecasts.config import FORECAST, ForecastConfig, Surroundings
+from uhop_cli.forecasting.scores import Errors, paired_difference
+from uhop_cli.forecasting.series import Series
+from uhop_cli.forecasting.windows import Windows
+from uhop_cli.progress import Progress
+
+if TYPE_CHECKING:
+    from uhop_cli.nn.stanhop import Fitted, STanHopNet, TrainingSettings
+
+STANHOP = ("stanhop", "stanhop-kernel", "stanhop-alternation", "stanhop-published")
+METHODS = {
+    "stanhop": "STanHop-Net, corrected",
+    "stanhop-kernel": "the same with a Phi in every association",
+    "stanhop-alternation": "the same with Algorithm 2 on Phi: STanHop with U-Hop",
+    "stanhop-published": "STanHop-Net as its published code has it",
+    "tune-none": "`stanhop` trained further, without a memory",
+    "plug-and-play": "ForecastMemory on `tune-none`, all settings chosen on validation",
+    "tune-and-play": "`stanhop` trained further with a memory of the same windows whose similarity is learned",
+    "tune-permuted": "the same with the stored futures interchanged at random",
+}
+# What each method has to beat; `linear` is the better of the two linear forecasters on validation.
+CONTROLS = {
+    "stanhop": ("linear",),
+    "stanhop-kernel": ("linear", "stanhop"),
+    "stanhop-alternation": ("linear", "stanhop", "stanhop-kernel"),
+    "stanhop-published": ("linear", "stanhop"),
+    "tune-none": ("linear", "stanhop"),
+    "plug-and-play": ("linear", "tune-none"),
+    "tune-and-play": ("linear", "plug-and-play", "tune-permuted", "tune-none"),
+    "tune-permuted": ("linear", "tune-none"),
+}
+PATCH = 24  # values of a token
+EPOCHS, TUNING_EPOCHS = 10, 5
+EPOCH_WINDOWS = 2048  # drawn anew from the training windows for each epoch
+VALIDATION_WINDOWS = 700  # on which an epoch is judged
+STORED = 1000  # windows of the external memories
+FLOP = 1e13  # of a training, about
+QUICK = {"epochs": 2, "windows": 128}
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A method with a seed: its test errors, what was chosen on validation, and the seconds that it took."""
+
+    errors: Errors
+    chosen: dict[str, Any]
+    seconds: float
+
+
+@dataclass
+class Study:
+    """The nets of one look-back and horizon; each is trained once a seed, however often it is asked for."""
+
+    series: Series
+    config: ForecastConfig
+    surroundings: Surroundings
+    look_back: int
+    horizon: int
+    _models: dict[tuple[str, int], tuple[Any, Fitted]] = field(default_factory=dict)
+    _outcomes: dict[tuple[str, int], Outcome] = field(default_factory=dict)
+
+    @cached_property
+    def case(self) -> Case:
+        """The windows."""
+        return Case.of(self.series, self.look_back, self.horizon)
+
+    @cached_property
+    def linear(self) -> Outcome:
+        """The better of the linear forecasters on validation."""
+        began = time.perf_counter()
+        models = {name: self.case.fit(name) for name in LINEAR}
+        better = self.case.better(models)
+        errors = Errors.of(models[better](self.case.test.past), self.case.test.future)
+        return Outcome(errors, {"base": better}, time.perf_counter() - began)
+
+    def outcome(self, method: str, seed: int) -> Outcome:
+        """What a method of `METHODS`, or `linear`, comes to with a seed."""
+        if method == "linear":
+            return self.linear
+        if (method, seed) not in self._outcomes:
+            began = time.perf_counter()
+            found = self._plugged(seed) if method == "plug-and-play" else self._forecast(method, seed)
+            self._outcomes[method, seed] = Outcome(*found, time.perf_counter() - began)
+        return self._outcomes[method, seed]
+
+    def _forecast(self, method: str, seed: int) -> tuple[Errors, dict[str, Any]]:
+        from uhop_cli.nn.stanhop import predict
+
+        model, fitted = self._model(method, seed)
+        test = self.case.test
+        chosen = {"epoch": fitted.best + 1, "validation": fitted.validation}
+        return Errors.of(predict(model, test.past, test.starts), test.future), chosen
+
+    def _plugged(self, seed: int) -> tuple[Errors, dict[str, Any]]:
+        from uhop_cli.nn.stanhop import predict
+
+        model = partial(predict, self._model("tune-none", seed)[0])
+        memory, trial = self.case.memory(model, self.config, self._stored(seed))
+        test = self.case.test
+        corrected = memory.correct(test.past, model(test.past), test.starts)
+        chosen = {"read_out": trial.read_out, "beta": trial.beta, "weight": trial.weight, "windows": len(memory)}
+        return Errors.of(corrected, test.future), chosen
+
+    def _model(self, method: str, seed: int) -> tuple[Any, Fitted]:
+        """The trained model of a method."""
+        if (method, seed) not in self._models:
+            self._models[method, seed] = self._net(method, seed) if method in STANHOP else self._tuned(method, seed)
+        return self._models[method, seed]
+
+    def _net(self, method: str, seed: int) -> tuple[STanHopNet, Fitted]:
+        from uhop_cli.nn.stanhop import QUIRKS, NetSettings, STanHopNet, seeded
+
+        published = method == "stanhop-published"
+        settings = NetSettings(
+            look_back=self.look_back,
+            horizon=self.horizon,
+            series=len(self.series.columns),
+            patch=PATCH,
+            standardise=not published,
+            kernel=method in ("stanhop-kernel", "stanhop-alternation"),
+            published=tuple(QUIRKS) if published else (),
+        )
+        training = self._training(EPOCHS, alternate=method == "stanhop-alternation", batch_means=published)
+        net = self._placed(seeded(seed, lambda: STanHopNet(settings)))
+        return net, self._fitted(method, seed, net, training, asdict(settings))
+
+    def _tuned(self, method: str, seed: int) -> tuple[Any, Fitted]:
+        from uhop_cli.nn.stanhop import TuneAndPlay, seeded
+
+        net, _ = self._model("stanhop", seed)
+        model, stored = deepcopy(net), self._stored(seed)
+        if method != "tune-none":
+            model = self._placed(seeded(seed, lambda: TuneAndPlay(model, stored)))
+        if method == "tune-permuted":
+            model.permute(seed)
+        about = {"net": asdict(net.settings), "trained": asdict(self._training(EPOCHS)), "windows": len(stored)}
+        return model, self._fitted(method, seed, model, self._training(TUNING_EPOCHS), about)
+
+    def _training(self, epochs: int, **more: Any) -> TrainingSettings:
+        from uhop_cli.nn.stanhop import TrainingSettings
+
+        return TrainingSettings(**({"epochs": epochs, "windows": EPOCH_WINDOWS} | (QUICK if self.config.quick else {}) | more))
+
+    def _fitted(self, method: str, seed: int, model: Any, training: TrainingSettings, about: dict[str, Any]) -> Fitted:
+        from uhop_cli.nn.stanhop import fit
+
+        progress, stage = self.surroundings.progress, f"{method}, {self.look_back} -> {self.horizon}, seed {seed}"
+
+        def on_epoch(done: int, words: str) -> None:
+            if progress:
+                progress(Progress(stage, done, training.epochs, words))
+
+        held_out = self.case.validation.sample(VALIDATION_WINDOWS, seed)
+        about = about | {"method": method, "data": self.series.digest}
+        file = self._file(f"{method}-{self.look_back}-{self.horizon}-{seed}.safetensors")
+        return fit(model, self.case.train, held_out, training, seed=seed, checkpoint=file, about=about, on_epoch=on_epoch)
+
+    def _stored(self, seed: int) -> Windows:
+        stored = self.config.stored[0] if self.config.stored else STORED
+        return self.case.train.sample(min(stored, QUICK["windows"]) if self.config.quick else stored, seed)
+
+    def _placed(self, model: Any) -> Any:
+        kind = resolve_device(self.surroundings.device, FLOP).kind
+        return model.to("cpu" if kind == "torch-cpu" else kind)
+
+    def _file(self, name: str) -> Path | None:
+        if self.surroundings.folder is None:
+            return None
+        folder = self.surroundings.folder / "nets"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / name
+
+
+def wanted(config: ForecastConfig) -> list[str]:
+    """The methods of `METHODS` that are asked for."""
+    return [method for method in METHODS if config.wants(method, trained=True)]
+
+
+def parts(config: ForecastConfig) -> int:
+    """Parts of `rows`: one a seed, and one for all of them together."""
+    return len(config.seeds) + 1 if wanted(config) else 0
+
+
+def rows(study: Study, done: set[tuple[Any, ...]]) -> Iterator[list[tuple[Row, float]]]:
+    """The rows of each seed, then those of all seeds together, whose seed is None.
+
+    Args:
+        study: one look-back and horizon.
+        done: what is left out, (method, look-back, horizon, seed).
+    """
+    config = study.config
+    methods = wanted(config)
+    if not methods:
+        return
+    for seed in (*config.seeds, None):
+        missing = [name for name in methods if (name, study.look_back, study.horizon, seed) not in done]
+        yield [_row(study, name, seed) for name in missing]
+
+
+def _row(study: Study, method: str, seed: int | None) -> tuple[Row, float]:
+    """A row with the seconds of a seed; of all seeds together, with none."""
+    config = study.config
+    seeds = list(config.seeds) if seed is None else [seed]
+    outcomes = {name: [study.outcome(name, one) for one in seeds] for name in (method, *CONTROLS[method])}
+    own, own_errors = outcomes[method], mean_errors([one.errors for one in outcomes[method]])
+    metrics: dict[str, Any] = {"mse": own_errors.mse, "mae": own_errors.mae, "windows": len(own_errors.squared)}
+    if seed is None:
+        metrics["seeds"] = len(seeds)
+        metrics["spread"] = float(np.std([one.errors.mse for one in own]))
+    for control in CONTROLS[method]:
+        others = outcomes[control]
+        metrics |= _against(study, own_errors, mean_errors([one.errors for one in others]), control)
+        if seed is None:
+            wins = sum(mine.errors.mse < other.errors.mse for mine, other in zip(own, others, strict=True))
+            metrics[f"seeds_below_{control}"] = wins
+    head = {"experiment": FORECAST, "dataset": study.series.name, "method": method, "separation": "entmax:learned"}
+    place = {"look_back": study.look_back, "horizon": study.horizon, "stored": None, "seed": seed}
+    row: Row = head | place | {"metrics": metrics}
+    if seed is not None:
+        row["chosen"] = own[0].chosen
+    return row, own[0].seconds if seed is not None else 0.0
+
+
+def _against(study: Study, these: Errors, those: Errors, control: str) -> Mapping[str, float]:
+    block = study.look_back + study.horizon
+    found = paired_difference(these.squared, those.squared, block, seed=study.config.seed)
+    return {f"less_{control}": found.mean, f"less_{control}_low": found.low, f"less_{control}_high": found.high}
+
+
+def mean_errors(errors: list[Errors]) -> Errors:
+    """Window by window the mean over seeds of the errors (not the error of a mean forecast)."""
+    squared, absolute = (np.mean([getattr(one, name) for one in errors], axis=0) for name in ("squared", "absolute"))
+    return Errors(squared, absolute)
