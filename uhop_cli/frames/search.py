@@ -45,7 +45,6 @@ Float64 = NDArray[np.float64]
 FAMILY_ROUNDS, FAMILY_SIZE = 2, 2000  # about
 SHORTLIST = 50
 COMPARED = 3  # of them with their originals, in each round
-KEYPOINTS_LOOKED_AT = 5  # proposals of keypoints
 RIVALS_OPENED = 2  # beside each
 CLEAR = 2.0  # times the fit of a rival: it need not be opened
 AHEAD, LEAD = 2.0, 300.0  # times the fit of the best rival, and nats above it, that hold where no original can be asked
@@ -125,12 +124,17 @@ class FrameSearch:
         return found
 
     def _first(
-        self, image: Image, picture: Picture, sheet: Sheet | None, opener: Callable[[int], Image | None], before: Sequence[Found]
+        self,
+        image: Image,
+        picture: Picture,
+        sheet: Sheet | None,
+        opener: Callable[[int], Image | None],
+        before: Sequence[Found],
     ) -> Found | None:
-        """The first proposal, round by round, that holds in what others, found `before`, leave of a query."""
+        """The first proposal that holds beside what was found `before`; a round's are looked at in falling order."""
         for proposals in self.rounds(image, picture):
-            free = [one for one in proposals if all(_overlap(one.frame, other.frame) <= RIVALS for other in before)]
-            best = [one for one in free if self._is_possible(one.row, one.frame, picture.aspect)][:COMPARED]
+            best = [one for one in proposals if self._is_possible(one.row, one.frame, picture.aspect)]
+            best = [one for one in best if all(_overlap(one.frame, other.frame) <= RIVALS for other in before)][:COMPARED]
             for one in best:
                 rivals = [other for other in best if self._are_rivals(one, other)]
                 found = self._held(one, rivals, picture, sheet, opener)
@@ -187,14 +191,15 @@ class FrameSearch:
         """The proposals that are worth a comparison, in falling order, a list a round."""
         yield self.fit(picture, self._boxes(picture))
         if self.local is not None:
-            yield self.local.proposals(image, KEYPOINTS_LOOKED_AT)
+            yield self.local.proposals(image)
         if not self.thorough:
             return
         yield self.fit(picture, self._family(picture))
         trimmed = trimmed_frames(picture.pixels)
         if trimmed:
             box = trimmed[-1]
-            yield self.fit(picture, [replace(one, frame=one.frame.within(box)) for one in self._family(picture.part(box))])
+            inside = [replace(one, frame=one.frame.within(box)) for one in self._family(picture.part(box))]
+            yield self.fit(picture, inside)
 
     def _boxes(self, picture: Picture) -> list[Proposal]:
         boxes = [*trimmed_frames(picture.pixels), *PARTS, *line_rectangles(picture.pixels, self._aspects)]

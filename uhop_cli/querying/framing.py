@@ -46,12 +46,12 @@ class Framer:
         """What is not looked for in this memory, in words."""
         return None if self._search.thorough else LEFT_OUT
 
-    def framed(self, query: Query, opener: Callable[[int], Original], most: int) -> tuple[Query, list[Found]] | None:
+    def framed(self, query: Query, opener: Callable[[int], Original | None], most: int) -> tuple[Query, list[Found]] | None:
         """The query in the frame of the first stored picture that it shows, and all of them; None where there is none.
 
         Args:
             query: with its picture; without a sheet nothing is compared with originals.
-            opener: reads the original of a row.
+            opener: reads the original of a row; None where no originals are to be had.
             most: so many pictures at most.
         """
         image = None if query.picture is None else query.picture()

@@ -69,7 +69,7 @@ class Verifier:
         self._memory = memory
 
     def verdict(
-        self, query: Query, rows: Sequence[int], confidence: float | None, opener: Callable[[int], Original], *, alone: bool
+        self, query: Query, rows: Sequence[int], confidence: float | None, opener: Callable[[int], Original | None], *, alone: bool
     ) -> Verdict:
         """What the originals of `rows`, the best candidates in falling order, say of the first of them.
 
@@ -114,15 +114,16 @@ class Verifier:
         return "its pattern is sure" if not alone and confidence >= SURE and not near else None
 
 
-def decoded(spec: PatternSpec, opener: Callable[[int], Original], row: int) -> Image | None:
+def decoded(spec: PatternSpec, opener: Callable[[int], Original | None], row: int) -> Image | None:
     """The original of a row, decoded for comparisons, or None where it is not at hand.
 
     Args:
         spec: of the patterns.
-        opener: reads it.
+        opener: reads it; None where no originals are to be had.
         row: of the memory.
     """
-    return opener(row).picture((max(DRAFT, spec.width, spec.height),) * 2)
+    original = opener(row)
+    return None if original is None else original.picture((max(DRAFT, spec.width, spec.height),) * 2)
 
 
 def sheet_of_query(image: Image, background: tuple[int, int, int] | None) -> Sheet:
