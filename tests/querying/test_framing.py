@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "images").mkdir()
     for seed in range(COUNT):
         (path / "images" / f"p{seed:02}.png").write_bytes(file(photo(seed)))
-    store([path / "images"], path / "m.safetensors", StoreSettings(size=16))
+    store([path / "images"], path / "m.safetensors", StoreSettings(size=16, local="off"))
     return path
 
 
@@ -203,7 +203,7 @@ def test_another_shot_of_a_scene_is_no_copy(folder: Path, tmp_path: Path) -> Non
     shot.save(tmp_path / "images" / "p50.png")
     for seed in range(6):
         (tmp_path / "images" / f"p{seed}.png").write_bytes(file(photo(seed)))
-    store([tmp_path / "images"], tmp_path / "m.safetensors", StoreSettings(size=16))
+    store([tmp_path / "images"], tmp_path / "m.safetensors", StoreSettings(size=16, local="off"))
     restorer = Restorer(tmp_path / "m.safetensors")
     moved = restorer.restore(file(scene.crop((4, 3, 124, 93))))
     assert moved.answer.frame is None

@@ -11,7 +11,7 @@ The rounds, cheap ones first:
 Each goes through all memories, by canvases (`whole/canvases.py`) unless it is by keypoints. The 50 best proposals of canvases are
 fitted on the patterns (`whole/fitting.py`); those of keypoints are finer than these. The best are compared with their originals,
 where the rule is strict (`outcome.py`), and the search ends with the first one that is confirmed. Where originals are not at hand,
-or show no more than the patterns, the fit itself decides, by a bar of its own that keypoints don't reach.
+or show no more than the patterns, the fit on the patterns decides, by a bar of its own.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class FrameSearch:
             best = [one for one in best if all(_overlap(one.frame, other.frame) <= RIVALS for other in before)][:COMPARED]
             for one in best:
                 rivals = [other for other in best if self._are_rivals(one, other)]
-                found = self._held(one, rivals, picture.aspect, sheet, opener)
+                found = self._held(one, rivals, picture, sheet, opener)
                 if (
                     found is not None
                     and self._is_possible(found.row, found.frame, picture.aspect)
@@ -158,17 +158,18 @@ class FrameSearch:
         self,
         one: Proposal,
         rivals: Sequence[Proposal],
-        aspect: float,
+        picture: Picture,
         sheet: Sheet | None,
         opener: Callable[[int], Image | None],
     ) -> Found | None:
         """What is found of a proposal: confirmed by its original, or, if there is none to ask, far ahead of its rivals."""
         found, unseen = (None, Reason.ABSENT) if sheet is None else self._compared(sheet, [one], opener)
         if unseen is not None:
-            second = max((other.score for other in rivals), default=0.0)
-            if one.score < AHEAD * second or one.score < second + LEAD:
+            first, *others = self.fit(picture, [one, *rivals])
+            second = others[0].score if others else 0.0
+            if first.row != one.row or first.score < max(AHEAD * second, second + LEAD):
                 return None
-            return Found(one.row, one.frame, one.frame.to_original(aspect), unseen)
+            return Found(first.row, first.frame, first.frame.to_original(picture.aspect), unseen)
         close = [other for other in rivals if CLEAR * other.score > one.score][:RIVALS_OPENED]
         if found is None or sheet is None or not close:
             return found
