@@ -56,8 +56,10 @@ class QueryReader:
                 visible = seen[0] if visible is None else visible & seen[0]
         if visible is not None and not visible.any():
             raise ImageError(f"{shown}: nothing of it is visible", "mask less of it")
-        picture = partial(self._again, source) if sheet is not None and settings.frames != "same" else None
-        return Query(shown, row[0], visible, truth, notes_on(image), sheet, picture)
+        undamaged = settings.damage == settings.framing
+        picture = partial(self._again, source) if settings.frames != "same" and undamaged else None
+        on_background = alpha == "blend" and image.alpha is not None
+        return Query(shown, row[0], visible, truth, notes_on(image), sheet, picture, on_background)
 
     def _seen(self, source: Given) -> tuple[Image, Literal["missing", "blend"]]:
         """A query with what is missing of it, in the frame that was asked for, and what its transparency means."""

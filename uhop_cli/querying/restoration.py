@@ -35,6 +35,7 @@ class Query:
         sheet: the picture at higher resolution, which originals are compared with; None where there is no more than the pattern.
         picture: decodes it again, for other frames: few queries need it, and all at a time would be large. Transparent where the
             query is missing; None: it can no longer be read. None instead of a function: no other frames.
+        on_background: whether it is transparent itself, and lies on the background of the memory as stored pictures do.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Query:
     notes: tuple[str, ...] = ()
     sheet: Sheet | None = None
     picture: Callable[[], Image | None] | None = None
+    on_background: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

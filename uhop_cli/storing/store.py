@@ -90,7 +90,7 @@ def _carry_out(
         distinct = Distinct(writer, plan.spec, opacity)
         distinct.records = stack.enter_context(Records(target, plan.spec, *writer.place))
         originals = stack.enter_context(tempfile.TemporaryFile(dir=folder)) if settings.embed else None
-        collection = stack.enter_context(_collecting(plan.kept, settings, plan.describable, folder))
+        collection = stack.enter_context(_collecting(plan, settings, folder))
         found = take(plan.kept, plan.sources, distinct, originals, progress, recovered, collection)
         skipped = _checked((*plan.skipped, *found.skipped), strict=settings.strict)
         entries = found.entries()
@@ -111,14 +111,15 @@ def _carry_out(
 
 
 @contextmanager
-def _collecting(kept: Memory | None, settings: StoreSettings, describable: int, folder: str) -> Iterator[Collection | None]:
+def _collecting(plan: Plan, settings: StoreSettings, folder: str) -> Iterator[Collection | None]:
     """What takes local descriptors, with those that are kept; None where there are none, or none are wanted."""
-    before = None if kept is None else kept.local
-    if settings.local == "off" or (before is None and not describable):
+    before = None if plan.kept is None else plan.kept.local
+    if settings.local == "off" or (before is None and not plan.describable):
         yield None
         return
     with tempfile.TemporaryFile(dir=folder) as waiting, tempfile.TemporaryFile(dir=folder) as coded:
-        yield Collection(waiting, coded, 0 if kept is None else len(kept), before)
+        kept = 0 if plan.kept is None else len(plan.kept)
+        yield Collection(waiting, coded, kept, before, describes=plan.describable > 0)
 
 
 def _learned(draft: Draft, settings: StoreSettings, target: Path, *, keep: Memory | None, progress: OnProgress | None) -> Stored:
