@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from uhop_cli.errors import DatasetError
-from uhop_cli.experiments.forecasts import forecast, nets, sudden_event
+from uhop_cli.experiments.forecasts import forecast, net_rows, nets, sudden_event
 from uhop_cli.experiments.forecasts.case import Case
 from uhop_cli.experiments.forecasts.config import LOOK_BACKS, ForecastConfig, Surroundings
 from uhop_cli.experiments.forecasts.data import load_series
@@ -198,15 +198,13 @@ def _nets(series: Series, part: str, methods: tuple[str, ...], promises: Promise
             promises.tell(f"{method}, seed {row['seed']}: MSE {metrics['mse']:.4f} MAE {metrics['mae']:.4f}, {row['chosen']}")
             continue
         promises.tell(f"{method}, mean of {metrics['seeds']} seeds: MSE {metrics['mse']:.4f}, spread {metrics['spread']:.4f}")
-        for control in nets.CONTROLS[method]:
+        for control in net_rows.CONTROLS[method]:
             low, high = metrics[f"less_{control}_low"], metrics[f"less_{control}_high"]
             words = f"{method} less {control}: {metrics[f'less_{control}']:+.4f} [{low:+.4f}, {high:+.4f}]"
             promises.tell(f"{words}, below in {metrics[f'seeds_below_{control}']} of {metrics['seeds']} seeds")
     seconds, used = time.perf_counter() - began, time.process_time() - used
-    minutes = min(seconds, used) / 60  # nets that were there already take none
-    promises.tell(
-        f"{part}: {used / 60:.0f} processor minutes (at most {MINUTES[part]} on two free cores)", minutes <= MINUTES[part]
-    )
+    words = f"{part}: {used / 60:.0f} processor minutes (at most {MINUTES[part]} on two free cores)"
+    promises.tell(words, min(seconds, used) <= 60 * MINUTES[part])  # nets that were there already take none
 
 
 def _gradients(series: Series, promises: Promises) -> None:

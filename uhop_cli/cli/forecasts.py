@@ -64,7 +64,7 @@ def bench(
     if len(options["stored"]) > 1 and "forecast" in experiments:
         raise typer.BadParameter("--sizes is one number of stored windows in --experiment forecast")
     from uhop_cli.experiments.data.datasets import data_folders
-    from uhop_cli.experiments.forecasts import figures, nets, tables
+    from uhop_cli.experiments.forecasts import figures, net_rows, tables
     from uhop_cli.experiments.forecasts.config import ForecastConfig, Surroundings
     from uhop_cli.experiments.forecasts.data import load_series
     from uhop_cli.experiments.forecasts.run import KEY, run
@@ -74,7 +74,7 @@ def bench(
 
     given = {name: value for name, value in options.items() if value is not None and value != ()}
     config = ForecastConfig(tuple(dict.fromkeys(experiments)), **given)
-    random = set(config.experiments) & set(ON_EVENTS) or nets.wanted(config)
+    random = set(config.experiments) & set(ON_EVENTS) or net_rows.wanted(config)
     if config.repeats is not None and not random:
         raise typer.BadParameter("--repeats is for events and for nets: the methods asked for have no random draws")
     series = load_series(dataset, data_folders(data_dir))

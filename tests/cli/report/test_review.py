@@ -79,7 +79,7 @@ def test_a_card_says_why_and_what_else_and_draws_the_frame() -> None:
     assert 'points="0.2500,0.2500 0.7500,0.2500' in text
     said = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", text)
     for line in (
-        ("frame", "crop, 25% of the original is in it"), ("why", "fits two about equally"), ("or", "other.png"),
+        ("frame", "crop, 50% of each side shown"), ("why", "fits two about equally"), ("or", "other.png"),
         ("nearest", "m.png"), ("original", "no longer there"), ("also", "twin.png"), ("note", "3 pages"), ("written", "out.png"),
     ):  # fmt: skip
         assert line in said

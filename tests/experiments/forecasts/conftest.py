@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from uhop_cli.experiments.forecasts import nets
+from uhop_cli.experiments.forecasts.config import ForecastConfig
 from uhop_cli.forecasting.series import Series
 
 
@@ -26,6 +29,25 @@ def short() -> Series:
 def long() -> Series:
     """3,300 rows: events of 96 rows have room in every part."""
     return Series("mine", ("a", "b"), _values(3300), season=24)
+
+
+@pytest.fixture
+def few_windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nets that learn next to nothing, quickly."""
+    import torch
+
+    monkeypatch.setattr(nets, "QUICK", {"epochs": 1, "windows": 32})
+    monkeypatch.setattr(nets, "VALIDATION_WINDOWS", 10)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def quick() -> ForecastConfig:
+    """24 -> 6, every net, one seed; a memory of 40 windows."""
+    return ForecastConfig(("forecast",), ("all",), look_backs=(24,), horizons=(6,), stored=(40,), quick=True)
 
 
 @pytest.fixture

@@ -26,11 +26,11 @@ def part(windows: Windows, begin: int, end: int) -> Windows:
 def test_errors_fall(make_net: MakeNet, windows: Windows) -> None:
     net = make_net(dropout=0.0)
     told: list[tuple[int, str]] = []
-    settings = replace(SHORT, epochs=8, windows=None, rate=5e-3)
+    settings = replace(SHORT, epochs=6, windows=None, batch=8, rate=2e-2)
     fitted = fit(net, part(windows, 0, 70), part(windows, 70, 103), settings, on_epoch=lambda *words: told.append(words))
     (first, _), (last, held_out) = fitted.history[0], fitted.history[-1]
     assert last < 0.6 * first
-    assert held_out < 0.6 * np.square(windows.future[70:]).mean()
+    assert held_out < 0.7 * np.square(windows.future[70:]).mean()
     assert told[-1] == (len(fitted.history), f"training {last:.4f}, validation {held_out:.4f}")
 
 
@@ -44,8 +44,8 @@ def test_the_best_epoch_is_kept(make_net: MakeNet, windows: Windows) -> None:
 
 @pytest.mark.parametrize("alternate", [False, True])
 def test_a_killed_training_goes_on(alternate: bool, make_net: MakeNet, windows: Windows, tmp_path: Path) -> None:
-    train, held_out = part(windows, 0, 70), part(windows, 70, 103)
-    settings = replace(SHORT, alternate=alternate)
+    train, held_out = part(windows, 0, 70), part(windows, 70, 80)
+    settings = replace(SHORT, alternate=alternate, epochs=3, windows=16, batch=8)
 
     class KilledError(Exception):
         pass
@@ -71,14 +71,14 @@ def test_a_killed_training_goes_on(alternate: bool, make_net: MakeNet, windows: 
 
 def test_arms_of_one_seed_see_the_same_batches(make_net: MakeNet, windows: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[np.ndarray]] = []
-    plain = training._forecast
+    plain = training.forecast
 
     def watch(model: torch.nn.Module, past: np.ndarray, starts: np.ndarray, rule: str) -> torch.Tensor:
         if model.training:
             seen[-1].append(starts)
         return plain(model, past, starts, rule)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "_forecast", watch)
+    monkeypatch.setattr(training, "forecast", watch)
     for kernel, seed in ((False, 0), (True, 0), (False, 1)):
         seen.append([])
         fit(make_net(kernel=kernel), windows, part(windows, 0, 9), replace(SHORT, epochs=2, alternate=kernel), seed=seed)
@@ -124,9 +124,9 @@ def test_rates_are_halved_after_every_second_epoch_and_memories_have_their_own(
 
 
 def test_what_does_not_end_well_is_told(make_net: MakeNet, windows: Windows) -> None:
-    bad = Windows(windows.past, np.where(windows.starts[:, None, None] > 3, windows.future, np.nan), windows.starts)
+    bad = Windows(windows.past, np.where(windows.starts[:, None, None] > 9, windows.future, np.nan), windows.starts)
     with pytest.raises(SettingsError, match="after epoch 1"):
-        fit(make_net(), bad, windows, replace(SHORT, windows=None))
+        fit(make_net(), part(bad, 0, 16), part(windows, 0, 9), SHORT)
     for wrong in ({"epochs": 0}, {"windows": 0}, {"rate": 0.0}, {"loss": "mean"}):
         with pytest.raises(SettingsError):
             TrainingSettings(**wrong)  # type: ignore[arg-type]

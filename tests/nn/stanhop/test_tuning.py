@@ -12,7 +12,7 @@ import torch
 from uhop_cli.errors import SettingsError
 from uhop_cli.forecasting.windows import Windows
 from uhop_cli.nn import Alternation
-from uhop_cli.nn.stanhop import STanHopNet, TrainingSettings, TuneAndPlay, fit, predict, seeded
+from uhop_cli.nn.stanhop import STanHopNet, TrainingSettings, TuneAndPlay, fit, seeded
 
 MakeNet = Callable[..., STanHopNet]
 
@@ -110,17 +110,10 @@ def test_permuted_futures_are_the_same_futures(make_net: MakeNet, windows: Windo
 
 def test_training_with_a_memory_lowers_the_error_and_saves_no_window(make_net: MakeNet, windows: Windows) -> None:
     model = seeded(1, lambda: TuneAndPlay(make_net(dropout=0.0), part(windows, 0, 40)))
-    settings = TrainingSettings(epochs=5, batch=16, rate=3e-3)
-    fitted = fit(model, part(windows, 0, 70), part(windows, 70, 103), settings)
+    settings = TrainingSettings(epochs=3, batch=16, rate=3e-3)
+    fitted = fit(model, part(windows, 0, 70), part(windows, 70, 80), settings)
     assert fitted.history[-1][0] < 0.7 * fitted.history[0][0]
     assert not {"past", "future"} & set(model.state_dict())
-
-
-def test_forecasts_without_starts_come_after_everything(make_net: MakeNet, windows: Windows) -> None:
-    model = tuned(make_net, part(windows, 0, 30))
-    past = windows.past[60:70]
-    assert np.array_equal(predict(model, past), predict(model, past, windows.starts[60:70]))
-    assert predict(model, past).dtype == np.float64
 
 
 def test_algorithm_2_reaches_the_memory_too(make_net: MakeNet, windows: Windows) -> None:

@@ -41,17 +41,17 @@ def query_beside_answer(source: Path | bytes, result: Restoration, restorer: Res
     title = os.path.basename(best.path)
     if result.match is None:
         return [query, Picture(f"nearest: {title}", restorer.memory.patterns[best.row], aspect)]
-    original = None if result.pictures.original is None else _decoded(result.pictures.original)
+    original = None if result.pictures.original is None else _decoded(result.pictures.original, result.pictures.page)
     if original is None:
         return [query, Picture(f"{title} ({pattern_words(restorer.memory.spec)})", result.pictures.state, aspect)]
     return [query, Picture(title, _on_grey(original))]
 
 
-def _decoded(source: Path | bytes) -> Image | None:
+def _decoded(source: Path | bytes, page: int = 1) -> Image | None:
     from uhop_cli.images.decode import decode, read_bytes
 
     try:
-        return decode(source if isinstance(source, bytes) else read_bytes(source), draft=(DRAFT, DRAFT))
+        return decode(source if isinstance(source, bytes) else read_bytes(source), draft=(DRAFT, DRAFT), page=page)
     except ImageError:  # it was there a moment ago
         return None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from uhop_cli.arrays.types import Float64
 from uhop_cli.errors import SettingsError
-from uhop_cli.experiments.forecasts import nets
+from uhop_cli.experiments.forecasts import net_rows, nets
 from uhop_cli.experiments.forecasts.case import LINEAR, Case
 from uhop_cli.experiments.forecasts.config import FORECAST, ForecastConfig, Surroundings
 from uhop_cli.forecasting.naive import Forecaster, LastValue, MeanOfSeasons
@@ -59,7 +59,7 @@ def cells(series: Series, config: ForecastConfig) -> list[tuple[int, int]]:
 
 def parts(series: Series, config: ForecastConfig) -> int:
     """How many parts `rows` has."""
-    return len(cells(series, config)) * (bool(_own(config)) + nets.parts(config))
+    return len(cells(series, config)) * (bool(_own(config)) + net_rows.parts(config))
 
 
 def rows(
@@ -73,7 +73,7 @@ def rows(
         missing = [name for name in possible if (name, look_back, horizon, config.seed) not in done]
         if _own(config):
             yield list(_cell(series, config, look_back, horizon, missing, naive)) if missing else []
-        yield from nets.rows(nets.Study(series, config, surroundings, look_back, horizon), done)
+        yield from net_rows.rows(nets.Study(series, config, surroundings, look_back, horizon), done)
 
 
 def _own(config: ForecastConfig) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from uhop_cli.experiments.forecasts.nets import CONTROLS, METHODS
+from uhop_cli.experiments.forecasts.net_rows import CONTROLS
+from uhop_cli.experiments.forecasts.nets import METHODS
 from uhop_cli.experiments.results.journal import Row
 
 Table = tuple[str, list[str], list[list[str]]]  # title, heads, rows

@@ -1,8 +1,9 @@
 """STanHop-Net, its external memory Tune-and-Play, and their training (docs/forecasting.md)."""
 
+from uhop_cli.nn.stanhop.forecaster import predict
 from uhop_cli.nn.stanhop.net import STanHopNet
 from uhop_cli.nn.stanhop.settings import QUIRKS, NetSettings
-from uhop_cli.nn.stanhop.training import Fitted, TrainingSettings, fit, predict, seeded
+from uhop_cli.nn.stanhop.training import Fitted, TrainingSettings, fit, seeded
 from uhop_cli.nn.stanhop.tuning import TuneAndPlay
 
 __all__ = ["QUIRKS", "Fitted", "NetSettings", "STanHopNet", "TrainingSettings", "TuneAndPlay", "fit", "predict", "seeded"]

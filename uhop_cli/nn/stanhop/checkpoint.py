@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,8 @@ class Checkpoint:
             file.commit()
 
     @classmethod
-    def load(cls, path: Path, like: Mapping[str, Tensor], task: dict[str, Any]) -> Checkpoint:
-        """The checkpoint at `path`, of a model whose parameters and buffers are `like`.
+    def load(cls, path: Path, like: Mapping[str, Tensor], moved: Sequence[Tensor], task: dict[str, Any]) -> Checkpoint:
+        """The checkpoint at `path`, of a model whose parameters and buffers are `like`, and of an optimiser that moves `moved`.
 
         Raises:
             MemoryFileError: damaged, of another version, of another task, or of a model of other sizes.
@@ -76,22 +76,32 @@ class Checkpoint:
             raise MemoryFileError(f"{escape(path)}: no training, or a damaged one", CURE) from None
         if content.get("schema") != SCHEMA or content.get("task") != task:
             raise MemoryFileError(f"{escape(path)}: belongs to another training", CURE)
-        now, best = ({name: tensors.get(f"{part}.{name}") for name in like} for part in ("now", "best"))
-        history = content.get("history")
-        fits = all(found[name] is not None and found[name].shape == like[name].shape for found in (now, best) for name in like)
-        if not fits or not isinstance(history, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in history):
-            raise MemoryFileError(f"{escape(path)}: inconsistent", CURE)
-        adam: dict[int, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            if name.startswith("adam."):
-                _, index, key = name.split(".")
-                adam.setdefault(int(index), {})[key] = value
-        return cls(task, [(float(a), float(b)) for a, b in history], now, best, adam)
+        try:
+            now, best = ({name: _like(tensors[f"{part}.{name}"], like[name]) for name in like} for part in ("now", "best"))
+            adam = {
+                index: {key: _like(tensors[f"adam.{index}.{key}"], value) for key, value in _adam(parameter).items()}
+                for index, parameter in enumerate(moved)
+            }
+            history = [(float(error), float(held_out)) for error, held_out in content["history"]]
+        except (KeyError, TypeError, ValueError):
+            raise MemoryFileError(f"{escape(path)}: inconsistent", CURE) from None
+        return cls(task, history, now, best, adam)
 
 
 def copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Parameters and buffers as they are now, whatever happens to them later."""
     return {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in state.items()}
+
+
+def _adam(parameter: Tensor) -> dict[str, Tensor]:
+    """The state of Adam for a parameter, as far as its names and shapes go."""
+    return {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}
+
+
+def _like(found: Tensor, expected: Tensor) -> Tensor:
+    if found.shape != expected.shape or found.dtype != expected.dtype:
+        raise ValueError
+    return found
 
 
 def _read(path: Path, most: int) -> bytes:

@@ -22,17 +22,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from uhop_cli.arrays.types import Float64, Int64
 from uhop_cli.errors import SettingsError
-from uhop_cli.forecasting.leakage import Rule
 from uhop_cli.forecasting.scores import Errors
 from uhop_cli.forecasting.windows import Windows
 from uhop_cli.nn.alternation import Alternation
 from uhop_cli.nn.stanhop.checkpoint import Checkpoint, copied
+from uhop_cli.nn.stanhop.forecaster import forecast, inputs, predict, tensor
 from uhop_cli.nn.stanhop.tuning import TuneAndPlay
-
-BATCH = 256  # windows at a time where nothing is learned
-LATER = 1 << 62  # a row after every other
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -124,19 +120,10 @@ def fit(
         MemoryFileError: the checkpoint is damaged, or of another training.
     """
     task = json.loads(json.dumps({"settings": asdict(settings), "seed": seed, "about": about or {}}))  # as it is read back
-    memory = [p for name, p in model.named_parameters() if not name.startswith("net.")] if isinstance(model, TuneAndPlay) else []
-    others = [p for p in model.parameters() if all(p is not own for own in memory)]
-    groups = [{"params": others, "lr": settings.rate}, {"params": memory, "lr": settings.rate * settings.memory_rate}]
-    optimiser = torch.optim.Adam([group for group in groups if group["params"]])
+    optimiser = _optimiser(model, settings)
     rates = [group["lr"] for group in optimiser.param_groups]
     alternation = Alternation(model, lr=settings.separation_rate) if settings.alternate else None
-    history: list[tuple[float, float]] = []
-    best = copied(model.state_dict())
-    if checkpoint is not None and checkpoint.exists():
-        found = Checkpoint.load(checkpoint, model.state_dict(), task)
-        history, best = found.history, found.best
-        model.load_state_dict(found.now)
-        optimiser.load_state_dict({"state": found.adam, "param_groups": optimiser.state_dict()["param_groups"]})
+    history, best = _gone_on(checkpoint, model, optimiser, task)
     while not _finished(history, settings):
         epoch = len(history)
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
@@ -165,25 +152,29 @@ def seeded(seed: int, make: Callable[[], Model]) -> Model:
         return make()
 
 
-def predict(model: nn.Module, past: Float64, starts: Int64 | None = None) -> Float64:
-    """Forecasts (N, H, C) of windows (N, L, C); a memory shows each query what had ended before it.
+def _optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.Adam:
+    """Adam, with a rate of its own for what is not the net's."""
+    if not isinstance(model, TuneAndPlay):
+        return torch.optim.Adam(model.parameters(), lr=settings.rate)
+    memory = [parameter for name, parameter in model.named_parameters() if not name.startswith("net.")]
+    groups: list[dict[str, Any]] = [
+        {"params": list(model.net.parameters())},
+        {"params": memory, "lr": settings.rate * settings.memory_rate},
+    ]
+    return torch.optim.Adam(groups, lr=settings.rate)
 
-    Args:
-        model: a `STanHopNet` or a `TuneAndPlay`.
-        past: the windows.
-        starts: the rows at which they begin, (N,); None: they come after everything that a memory holds.
-    """
-    if starts is None:
-        starts = np.full(len(past), LATER)
-    training = model.training
-    model.eval()
-    parts = []
-    with torch.no_grad():
-        for begin in range(0, len(past), BATCH):
-            rows = slice(begin, begin + BATCH)
-            parts.append(_forecast(model, past[rows], starts[rows], "past").cpu().numpy())
-    model.train(training)
-    return np.concatenate(parts).astype(np.float64)
+
+def _gone_on(
+    checkpoint: Path | None, model: nn.Module, optimiser: torch.optim.Optimizer, task: dict[str, Any]
+) -> tuple[list[tuple[float, float]], dict[str, Tensor]]:
+    """The errors of the epochs that are done, and the best parameters; model and optimiser are put where these epochs left them."""
+    if checkpoint is None or not checkpoint.exists():
+        return [], copied(model.state_dict())
+    moved = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    found = Checkpoint.load(checkpoint, model.state_dict(), moved, task)
+    model.load_state_dict(found.now)
+    optimiser.load_state_dict({"state": found.adam, "param_groups": optimiser.state_dict()["param_groups"]})
+    return found.history, found.best
 
 
 def _finished(history: list[tuple[float, float]], settings: TrainingSettings) -> bool:
@@ -208,12 +199,12 @@ def _epoch(
         torch.manual_seed(int(generator.integers(1 << 62)))
         for begin in range(0, len(order), settings.batch):
             rows = order[begin : begin + settings.batch]
-            past, future = train.past[rows], _tensor(model, train.future[rows])
+            past, future = train.past[rows], tensor(model, train.future[rows])
             if alternation is not None:
-                alternation.step(*_inputs(model, past, train.starts[rows], "apart"))
+                alternation.step(*inputs(model, past, train.starts[rows], "apart"))
             optimiser.zero_grad()
-            forecast = _forecast(model, past, train.starts[rows], "apart")
-            loss = F.mse_loss(forecast, future) if settings.loss == "squared" else F.l1_loss(forecast, future)
+            found = forecast(model, past, train.starts[rows], "apart")
+            loss = F.mse_loss(found, future) if settings.loss == "squared" else F.l1_loss(found, future)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
             optimiser.step()
@@ -227,16 +218,3 @@ def _validation(model: nn.Module, windows: Windows, settings: TrainingSettings) 
     if not settings.batch_means:
         return float(each.mean())
     return float(np.mean([each[begin : begin + settings.batch].mean() for begin in range(0, len(each), settings.batch)]))
-
-
-def _forecast(model: nn.Module, past: Float64, starts: Int64, rule: Rule) -> Tensor:
-    return model(*_inputs(model, past, starts, rule))  # type: ignore[no-any-return]
-
-
-def _inputs(model: nn.Module, past: Float64, starts: Int64, rule: Rule) -> tuple[Any, ...]:
-    x = _tensor(model, past)
-    return (x, starts, rule) if isinstance(model, TuneAndPlay) else (x,)
-
-
-def _tensor(model: nn.Module, values: Float64) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(next(model.parameters()).device)
