@@ -15,6 +15,7 @@ from uhop_cli.cli.output import Output, bytes_in_words, counted, duration_in_wor
 from uhop_cli.cli.screen import words
 from uhop_cli.errors import OutputError, SettingsError
 from uhop_cli.files.names import escape
+from uhop_cli.progress import started
 
 if TYPE_CHECKING:
     from uhop_cli.storing.report import StoreReport
@@ -108,6 +109,7 @@ def store(
     from uhop_cli.storing import store as build
 
     with output.progress() as progress:
+        started(progress, "find")
         if remove:
             report = build.remove(memory, remove, keep_kernel=keep_kernel, progress=progress)
         else:

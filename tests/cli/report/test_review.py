@@ -97,6 +97,7 @@ def test_the_page_of_a_run(uhop: Callable[..., Any], memory: Path, damaged: Path
     for _ in range(2):  # the same command works twice
         ran = uhop("query", queries.parent, "-m", memory, "--no-output", "--report", page, "--csv", table)
         assert ran.code == 1  # a broken one
+        assert f"to look through: {page}" in ran.out
     text = page.read_text()
     assert text.count("<article") == 2
     assert text.count("<script>") == 1
