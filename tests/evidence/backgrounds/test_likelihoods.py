@@ -17,7 +17,7 @@ from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.likelihoods import (
     MemoryStatistics,
     inner_products,
-    likelihoods_of_products,
+    log_likelihoods,
     unrelated,
     veiled_products,
 )
@@ -64,7 +64,7 @@ def scores_of(asked: PreparedQueries, patterns: Any, opacity: Any, memory: Memor
     if memory.backgrounds is not None:
         veiled = veiled_products(asked, opacity[like(patterns, memory.backgrounds.places)])
         products = products._replace(veiled=veiled)
-    return to_numpy(likelihoods_of_products(asked, products, memory)[0])
+    return to_numpy(log_likelihoods(asked, products, memory)[0])
 
 
 def blocks(values: np.ndarray, side: int) -> list[np.ndarray]:
