@@ -133,8 +133,8 @@ class FrameSearch:
     ) -> Found | None:
         """The first proposal that holds beside what was found `before`; a round's are looked at in falling order."""
         for proposals in self.rounds(image, picture):
-            best = [one for one in proposals if self._is_possible(one.row, one.frame, picture.aspect)]
-            best = [one for one in best if all(_overlap(one.frame, other.frame) <= RIVALS for other in before)][:COMPARED]
+            free = [one for one in proposals if all(_overlap(one.frame, other.frame) <= RIVALS for other in before)]
+            best = [one for one in free if self._is_possible(one.row, one.frame, picture.aspect)][:COMPARED]
             for one in best:
                 rivals = [other for other in best if self._are_rivals(one, other)]
                 found = self._held(one, rivals, picture, sheet, opener)

@@ -42,7 +42,10 @@ SHORTLISTED = 64  # queries for each corruption that are asked for their shortli
 NORMAL_95 = 1.959964
 MASKS = tuple(corruption for corruption in SUITE if corruption.kind in ("mask", "half", "corner"))
 MASK_NOISE = (0.0, 0.1)
-ON_COLOURS = (None, *map(parse, ("jpeg:10", "noise:0.3", "half:bottom", "brightness:0.4", "contrast:0.5", "blur:2", "mask:0.5")))
+ON_COLOURS = (
+    None,
+    *map(parse, ("jpeg:10", "noise:0.3", "half:bottom", "brightness:0.4", "contrast:0.5", "blur:2", "mask:0.5")),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.likelihoods import (
     MemoryStatistics,
     inner_products,
-    likelihoods_of_products,
+    log_likelihoods,
     unrelated,
     veiled_products,
 )
@@ -64,7 +64,7 @@ def scores_of(asked: PreparedQueries, patterns: Any, opacity: Any, memory: Memor
     if memory.backgrounds is not None:
         veiled = veiled_products(asked, opacity[like(patterns, memory.backgrounds.places)])
         products = products._replace(veiled=veiled)
-    return to_numpy(likelihoods_of_products(asked, products, memory)[0])
+    return to_numpy(log_likelihoods(asked, products, memory)[0])
 
 
 def blocks(values: np.ndarray, side: int) -> list[np.ndarray]:
@@ -150,7 +150,8 @@ def test_unrelated_may_have_an_offset_of_each_channel() -> None:
     """A picture of one colour and noise: by hand, each channel's own variance, and two parameters more a block."""
     shape = (8, 8, 3)
     rng = np.random.default_rng(3)
-    picture = ((*rng.normal(0, 0.01, (64, 3)), 0.1, 0.5, 0.9)).astype(np.float32)
+    noise, colour = rng.normal(0, 0.01, (64, 3)), np.array([0.1, 0.5, 0.9])
+    picture = (noise + colour).astype(np.float32)
     asked, plain = (query(shape, picture.reshape(1, -1), np.asarray, opacity=free) for free in (True, False))
     variance = float(((picture - picture.mean(axis=0)) ** 2).mean()) + ROUNDING
     by_channel = -192 / 2 * math.log(variance) - 2 * math.log(192) / 2
