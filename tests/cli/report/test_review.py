@@ -104,6 +104,7 @@ def test_the_page_of_a_run(uhop: Callable[..., Any], memory: Path, damaged: Path
     assert "&lt;script&gt;alert(1)&lt;/script&gt;.png</h3>" in text
     assert text.count("data:image/webp") == 4
     assert "broken.jpg" in text
+    assert "nearest: picture" in text
     rows = list(csv.DictReader(io.StringIO(table.read_text())))
     assert [row["answer"] for row in rows] == ["found", "not in the memory", "skipped"]
     assert rows[0]["query"].endswith("<script>alert(1)</script>.png")
