@@ -105,6 +105,24 @@ def test_batch_means_are_not_the_mean_over_windows(make_net: MakeNet, windows: W
     assert absolute == pytest.approx(np.abs(predict(net, held_out.past) - held_out.future).mean())
 
 
+@pytest.mark.parametrize("loss", ["squared", "absolute"])
+def test_the_training_error_is_that_before_each_step(loss: str, make_net: MakeNet, windows: Windows) -> None:
+    net, train = make_net(dropout=0.0), part(windows, 0, 16)
+    difference = predict(net, train.past) - train.future
+    expected = np.mean(difference**2) if loss == "squared" else np.abs(difference).mean()
+    one_step = replace(SHORT, epochs=1, loss=loss)  # type: ignore[arg-type]
+    (error, held_out) = fit(net, train, train, one_step).history[0]
+    assert error == pytest.approx(expected, rel=1e-5)
+    assert held_out != pytest.approx(expected, rel=1e-3)  # after the step
+
+
+def test_gradients_are_clipped(make_net: MakeNet, windows: Windows) -> None:
+    before, net = make_net(), make_net()
+    fit(net, windows, part(windows, 0, 9), replace(SHORT, epochs=1, clip=1e-12))  # far below the epsilon of Adam
+    moved = max(float((one - two).detach().abs().max()) for one, two in zip(net.parameters(), before.parameters(), strict=True))
+    assert 0 < moved < 1e-5
+
+
 def test_rates_are_halved_after_every_second_epoch_and_memories_have_their_own(
     make_net: MakeNet, windows: Windows, monkeypatch: pytest.MonkeyPatch
 ) -> None:

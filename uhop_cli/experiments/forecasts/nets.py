@@ -37,7 +37,7 @@ METHODS = {
     "tune-permuted": "the same with the stored futures interchanged at random",
 }
 PATCH = 24  # values of a token
-EPOCHS, TUNING_EPOCHS = 6, 3
+EPOCHS, TUNING_EPOCHS = 6, 4
 EPOCH_WINDOWS = 1024  # drawn anew from the training windows for each epoch
 VALIDATION_WINDOWS = 500  # on which an epoch is judged
 STORED = 1000  # windows of the external memories
