@@ -12,6 +12,7 @@ from uhop_cli.frames import search
 from uhop_cli.frames.frame import IDENTITY, Frame
 from uhop_cli.frames.outcome import Reason
 from uhop_cli.frames.search import FrameSearch
+from uhop_cli.frames.sheet import sheet_of_image
 from uhop_cli.images.decode import Image
 from uhop_cli.images.warp import area
 from uhop_cli.memory.memory import Memory
@@ -93,3 +94,17 @@ def test_what_is_there_twice_is_a_rival_at_one_place_only(memory: Memory) -> Non
     assert not finder._are_rivals(one, search.Proposal(1, beside, 1.0))
     assert finder._are_rivals(one, search.Proposal(1, above, 1.0))
     assert not finder._are_rivals(one, search.Proposal(0, above, 1.0))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (1, 200), (200, 1), (2, 3), (7, 900)])
+@pytest.mark.parametrize("even", [True, False])
+def test_pictures_of_any_shape_end_without_an_answer(memory: Memory, shape: tuple[int, int], even: bool) -> None:
+    pixels = np.full((*shape, 3), 90, np.uint8) if even else np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    image = Image(pixels, None)
+    opened = Image(original(3), None)
+    assert FrameSearch(memory).find(image, sheet_of_image(image), lambda row: opened, most=2) == []
+
+
+def test_a_picture_of_which_nothing_is_visible(memory: Memory) -> None:
+    hidden = Image(original(3), np.zeros((SIDE, SIDE), np.uint8))
+    assert FrameSearch(memory).find(hidden, sheet_of_image(hidden), nothing) == []
