@@ -96,7 +96,7 @@ def test_what_is_there_twice_is_a_rival_at_one_place_only(memory: Memory) -> Non
     assert not finder._are_rivals(one, search.Proposal(0, above, 1.0))
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (1, 200), (200, 1), (2, 3), (7, 900)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (1, 200), (200, 1), (2, 3), (7, 900), (9000, 3)])
 @pytest.mark.parametrize("even", [True, False])
 def test_pictures_of_any_shape_end_without_an_answer(memory: Memory, shape: tuple[int, int], even: bool) -> None:
     pixels = np.full((*shape, 3), 90, np.uint8) if even else np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
@@ -108,3 +108,10 @@ def test_pictures_of_any_shape_end_without_an_answer(memory: Memory, shape: tupl
 def test_a_picture_of_which_nothing_is_visible(memory: Memory) -> None:
     hidden = Image(original(3), np.zeros((SIDE, SIDE), np.uint8))
     assert FrameSearch(memory).find(hidden, sheet_of_image(hidden), nothing) == []
+
+
+@pytest.mark.parametrize("shape", [(30_000, 1), (1, 30_000)])
+def test_originals_of_any_shape(memory: Memory, shape: tuple[int, int]) -> None:
+    odd = replace(memory, shapes=np.full((8, 2), shape))
+    image = Image(original(60), None)
+    assert FrameSearch(odd).find(image, sheet_of_image(image), lambda row: Image(original(3), None)) == []
