@@ -74,10 +74,13 @@ def test_several_pictures_are_found_one_after_the_other(memory: Memory) -> None:
         (Frame(-1.0, -1.0, 3.4, 3.4), True),
         (Frame(-1.0, -1.0, 3.6, 3.6), False),
         (Frame(0.9, 0.9, 1, 1), False),
+        (Frame(0.5, 0, 0.5, 1), True),
+        (Frame(0.51, 0.01, 0.49, 1.01), True),
+        (Frame(0.53, 0, 0.5, 1), False),
     ],
 )
 def test_slivers_are_not_possible(memory: Memory, frame: Frame, possible: bool) -> None:
-    """A square original in a square query: stretched by at most 1.5, .04 of the query, .08 of itself to be seen."""
+    """A square original in a square query: stretched by at most 1.5 or filling a half of it, .04 of the query, .08 of itself to be seen."""
     assert FrameSearch(memory)._is_possible(0, frame, 1.0) == possible
 
 

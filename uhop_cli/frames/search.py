@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from uhop_cli.errors import SettingsError
 from uhop_cli.frames.alignment import displacement
-from uhop_cli.frames.frame import Frame, inverse
+from uhop_cli.frames.frame import IDENTITY, Frame, inverse
 from uhop_cli.frames.local.search import LocalSearch
 from uhop_cli.frames.outcome import Outcome, Reason
 from uhop_cli.frames.proposal import Proposal
@@ -55,6 +55,7 @@ RIVALS = 0.3  # of the smaller of two windows: pictures that share more are riva
 SHOT = 0.06  # shares of a side that another shot of a scene may be moved by
 _BLEED = 2  # pixels that a picture runs into what is beside it
 EVEN = 12.0  # levels of 255: the standard deviation of what is beside a picture and no picture
+PART = 0.02  # shares of a side that a picture's edge may be off that of a part
 PARTS = tuple(  # side by side, one above the other, four in a square
     Frame(x / columns, y / rows, 1 / columns, 1 / rows)
     for columns, rows in ((2, 1), (1, 2), (2, 2))
@@ -148,11 +149,15 @@ class FrameSearch:
         return None
 
     def _is_possible(self, row: int, frame: Frame, aspect: float) -> bool:
-        """Whether a picture may lie so: hardly stretched, not tiny, and not all but out of sight. Slivers fit anything."""
+        """Whether a picture may lie so: hardly stretched, unless it fills a part of a page, not tiny, and not all but out of sight.
+
+        Slivers fit anything.
+        """
         upright = 1 / aspect if frame.turn % 2 else aspect
         stretch = frame.width * upright / frame.height / self._aspects[row]
         shown = frame.visible / (frame.width * frame.height)
-        return 1 / STRETCHED <= stretch <= STRETCHED and frame.visible >= LEAST_SEEN and shown >= LEAST_KEPT
+        unstretched = 1 / STRETCHED <= stretch <= STRETCHED or _is_part(frame)
+        return unstretched and frame.visible >= LEAST_SEEN and shown >= LEAST_KEPT
 
     def _held(
         self,
@@ -241,6 +246,12 @@ def _refined(frame: Frame, affine: Float64, aspect: float) -> Frame:
         return Frame.of_affine(affine, aspect)
     except SettingsError:
         return frame
+
+
+def _is_part(frame: Frame) -> bool:
+    """Whether a frame's window is a half or a quarter of the query, or all of it."""
+    windows = np.array([IDENTITY.window, *(part.window for part in PARTS)])
+    return bool(np.abs(windows - frame.window).max(axis=1).min() <= PART)
 
 
 def _overlap(first: Frame, second: Frame) -> float:
