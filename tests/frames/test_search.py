@@ -80,7 +80,7 @@ def test_several_pictures_are_found_one_after_the_other(memory: Memory) -> None:
     ],
 )
 def test_slivers_are_not_possible(memory: Memory, frame: Frame, possible: bool) -> None:
-    """A square original in a square query: stretched by at most 1.5 or filling a half of it, .04 of the query, .08 of itself to be seen."""
+    """A square original in a square query: .04 of the query, .08 of itself seen; stretched by 1.5 at most, or over half."""
     assert FrameSearch(memory)._is_possible(0, frame, 1.0) == possible
 
 
