@@ -61,7 +61,7 @@ acceptance: $(INSTALLED)
 	for run in 'command_line.py all' 'evidence.py --memories 50000 --seeds 1' 'evidence.py --memories 5000 --rows all' \
 	    'evidence.py --dataset photos' 'evidence.py --dataset sprites' 'evidence.py --dataset mnist' 'confidence.py calibration' \
 	    'confidence.py refusals --queries 1000 --seed 12' 'confidence.py forecast' known_masks.py reduced.py one_engine.py \
-	    verification.py 'stage_one.py all' 'stage_two.py all' metastable_sizes.py 'bench.py all' \
+	    verification.py backgrounds.py 'frames.py all' 'stage_one.py all' 'stage_two.py all' metastable_sizes.py 'bench.py all' \
 	    'forecasting.py controls' 'forecasting.py memory' 'forecasting.py events' \
 	    'forecasting.py net' 'forecasting.py tune' 'layers.py all'; do \
 	  echo "== $$run"; $(BIN)/python tests/acceptance/$$run || status=1; \

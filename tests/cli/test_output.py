@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from uhop_cli.cli.output import Output, bytes_in_words, complain, number
+from uhop_cli.cli.output import Output, bytes_in_words, complain, duration_in_words, number
 
 
 def test_each_mode_puts_on_stdout_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,3 +111,11 @@ def test_a_pipe_is_as_wide_as_columns_says(
     Output().facts([("name", "word " * 100)])
     longest = max(map(len, capsys.readouterr().out.splitlines()))
     assert width - 5 <= longest <= width
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.0, "1 s"), (1.4, "1 s"), (89.4, "89 s"), (90, "2 min"), (3600, "60 min"), (5400, "1.5 h"), (90000, "25 h")],
+)
+def test_a_time_is_told_as_people_plan_with_it(seconds: float, words: str) -> None:
+    assert duration_in_words(seconds) == words

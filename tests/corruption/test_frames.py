@@ -106,7 +106,8 @@ def test_a_phone_shows_the_whole_picture_between_bars() -> None:
         assert view.shape == (87, 40, 3)
         assert where(view) == (13, 0)
         colours.add(int(view[11, 0, 0]))
-        assert len(np.unique(view[:10])) == 2, "letters in the bar above"
+        assert len(np.unique(view[2:8])) == 2, "one line of letters in the bar above"
+        assert len(np.unique(view[8:11])) == 1
     assert colours == {0, 255}
     tall = reframed("screenshot:phone", np.repeat(PICTURE, 3, axis=0))
     assert tall.shape[0] == pytest.approx(225, abs=2), "a picture fills eight tenths of the height at most"
@@ -122,6 +123,8 @@ def test_a_desktop_shows_it_in_a_window() -> None:
         assert view.shape[0] - 60 - top >= 18
         assert 0 < left < 0.22 * 40 + 1
         assert (view[-1] == 40).all()
+        assert (view[2:8, : view.shape[1] // 2] == 25).any(), "one line of letters in the title bar"
+        assert (view[8:24, : view.shape[1] // 2] == 230).all()
         sizes.add(view.shape)
     assert len(sizes) > 4
 

@@ -11,7 +11,7 @@ from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import to_numpy
 from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
-from uhop_cli.evidence.likelihoods import MemoryStatistics, log_likelihoods, unrelated
+from uhop_cli.evidence.likelihoods import MemoryStatistics, inner_products, log_likelihoods, unrelated
 from uhop_cli.evidence.prepared import prepare
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.retrieval.distances import ROUNDING
@@ -95,7 +95,7 @@ def test_the_likelihood_by_hand() -> None:
     )
     nothing = {"probes": np.zeros((0, 1, 2), np.float32), "norms": np.zeros((0, 1), np.float32), "dims": ()}
     query = prepare(grid, Spectrum.of(np.ones(1, np.float32), 1), np.array([[0, 1]], np.float32), **nothing)
-    found, _ = log_likelihoods(query, stored, statistics)
+    found, _ = log_likelihoods(query, inner_products(query, stored, statistics.codes), statistics)
     place = query.models.index("bands")
     q = ROUNDING
     # v = 1/2 + q. The first memory: cov = 1/4, s = 1 / (1/8 + q), so v - cov^2 s = 5 q but for higher powers of q.

@@ -28,9 +28,10 @@ PARAMETERS = {"identity": 1, "affine 1x1": 3, "affine 2x2": 12, "affine 4x4": 48
 BEST = 1000.0  # penalised log-likelihood of the best density; the others have 50 less
 
 
-def statistics(stored: np.ndarray) -> MemoryStatistics:
+def statistics(stored: np.ndarray, opacity: np.ndarray | None = None) -> MemoryStatistics:
     grid, bands = BlockGrid.of(SHAPE), BandGrid(SHAPE)
-    return MemoryStatistics.of(grid, *grid.sums(stored), np.ones((3, 2), np.float32), *quantised(bands, bands.coefficients(stored)))
+    norms, codes = np.ones((3, 2), np.float32), quantised(bands, bands.coefficients(stored))
+    return MemoryStatistics.of(grid, *grid.sums(stored), norms, *codes, opacity)
 
 
 def query(picture: np.ndarray) -> PreparedQueries:
@@ -48,6 +49,7 @@ def case(
     picture: np.ndarray = STORED[0],
     stored: np.ndarray = STORED,
     penalised: dict[str, float] | None = None,
+    opacity: np.ndarray | None = None,
 ) -> tuple[str, Choice]:
     """Who answers where `best` is the best density.
 
@@ -58,6 +60,7 @@ def case(
         replaced: L of the query if every value is replaced.
         picture, stored: the query and the memories.
         penalised: likelihoods of the densities less their parameters, where they are not `BEST` and `BEST` - 50.
+        opacity: `opacity_sums` of the memories, where pictures have transparency.
     """
     asked = query(picture)
     assert asked.models == MODELS
@@ -83,7 +86,7 @@ def case(
         kept=np.array([[0.5, 0.25, 0.75]], np.float32),
         replaced=np.array([replaced], np.float32),
     )
-    choice = choose(asked, statistics(stored), scores, np.ones((1, 3), np.float32), listed)
+    choice = choose(asked, statistics(stored, opacity), scores, np.ones((1, 3), np.float32), listed)
     return MODELS[int(choice.model[0])], choice
 
 
@@ -102,6 +105,20 @@ def test_bands_answer_alone_unless_agreement_is_the_better_density() -> None:
     assert case("bands", odds, replaced=level + 1)[0] == "agreement"
     assert case("bands", {**odds, "agreement": 9}, replaced=level + 1)[0] == "bands"
     assert OF_AGREEMENT == 65
+
+
+def test_where_memories_have_opacity_all_affine_models_compete_with_the_finest() -> None:
+    many = {"identity": 900, "kernel 0": 900, "kernel 1": 900}
+    odds = {"affine 1x1": 11, "affine 2x2": 12, "affine 4x4": 10, "bands": 9, "agreement": 8, **many}
+    opacity = np.zeros((3, 4, 4), np.float32)  # sums over 2 x 2 blocks of 64 pixels, of which the first memory has 32 clear
+    opacity[:, 2] = 32
+    assert case("affine 4x4", odds)[0] == "affine 4x4"
+    assert case("affine 4x4", odds, opacity=opacity)[0] == "affine 4x4"  # all of them are opaque
+    opacity[0] = 32
+    assert case("affine 4x4", odds, opacity=opacity)[0] == "affine 2x2"
+    assert case("affine 4x4", {**odds, "affine 1x1": 13}, opacity=opacity)[0] == "affine 1x1"
+    assert case("affine 2x2", {**odds, "affine 1x1": 13}, opacity=opacity)[0] == "affine 2x2"
+    assert case("bands", {**odds, "affine 1x1": 13}, opacity=opacity)[0] == "bands"
 
 
 def test_two_by_two_blocks_compete_with_bands_and_agreement() -> None:

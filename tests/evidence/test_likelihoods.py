@@ -11,7 +11,7 @@ from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.choice import Choice, choose, propose
 from uhop_cli.evidence.facts import names
-from uhop_cli.evidence.likelihoods import MemoryStatistics, log_likelihoods
+from uhop_cli.evidence.likelihoods import MemoryStatistics, inner_products, log_likelihoods
 from uhop_cli.evidence.prepared import PreparedQueries, prepare, without_mean
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.retrieval.distances import ROUNDING
@@ -48,7 +48,7 @@ class Store:
 
     def ask(self, pictures: np.ndarray, exclude: int | None = None) -> tuple[PreparedQueries, Choice]:
         query = self.query(pictures.astype(np.float32))
-        scores, cosine = log_likelihoods(query, self.patterns, self.statistics)
+        scores, cosine = log_likelihoods(query, inner_products(query, self.patterns, self.statistics.codes), self.statistics)
         if exclude is not None:
             scores[:, :, exclude] = -np.inf
             cosine[:, exclude] = -np.inf
@@ -85,7 +85,7 @@ def test_log_likelihoods_are_the_equations(store: Store) -> None:
     rng = np.random.default_rng(3)
     pictures = (0.6 * store.patterns[:3] + 0.2 + 0.1 * rng.standard_normal((3, SIZE))).astype(np.float32)
     query = store.query(pictures)
-    scores, cosine = log_likelihoods(query, store.patterns, store.statistics)
+    scores, cosine = log_likelihoods(query, inner_products(query, store.patterns, store.statistics.codes), store.statistics)
     assert scores.shape == (len(query.models) - 1, 3, 150)
     for q, x in enumerate(pictures.astype(float)):
         for mu, xi in list(enumerate(store.patterns.astype(float)))[:20]:
@@ -140,8 +140,15 @@ def _cut(values: np.ndarray, side: int) -> list[np.ndarray]:
 
 def test_chunks_are_the_whole(store: Store) -> None:
     query = store.query(store.patterns[:2])
-    whole = log_likelihoods(query, store.patterns, store.statistics)
-    parts = [log_likelihoods(query, store.patterns[i : i + 40], store.statistics.rows(slice(i, i + 40))) for i in range(0, 150, 40)]
+    whole = log_likelihoods(query, inner_products(query, store.patterns, store.statistics.codes), store.statistics)
+    parts = [
+        log_likelihoods(
+            query,
+            inner_products(query, store.patterns[i : i + 40], store.statistics.rows(slice(i, i + 40)).codes),
+            store.statistics.rows(slice(i, i + 40)),
+        )
+        for i in range(0, 150, 40)
+    ]
     np.testing.assert_allclose(np.concatenate([part[0] for part in parts], axis=2), whole[0], rtol=1e-5, atol=0.5)
     np.testing.assert_allclose(np.concatenate([part[1] for part in parts], axis=1), whole[1], rtol=1e-5)
 
@@ -225,7 +232,7 @@ def test_without_kernels(store: Store) -> None:
     )
     nothing = {"probes": np.empty((0, 3, SIZE), np.float32), "norms": np.empty((0, 3), np.float32), "dims": ()}
     query = prepare(bare.grid, bare.spectrum, store.patterns[:3], **nothing)
-    scores, cosine = log_likelihoods(query, bare.patterns, bare.statistics)
+    scores, cosine = log_likelihoods(query, inner_products(query, bare.patterns, bare.statistics.codes), bare.statistics)
     listed = propose(query, scores, cosine, lambda rows: bare.patterns[rows])
     choice = choose(query, bare.statistics, scores, cosine, listed)
     assert np.array_equal(choice.scores.argmax(axis=1), [0, 1, 2])
@@ -245,7 +252,7 @@ def test_torch_agrees(store: Store) -> None:
     norms = torch.ones(query.probes.shape[:2])
     asked = torch.from_numpy(pictures)
     tensors = prepare(store.grid, store.spectrum, asked, probes=torch.from_numpy(query.probes), norms=norms, dims=query.dims)
-    scores, cosine = log_likelihoods(tensors, patterns, statistics)
+    scores, cosine = log_likelihoods(tensors, inner_products(tensors, patterns, statistics.codes), statistics)
     choice = choose(tensors, statistics, scores, cosine, propose(tensors, scores, cosine, lambda rows: patterns[rows]))
     assert choice.model.tolist() == expected.model.tolist()
     np.testing.assert_allclose(choice.scores.numpy(), expected.scores, rtol=1e-2, atol=1)

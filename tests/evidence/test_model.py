@@ -11,7 +11,7 @@ from uhop_cli.arrays.library import to_numpy
 from uhop_cli.evidence import choice as choice_module
 from uhop_cli.evidence import model as model_module
 from uhop_cli.evidence.choice import choose
-from uhop_cli.evidence.likelihoods import log_likelihoods
+from uhop_cli.evidence.likelihoods import inner_products, log_likelihoods
 from uhop_cli.evidence.model import EvidenceModel
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.retrieval import pattern_matrix as matrix_module
@@ -36,7 +36,7 @@ def test_chunks_and_threads_change_nothing(queries: int, monkeypatch: pytest.Mon
     rows = X[:queries] + RNG.normal(0, 0.1, (queries, X.shape[1])).astype(np.float32)
     engine = Retriever(MEMORY).strategy.engine
     query = engine.prepare(rows)
-    whole, cosine = log_likelihoods(query, X, engine.statistics)
+    whole, cosine = log_likelihoods(query, inner_products(query, X, engine.statistics.codes), engine.statistics)
     monkeypatch.setattr(matrix_module, "THIN_CHUNK_BYTES", 4 * X.shape[1] * 7)
     monkeypatch.setattr(matrix_module, "THREADS_WORTH", 1)
     monkeypatch.setattr(model_module, "FEW_TOGETHER", 17)

@@ -148,3 +148,19 @@ def test_the_frame_nearest_to_a_sheared_map(frame: Frame, aspect: float, shear: 
 def test_maps_that_are_no_frames(affine: list) -> None:
     with pytest.raises(SettingsError):
         Frame.of_affine(np.array(affine, np.float64))
+
+
+@given(FRAMES, ASPECTS)
+def test_a_frame_of_a_part_is_that_of_the_whole(frame: Frame, aspect: float) -> None:
+    """The map of the composed frame is that of the part and then that of the box."""
+    box = Frame(0.2, 0.1, 0.5, 0.7)
+    inner = aspect * box.width / box.height
+    expected = composed(box.to_query(), frame.to_query(inner))
+    np.testing.assert_allclose(frame.within(box).to_query(aspect), expected, rtol=1e-9, atol=1e-7)
+
+
+@given(FRAMES)
+def test_the_window_is_the_rectangle_in_the_query_as_it_is(frame: Frame) -> None:
+    x, y, width, height = frame.window
+    corners = replace(frame, angle=0).to_query() @ np.array([[0, 1], [0, 1], [1, 1]])
+    np.testing.assert_allclose(np.sort(corners, axis=1), [[x, x + width], [y, y + height]], rtol=1e-9, atol=1e-7)

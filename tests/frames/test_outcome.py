@@ -142,6 +142,11 @@ def test_shots_of_a_scene() -> None:
     aligned = said(FIT, sibling, moved=0.001)
     assert (aligned.outcome, aligned.reason) == (Outcome.UNDECIDED, Reason.NEAR)
     assert said(FIT, replace(sibling, explained=0.59, agreeing=0.59), moved=0.001).outcome == Outcome.CONFIRMED
+    sibling = replace(sibling, agreeing=0.6)
+    elsewhere = said(FIT, sibling, moved=0.2, identity=False)
+    assert elsewhere.outcome == Outcome.CONFIRMED, "in other frames alignment makes strangers fit somewhat"
+    twin = said(FIT, replace(sibling, explained=0.8), moved=0.2, identity=False)
+    assert (twin.outcome, twin.reason) == (Outcome.UNDECIDED, Reason.NEAR)
     moved = said(FIT, STRANGER, moved=0.016)
     assert (moved.outcome, moved.reason) == (Outcome.UNDECIDED, Reason.MOVED)
     assert said(FIT, STRANGER, moved=0.015).outcome == Outcome.CONFIRMED

@@ -16,8 +16,10 @@ from uhop_cli.images.patterns import (
     gaps_transparent,
     holes_only,
     laid_on_background,
+    on_background,
     parse_background,
     parse_size,
+    to_layers,
     to_pattern,
     to_pixels,
     to_query,
@@ -283,3 +285,24 @@ def test_a_spec_survives_json(spec):
 def test_an_incomplete_description_is_refused(value, background):
     with pytest.raises(SettingsError):
         PatternSpec.from_json(value if background is None else value | {"background": background})
+
+
+def test_the_opacity_of_a_cell_is_the_mean_of_its_pixels():
+    alpha = np.array([[255, 0, 255, 255], [0, 0, 255, 254]], np.uint8)
+    image = Image(np.full((2, 4, 3), 90, np.uint8), alpha)
+    pattern, opacity = to_layers(image, PatternSpec(2, 1, 3))
+    assert opacity.tolist() == [[64, 255]]  # 63.75 and 254.75
+    assert opacity.dtype == np.uint8
+    np.testing.assert_array_equal(pattern, to_pattern(image, PatternSpec(2, 1, 3)))
+    assert to_layers(Image(image.pixels, None), PatternSpec(2, 1, 3))[1] is None
+
+
+def test_a_pattern_on_another_background():
+    """By hand: half clear, on (128, 128, 128) 114 is 100; on (0, 64, 255) it is 50 and half of each."""
+    spec = PatternSpec(2, 1, 3)
+    pattern, opacity = np.array([[[[114] * 3, [7] * 3]]], np.uint8), np.array([[[127.5, 255]]])
+    found = on_background(pattern, opacity, np.array([[[0, 64, 255]]]) / 255, spec)
+    np.testing.assert_allclose(found * 255, [[50, 82, 177.5, 7, 7, 7]], rtol=1e-5)
+    assert found.dtype == np.float32
+    grey = on_background(pattern[..., :1], opacity, np.array([[[1.0]]]), PatternSpec(2, 1, 1, background=(0, 255, 0)))
+    np.testing.assert_allclose(grey * 255, [[114 + 0.5 * (255 - 0.587 * 255), 7]], rtol=1e-5)

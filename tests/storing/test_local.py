@@ -122,6 +122,14 @@ def test_more_than_auto_takes(images: Path, tmp_path: Path, monkeypatch: pytest.
     assert report.local is None
 
 
+def test_what_is_described_stays_where_auto_takes_no_more(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "MOST_DESCRIBED", 3)
+    store([images / "0.png", images / "1.png"], tmp_path / "m", PLAIN)
+    report = store([images / "2.png", images / "3.png"], tmp_path / "m", add=True)
+    assert (np.diff(load(tmp_path / "m").local.offsets) > 0).tolist() == [True, True, False, False]
+    assert any("--local on" in note for note in report.notes)
+
+
 def test_without_opencv(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "installed", lambda: False)
     report = store([images], tmp_path / "m", PLAIN)
@@ -156,7 +164,7 @@ def test_what_a_killed_run_left_is_described_all_the_same(images: Path, tmp_path
     expected, patterns = (tmp_path / "m").read_bytes(), {}
     memory = load(tmp_path / "m")
     for index in range(len(memory.entries)):
-        patterns[memory.entries.digest(index)] = memory.patterns[memory.entries.name_entry[index]], False
+        patterns[memory.entries.digest(index)] = memory.patterns[memory.entries.name_entry[index]]
 
     class Left(resume.Recovered):
         def __call__(self, digest):

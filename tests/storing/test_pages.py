@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,17 @@ def test_every_format_is_stored_found_and_given_back_byte_for_byte(tmp_path: Pat
         assert result.match.name == f"in/{name}"
         assert result.pictures.original == data
         assert result.pictures.suffix == Path(name).suffix
+
+
+def test_without_the_extra_heic_is_skipped_and_the_extra_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.heic").write_bytes(FORMATS["b.heic"])
+    (tmp_path / "b.png").write_bytes(stored(picture(0), "PNG"))
+    for module in ("pi_heif", "pi_heif.as_plugin"):
+        monkeypatch.setitem(sys.modules, module, None)
+    report = store([tmp_path], tmp_path / "m.safetensors", StoreSettings(size=16, self_test="off"))
+    assert report.stored == 1
+    assert [item.shown for item in report.skipped] == ["a.heic"]
+    assert "uhop-cli[heif]" in report.skipped[0].why
 
 
 @pytest.fixture

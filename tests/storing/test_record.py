@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from uhop_cli.storing.record import settings_of, stage1_of
+from uhop_cli.storing.record import settings_json, settings_of, stage1_of
 from uhop_cli.storing.settings import StoreSettings
 
 
@@ -14,6 +14,15 @@ def test_recorded_settings_come_back() -> None:
     settings = StoreSettings(size=40, solver="gradient", iterations=7, loss="max", seed=3)
     recorded = {name: value for name, value in settings.to_json().items() if name != "device"}
     assert settings_of({"settings": recorded}) == settings
+
+
+def test_a_record_without_a_word_of_local_descriptors_has_none() -> None:
+    """As it was before there were any: `--local off` writes the same bytes as then."""
+    off = settings_json(StoreSettings(local="off", device="cpu"))
+    assert not {"local", "device"} & off.keys()
+    assert settings_of({"settings": off}) == StoreSettings(local="off")
+    for local in ("auto", "on"):
+        assert settings_of({"settings": settings_json(StoreSettings(local=local))}).local == local
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from PIL import Image
 
 from uhop_cli.errors import ImageError
 from uhop_cli.images.decode import Header
-from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.storing.sources import ROWS_TOGETHER, collect, headers
 
 
@@ -32,9 +31,9 @@ def test_files_come_before_rows_and_an_array_has_one_header(tmp_path: Path) -> N
 def test_rows_are_bytes_or_floats_from_0_to_1(tmp_path: Path) -> None:
     np.save(tmp_path / "f.npy", np.array([[[0.0, 1.0]], [[0.5, 2.0]]]))
     first, second = collect([tmp_path / "f.npy"], tmp_path)[0]
-    pattern, transparent, _ = first.encode(first.read(), PatternSpec(2, 1, 1))
-    assert pattern.tolist() == [[[0], [255]]]
-    assert not transparent
+    image = first.image(first.read(), (2, 1))
+    assert image.pixels.tolist() == [[[0], [255]]]
+    assert image.alpha is None
     with pytest.raises(ImageError, match="outside"):
         second.read()
 

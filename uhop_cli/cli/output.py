@@ -239,6 +239,13 @@ def bytes_in_words(size: int) -> str:
     return f"{size / 1000**exponent:.3g} {' kMGTP'[exponent]}B"
 
 
+def duration_in_words(seconds: float) -> str:
+    """A time as people plan with it: 1 s, 40 s, 12 min, 3 h."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.2g} h"
+
+
 def number(value: float | None, form: str = ".3g") -> str:
     """A number for a table; a dash where there is none."""
     return "-" if value is None else format(value, form)

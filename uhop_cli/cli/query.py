@@ -20,6 +20,7 @@ from uhop_cli.cli.query_targets import check_folder
 from uhop_cli.cli.report.asked import Reports
 from uhop_cli.cli.standard_input import read_picture
 from uhop_cli.errors import ImageError, SettingsError
+from uhop_cli.files.names import escape
 from uhop_cli.images.discover import Found, Skipped, look_through
 from uhop_cli.memory.file.header import read_header
 from uhop_cli.progress import started as started_on
@@ -186,8 +187,12 @@ def query(
     session = Session(restorer, sink, view, stdin, wanted.review(restorer, len(found)))
     session.run(found)
     document = session.finish(images, started)
-    wanted.write(document, session.review)
-    if session.failed or (strict and any(result["match"] is None for result in document["results"])):
+    with screen.progress() as progress:
+        started_on(progress, "report")
+        wanted.write(document, session.review)
+    if report is not None:
+        screen.line(f"to look through: {escape(report)}")
+    if session.failed or wanted.fail(document):
         raise typer.Exit(1)
 
 

@@ -129,9 +129,9 @@ class Session:
                 self._fail("-" if item is None else item.shown, query)
                 self.screen.essential("")
             else:
-                for note in query.notes:
-                    self.screen.note(f"{query.name}: {note}")
                 result, written, shots = next(answers)
+                for note in result.notes:
+                    self.screen.note(f"{query.name}: {note}")
                 self._take(None if item is None else item.path, query, result, written, shots)
 
     def _prepare(self, item: Found | Skipped | None) -> Query | ImageError:

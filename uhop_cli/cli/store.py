@@ -11,10 +11,11 @@ import typer
 
 from uhop_cli.cli import options
 from uhop_cli.cli.help import examples
-from uhop_cli.cli.output import Output, bytes_in_words, counted, number
+from uhop_cli.cli.output import Output, bytes_in_words, counted, duration_in_words, number
 from uhop_cli.cli.screen import words
 from uhop_cli.errors import OutputError, SettingsError
 from uhop_cli.files.names import escape
+from uhop_cli.progress import started
 
 if TYPE_CHECKING:
     from uhop_cli.storing.report import StoreReport
@@ -108,6 +109,7 @@ def store(
     from uhop_cli.storing import store as build
 
     with output.progress() as progress:
+        started(progress, "find")
         if remove:
             report = build.remove(memory, remove, keep_kernel=keep_kernel, progress=progress)
         else:
@@ -206,7 +208,9 @@ def _print(report: StoreReport, output: Output, memory: Path, *, default: bool) 
     if output.verbose and not report.dry_run:
         facts += _learning_in_words(document)
     size = f"{'about ' if report.dry_run else ''}{bytes_in_words(report.bytes)}"
-    facts.append(("memory", f"{escape(report.memory)}, {size}, {report.seconds:.1f} s"))
+    expected = report.seconds_expected
+    took = f"{report.seconds:.1f} s" if expected is None else f"about {duration_in_words(expected)}"
+    facts.append(("memory", f"{escape(report.memory)}, {size}, {took}"))
     if local := report.local:
         cost = f", {local['seconds']:.1f} s of a core" if local["seconds"] else ""
         facts.append(("described", f"{counted(local['pictures'], 'picture')} for crops, {bytes_in_words(local['bytes'])}{cost}"))

@@ -156,22 +156,17 @@ def veiled_products(queries: PreparedQueries, opacity: Array) -> Array:
     return products.reshape(-1, channels, *products.shape[1:])
 
 
-def log_likelihoods(queries: PreparedQueries, patterns: Array, memory: MemoryStatistics) -> tuple[Array, Array]:
+def log_likelihoods(queries: PreparedQueries, products: Products, memory: MemoryStatistics) -> tuple[Array, Array]:
     """L_k of a chunk of memories under every model but agreement.
 
     Args:
         queries: from `prepare`.
-        patterns: the chunk's pixels in [0, 1], (m, d), float32.
+        products: the `inner_products` of the chunk; they are written over.
         memory: the chunk's statistics.
 
     Returns:
         (K, Q, m) in the order of `PreparedQueries.models`, and the plain cosine (Q, m), which only proposes.
     """
-    return likelihoods_of_products(queries, inner_products(queries, patterns, memory.codes), memory)
-
-
-def likelihoods_of_products(queries: PreparedQueries, products: Products, memory: MemoryStatistics) -> tuple[Array, Array]:
-    """`log_likelihoods` from the `inner_products` of the chunk; they are written over."""
     xp = namespace(products.blocks)
     total = xp.sum(products.blocks, axis=1)
     size = queries.pictures.shape[1]

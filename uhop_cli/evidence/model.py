@@ -30,7 +30,7 @@ from uhop_cli.evidence.likelihoods import (
     MemoryStatistics,
     Products,
     inner_products,
-    likelihoods_of_products,
+    log_likelihoods,
     veiled_products,
 )
 from uhop_cli.evidence.prepared import PreparedQueries, prepare, without_mean
@@ -111,7 +111,7 @@ class EvidenceEngine:
                 products = inner_products(scaled, pixels, statistics.codes, None if features is None else features[:, rows])
                 products = products._replace(veiled=self._veiled(queries, statistics, rows))
                 for part, some in parts:
-                    found = likelihoods_of_products(some, products.part(part), statistics)
+                    found = log_likelihoods(some, products.part(part), statistics)
                     scores[:, part, rows], cosines[part, rows] = found
 
             X.each_chunk(work, count)
@@ -127,7 +127,7 @@ class EvidenceEngine:
             statistics = self.statistics.rows(rows)
             bands = queries.bands.products(queries.coefficients, statistics.codes)
             products = Products(blocks, bands, projections, self._veiled(queries, statistics, rows))
-            scores[:, :, rows], cosines[:, rows] = likelihoods_of_products(queries, products, statistics)
+            scores[:, :, rows], cosines[:, rows] = log_likelihoods(queries, products, statistics)
 
         X.each_chunk(lambda rows, pixels: grid.slab_products(pixels, slabs, slab_products[:, :, rows]), count)
         X.device.on_all_cores(weigh, X.count, FEW_TOGETHER // count)

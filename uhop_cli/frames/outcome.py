@@ -5,7 +5,8 @@ With L1 and L2 the evidence of the best and of the second picture (0 where there
     confirmed     L1 - L2 >= 3 bar n / 128^2; or L1 - L2 >= bar n / 128^2 and X >= .6 or c > .9 in .6 of the textured blocks. In
                   other frames, and where the original of another candidate is not at hand, always X >= .8 or .65 of the blocks
                   In the same frame it takes that the alignment moved no corner by more than 1.5% of a side; and where alignment was
-                  needed, that no other picture fits as well (X >= .6 or .6 of the blocks): shots of a scene all do
+                  needed, that no other picture fits as well (X >= .6 or .6 of the blocks; in other frames what these ask): shots
+                  of a scene all do
     contradicted  the best explains too little: X < .5 and c > .9 in at most .4 of the blocks, L1 - L2 below the bar; the query has
                   what it takes to tell: 3 textured blocks, power > 1e-5 in its middle band, of which at most .3 are noise, and a
                   sharpness >= .4; and none of the others fits better than that
@@ -110,6 +111,10 @@ class VerificationSettings:
         """Whether the original explains most of what the query shows, or of most of its blocks."""
         return comparison.explained >= self.fits or comparison.agreeing >= self.fits
 
+    def is_strictly_like(self, comparison: Comparison) -> bool:
+        """The same as it is asked of any frame but the identity, in which alignment finds likenesses everywhere."""
+        return comparison.explained >= self.strict_explained or comparison.agreeing >= self.strict_agreeing
+
     def is_unlike(self, comparison: Comparison) -> bool:
         """Whether the original explains little of what the query shows."""
         return comparison.explained < self.unlike_explained and not comparison.agreeing > self.unlike_agreeing
@@ -127,7 +132,7 @@ class VerificationSettings:
     def confirms(self, comparison: Comparison, margin: float, strict: bool) -> bool:
         """Whether a margin, in nats, and the fit itself confirm; `strict` asks more of the fit."""
         if strict:
-            fits = comparison.explained >= self.strict_explained or comparison.agreeing >= self.strict_agreeing
+            fits = self.is_strictly_like(comparison)
         else:
             fits = self.passes(comparison, margin, self.sure_bars) or self.is_like(comparison)
         return fits and self.passes(comparison, margin)
@@ -198,6 +203,7 @@ def _doubt(first: Compared, found: list[Compared], settings: VerificationSetting
     """What speaks against the best of several comparisons although it has the margin; `FITS` if nothing does."""
     if first.moved is None:
         return Reason.FITS
-    if any(settings.is_like(entry.comparison) for entry in found if entry.picture != first.picture):
+    is_like = settings.is_like if first.identity else settings.is_strictly_like
+    if any(is_like(entry.comparison) for entry in found if entry.picture != first.picture):
         return Reason.NEAR
     return Reason.MOVED if first.identity and first.moved > settings.most_moved else Reason.FITS

@@ -10,7 +10,8 @@ The rounds, cheap ones first:
 
 Each goes through all memories, by canvases (`whole/canvases.py`) unless it is by keypoints. The 50 best proposals of canvases are
 fitted on the patterns (`whole/fitting.py`); those of keypoints are finer than these. The best are compared with their originals,
-where the rule is strict (`outcome.py`), and the search ends with the first one that is confirmed.
+where the rule is strict (`outcome.py`), and the search ends with the first one that is confirmed. Where originals are not at hand,
+or show no more than the patterns, the fit on the patterns decides, by a bar of its own.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uhop_cli.errors import SettingsError
+from uhop_cli.frames.alignment import displacement
 from uhop_cli.frames.frame import Frame, inverse
 from uhop_cli.frames.local.search import LocalSearch
-from uhop_cli.frames.outcome import Outcome
+from uhop_cli.frames.outcome import Outcome, Reason
 from uhop_cli.frames.proposal import Proposal
 from uhop_cli.frames.sheet import Sheet
 from uhop_cli.frames.verification import Candidate, verify
@@ -40,9 +42,15 @@ from uhop_cli.memory.memory import Memory
 
 Float64 = NDArray[np.float64]
 
+FAMILY_ROUNDS, FAMILY_SIZE = 2, 2000  # about
 SHORTLIST = 50
-COMPARED = 5
-CLEAR = 1.3  # times the fit of the next one: then nothing behind these two is opened
+COMPARED = 3  # of them with their originals, in each round
+RIVALS_OPENED = 2  # beside each
+CLEAR = 2.0  # times the fit of a rival: it need not be opened
+AHEAD, LEAD = 2.0, 300.0  # times the fit of the best rival, and nats above it, that hold where no original can be asked
+STRETCHED = 1.5  # of the aspect, either way
+LEAST_SEEN, LEAST_KEPT = 0.04, 0.08  # shares of the query that is picture, and of the picture that is in the query
+SHEARED = 0.15  # shares of a side that a corner may be off a frame, as in a photograph of a print
 RIVALS = 0.3  # of the smaller of two windows: pictures that share more are rivals, others may both be there
 SHOT = 0.06  # shares of a side that another shot of a scene may be moved by
 _BLEED = 2  # pixels that a picture runs into what is beside it
@@ -63,14 +71,13 @@ class Found:
         row: of the memory.
         frame: where its original lies in the query.
         affine: the map (2, 3) from the query's unit square to the original's, refined.
-        words, reason: what the original says, and why.
+        unseen: why it was not compared with its original; None: that confirms it.
     """
 
     row: int
     frame: Frame
     affine: Float64
-    words: str
-    reason: str
+    unseen: Reason | None
 
 
 class FrameSearch:
@@ -78,10 +85,15 @@ class FrameSearch:
 
     Args:
         memory: what is stored.
+        limit: multiplications and additions that a query may take; a memory for which the family takes more has the boxes only.
+            None: none.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, limit: float | None = None) -> None:
         self.memory = memory
+        work = 2.0 * FAMILY_ROUNDS * FAMILY_SIZE * CANVAS * CANVAS * memory.spec.channels * len(memory)
+        self._aspects = aspects_of(memory)
+        self.thorough = limit is None or work <= limit
 
     @cached_property
     def canvases(self) -> Canvases:
@@ -93,12 +105,12 @@ class FrameSearch:
         """The memories' local descriptors, where there are any."""
         return LocalSearch(self.memory) if LocalSearch.available(self.memory) else None
 
-    def find(self, image: Image, sheet: Sheet, opener: Callable[[int], Image | None], most: int = 1) -> list[Found]:
-        """The stored pictures that a query shows in another frame, each confirmed by its original; none overlap by much.
+    def find(self, image: Image, sheet: Sheet | None, opener: Callable[[int], Image | None], most: int = 1) -> list[Found]:
+        """The stored pictures that a query shows in another frame; none overlap by much.
 
         Args:
             image: the query, decoded; transparent where it is missing.
-            sheet: the same as it is compared with originals.
+            sheet: the same as it is compared with originals; None: it is not.
             opener: the original of a row, decoded; None where it is not at hand.
             most: so many at most; each is looked for in what those before it leave of the query.
         """
@@ -112,20 +124,56 @@ class FrameSearch:
         return found
 
     def _first(
-        self, image: Image, picture: Picture, sheet: Sheet, opener: Callable[[int], Image | None], before: Sequence[Found]
+        self,
+        image: Image,
+        picture: Picture,
+        sheet: Sheet | None,
+        opener: Callable[[int], Image | None],
+        before: Sequence[Found],
     ) -> Found | None:
-        """The first stored picture that is confirmed in what others, found `before`, leave of a query."""
-        for best in self.rounds(image, picture):
-            best = [one for one in best if all(_overlap(one.frame, other.frame) <= RIVALS for other in before)]
-            while best:
-                rivals = [one for one in best if _overlap(one.frame, best[0].frame) > RIVALS]
-                clear = len(rivals) > 2 and rivals[0].score > CLEAR * rivals[1].score
-                for compared in (rivals[:2],) if clear or len(rivals) < 3 else (rivals[:2], rivals):
-                    found = self._confirmed(sheet, compared, opener)
-                    if found is not None and not _is_another_shot(found.frame, picture):
-                        return found
-                best = [one for one in best if one not in rivals]
+        """The first proposal that holds beside what was found `before`; a round's are looked at in falling order."""
+        for proposals in self.rounds(image, picture):
+            free = [one for one in proposals if all(_overlap(one.frame, other.frame) <= RIVALS for other in before)]
+            best = [one for one in free if self._is_possible(one.row, one.frame, picture.aspect)][:COMPARED]
+            for one in best:
+                rivals = [other for other in best if self._are_rivals(one, other)]
+                found = self._held(one, rivals, picture, sheet, opener)
+                if (
+                    found is not None
+                    and self._is_possible(found.row, found.frame, picture.aspect)
+                    and displacement(found.affine, found.frame.to_original(picture.aspect)) <= SHEARED
+                    and not _is_another_shot(found.frame, picture)
+                ):
+                    return found
         return None
+
+    def _is_possible(self, row: int, frame: Frame, aspect: float) -> bool:
+        """Whether a picture may lie so: hardly stretched, not tiny, and not all but out of sight. Slivers fit anything."""
+        upright = 1 / aspect if frame.turn % 2 else aspect
+        stretch = frame.width * upright / frame.height / self._aspects[row]
+        shown = frame.visible / (frame.width * frame.height)
+        return 1 / STRETCHED <= stretch <= STRETCHED and frame.visible >= LEAST_SEEN and shown >= LEAST_KEPT
+
+    def _held(
+        self,
+        one: Proposal,
+        rivals: Sequence[Proposal],
+        picture: Picture,
+        sheet: Sheet | None,
+        opener: Callable[[int], Image | None],
+    ) -> Found | None:
+        """What is found of a proposal: confirmed by its original, or, if there is none to ask, far ahead of its rivals."""
+        found, unseen = (None, Reason.ABSENT) if sheet is None else self._compared(sheet, [one], opener)
+        if unseen is not None:
+            first, *others = self.fit(picture, [one, *rivals])
+            second = others[0].score if others else 0.0
+            if first.row != one.row or first.score < max(AHEAD * second, second + LEAD):
+                return None
+            return Found(first.row, first.frame, first.frame.to_original(picture.aspect), unseen)
+        close = [other for other in rivals if CLEAR * other.score > one.score][:RIVALS_OPENED]
+        if found is None or sheet is None or not close:
+            return found
+        return self._compared(sheet, [one, *close], opener)[0]
 
     def fit(self, picture: Picture, proposals: Sequence[Proposal]) -> list[Proposal]:
         """Proposals where they lie once they are fitted to the query, in falling order of what the fits are worth, their scores."""
@@ -141,18 +189,20 @@ class FrameSearch:
 
     def rounds(self, image: Image, picture: Picture) -> Iterator[list[Proposal]]:
         """The proposals that are worth a comparison, in falling order, a list a round."""
-        yield self.fit(picture, self._boxes(picture))[:COMPARED]
+        yield self.fit(picture, self._boxes(picture))
         if self.local is not None:
-            yield self.local.proposals(image, COMPARED)
-        yield self.fit(picture, self._family(picture))[:COMPARED]
+            yield self.local.proposals(image)
+        if not self.thorough:
+            return
+        yield self.fit(picture, self._family(picture))
         trimmed = trimmed_frames(picture.pixels)
         if trimmed:
             box = trimmed[-1]
             inside = [replace(one, frame=one.frame.within(box)) for one in self._family(picture.part(box))]
-            yield self.fit(picture, inside)[:COMPARED]
+            yield self.fit(picture, inside)
 
     def _boxes(self, picture: Picture) -> list[Proposal]:
-        boxes = [*trimmed_frames(picture.pixels), *PARTS, *line_rectangles(picture.pixels, aspects_of(self.memory))]
+        boxes = [*trimmed_frames(picture.pixels), *PARTS, *line_rectangles(picture.pixels, self._aspects)]
         frames = [Frame(0, 0, 1, 1, turn, mirrored) for turn in range(4) for mirrored in (False, True)]
         frames += [Frame(box.x, box.y, box.width, box.height) for box in boxes]
         frames += [Frame(1 - box.x - box.width, box.y, box.width, box.height, mirrored=True) for box in boxes]
@@ -165,17 +215,22 @@ class FrameSearch:
 
         return self.canvases.proposals(windows, SHORTLIST)
 
-    def _confirmed(self, sheet: Sheet, proposals: Sequence[Proposal], opener: Callable[[int], Image | None]) -> Found | None:
-        """The one of several proposals that its original confirms."""
+    def _are_rivals(self, one: Proposal, other: Proposal) -> bool:
+        """Whether two proposals are of different pictures at one place; two at different places may both be there."""
+        return other.row not in self.memory.same(one.row) and _overlap(other.frame, one.frame) > RIVALS
+
+    def _compared(
+        self, sheet: Sheet, proposals: Sequence[Proposal], opener: Callable[[int], Image | None]
+    ) -> tuple[Found | None, Reason | None]:
+        """The one of several proposals that its original confirms; and why the first was not compared, where it was not."""
         spec = self.memory.spec
         candidates = [Candidate(partial(opener, one.row), one.frame, self.memory.same(one.row)[0]) for one in proposals]
-        found = verify(sheet, candidates, pattern_side=max(spec.width, spec.height))
-        if found.outcome != Outcome.CONFIRMED or found.best is None:
-            return None
-        best, affine = proposals[found.best], found.measured[found.best].affine
+        said = verify(sheet, candidates, pattern_side=max(spec.width, spec.height))
+        if said.outcome != Outcome.CONFIRMED or said.best is None:
+            return None, said.measured[0].reason
+        best, affine = proposals[said.best], said.measured[said.best].affine
         assert affine is not None  # of what was compared
-        frame = _refined(best.frame, affine, sheet.width / sheet.height)
-        return Found(best.row, frame, affine, found.outcome.value, found.reason.value)
+        return Found(best.row, _refined(best.frame, affine, sheet.width / sheet.height), affine, None), None
 
 
 def _refined(frame: Frame, affine: Float64, aspect: float) -> Frame:

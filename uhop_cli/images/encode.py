@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from uhop_cli.arrays.types import UInt8
 from uhop_cli.images.own_mark import KEYWORD, TEXT, is_own_output
 
-__all__ = ["contact_sheet", "is_own_output", "to_png"]
+__all__ = ["album", "contact_sheet", "is_own_output", "to_png"]
+
+ACROSS, DOWN = 12, 4  # patterns that a notebook shows
+SHOWN_SIDE = 64
 
 
 def to_png(pixels: UInt8) -> bytes:
@@ -25,6 +28,14 @@ def to_png(pixels: UInt8) -> bytes:
     buffer = BytesIO()
     Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG", pnginfo=mark, optimize=False)
     return buffer.getvalue()
+
+
+def album(patterns: UInt8) -> bytes:
+    """A PNG of the first patterns of (M, H, W, C), as many as a screen shows, each enlarged to about `SHOWN_SIDE` pixels."""
+    zoom = max(1, round(SHOWN_SIDE / max(patterns.shape[1:3])))
+    shown = patterns[: ACROSS * DOWN]
+    rows = [list(shown[start : start + ACROSS]) for start in range(0, len(shown), ACROSS)]
+    return to_png(contact_sheet(rows, zoom=zoom))
 
 
 def contact_sheet(

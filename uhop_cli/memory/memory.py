@@ -12,6 +12,7 @@ from uhop_cli.arrays.types import Bool, Float32, Int64, UInt8
 from uhop_cli.errors import MemoryFileError
 from uhop_cli.evidence.statistics import Statistics
 from uhop_cli.files.names import escape
+from uhop_cli.images.encode import album
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.kernel.feature_map import KernelFamily
 from uhop_cli.memory.entries import Entries, pack, subset
@@ -85,6 +86,21 @@ class Memory:
     def __len__(self) -> int:
         """M, the number of patterns."""
         return int(self.patterns.shape[0])
+
+    def __repr__(self) -> str:
+        spec, files = self.spec, len(self.entries)
+        colours = "grey" if spec.channels == 1 else "RGB"
+        size = f"{spec.width} x {spec.height} {colours}"
+        return f"<uhop Memory: {len(self):,} patterns of {size} from {files:,} files, D = {len(self.W)}>"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the first patterns."""
+        return album(self.patterns)
+
+    @property
+    def W(self) -> Float32:
+        """The learned feature map Phi(x) = W x, (D, d)."""
+        return self.kernel.weight
 
     @property
     def raw_features(self) -> bool:

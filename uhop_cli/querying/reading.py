@@ -9,7 +9,8 @@ from typing import Literal
 from uhop_cli.arrays.types import Float32
 from uhop_cli.errors import ImageError
 from uhop_cli.files.names import escape
-from uhop_cli.images.decode import Image, decode, read_bytes
+from uhop_cli.images.decode import Image
+from uhop_cli.images.given import Given, image_of, name_of
 from uhop_cli.images.patterns import holes_only, laid_on_background, to_query, with_mask
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.restoration import Query
@@ -29,13 +30,13 @@ class QueryReader:
     def __init__(self, memory: Memory, settings: QuerySettings, *, verifies: bool) -> None:
         self._memory, self._settings, self._verifies = memory, settings, verifies
 
-    def query(self, source: str | Path | bytes | Image, name: str | None = None) -> Query:
+    def query(self, source: Given, name: str | None = None) -> Query:
         """The query that a picture is: decoded, brought to the pattern's size, and damaged if that was asked for.
 
         Raises:
             ImageError: it cannot be read, or nothing of it is visible.
         """
-        shown = name if name is not None else escape(source) if isinstance(source, str | Path) else "<image>"
+        shown = name or name_of(source) or "<image>"
         settings, spec = self._settings, self._memory.spec
         try:
             image, alpha = self._seen(source)
@@ -55,10 +56,12 @@ class QueryReader:
                 visible = seen[0] if visible is None else visible & seen[0]
         if visible is not None and not visible.any():
             raise ImageError(f"{shown}: nothing of it is visible", "mask less of it")
-        picture = partial(self._again, source) if sheet is not None and settings.frames != "same" else None
-        return Query(shown, row[0], visible, truth, notes_on(image), sheet, picture)
+        undamaged = settings.damage == settings.framing
+        picture = partial(self._again, source) if settings.frames != "same" and undamaged else None
+        on_background = alpha == "blend" and image.alpha is not None
+        return Query(shown, row[0], visible, truth, notes_on(image), sheet, picture, on_background)
 
-    def _seen(self, source: str | Path | bytes | Image) -> tuple[Image, Literal["missing", "blend"]]:
+    def _seen(self, source: Given) -> tuple[Image, Literal["missing", "blend"]]:
         """A query with what is missing of it, in the frame that was asked for, and what its transparency means."""
         image, settings = self._open(source), self._settings
         if settings.mask_file is not None:
@@ -68,7 +71,7 @@ class QueryReader:
         alpha = "missing" if settings.mask_file is not None else self._alpha()
         return (holes_only(image, self._memory.spec) if alpha == "missing" and self._transparent else image), alpha
 
-    def _again(self, source: str | Path | bytes | Image) -> Image | None:
+    def _again(self, source: Given) -> Image | None:
         """A query as frames take it, decoded once more: transparent where it is missing; None where it is no longer there."""
         try:
             image, alpha = self._seen(source)
@@ -76,12 +79,9 @@ class QueryReader:
             return None
         return laid_on_background(image, self._memory.spec) if alpha == "blend" else image
 
-    def _open(self, source: str | Path | bytes | Image) -> Image:
-        if isinstance(source, Image):
-            return source
-        data = source if isinstance(source, bytes) else read_bytes(source)
+    def _open(self, source: Given) -> Image:
         # A crop shows more of what it shows than a reduced picture has.
-        return decode(data, draft=None if self._settings.framing else (self._memory.spec.width, self._memory.spec.height))
+        return image_of(source, draft=None if self._settings.framing else (self._memory.spec.width, self._memory.spec.height))
 
     def _whole(self, source: str | Path) -> Image:
         """A picture that says something about the query, of which all has to be there."""

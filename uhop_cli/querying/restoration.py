@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 from uhop_cli.arrays.types import Bool, Float32, UInt8
 from uhop_cli.frames.frame import Frame
 from uhop_cli.frames.sheet import Sheet
-from uhop_cli.images.decode import Image
+from uhop_cli.images.decode import Image, decode
 from uhop_cli.memory.originals import Whereabouts
 from uhop_cli.querying.confidence_words import Words, confidence_words
 from uhop_cli.querying.frame_words import frame_json
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Query:
         sheet: the picture at higher resolution, which originals are compared with; None where there is no more than the pattern.
         picture: decodes it again, for other frames: few queries need it, and all at a time would be large. Transparent where the
             query is missing; None: it can no longer be read. None instead of a function: no other frames.
+        on_background: whether it is transparent itself, and lies on the background of the memory as stored pictures do.
     """
 
     name: str
@@ -39,6 +45,7 @@ class Query:
     notes: tuple[str, ...] = ()
     sheet: Sheet | None = None
     picture: Callable[[], Image | None] | None = None
+    on_background: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +150,7 @@ class Pictures:
     """What there is to see.
 
     Attributes:
-        original: the stored file's bytes, if the output is the original; `suffix` is its file name's.
+        original: the stored file's bytes, if the output is the original; `suffix` is its file name's, `page` which of its pages.
         state, damaged: pixels (H, W, C) of the retrieved state and of the query.
         steps: pixels of every step, if the trace was asked for.
     """
@@ -153,6 +160,7 @@ class Pictures:
     state: UInt8
     damaged: UInt8
     steps: tuple[UInt8, ...]
+    page: int = 1
 
     @property
     def kind(self) -> Literal["original", "state"]:
@@ -179,6 +187,29 @@ class Restoration:
     pictures: Pictures
     arrays: dict[str, NDArray[Any]]
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        sure = self.answer.words or "no probability"
+        found = f"is {self.match.name}" if self.match else f"nearest {self.answer.matches[0].name}"
+        return f"<uhop Restoration: {self.query} {found}, {sure}>"
+
+    @property
+    def picture(self) -> PILImage:
+        """The picture that comes back, as a PIL image: the original, else the retrieved pattern."""
+        from PIL import Image
+
+        if self.pictures.original is None:
+            pixels = self.pictures.state
+        else:
+            found = decode(self.pictures.original, page=self.pictures.page)
+            pixels = found.pixels if found.alpha is None else np.dstack((found.pixels, found.alpha))
+        return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the picture that comes back."""
+        buffer = BytesIO()
+        self.picture.save(buffer, "PNG")
+        return buffer.getvalue()
 
     @property
     def match(self) -> Match | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -16,8 +16,8 @@ from uhop_cli.arrays.device import resolve_device
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.types import Float32
 from uhop_cli.files.names import escape
-from uhop_cli.images.decode import Image
 from uhop_cli.images.formats.signatures import HEAD_BYTES, SUFFIXES, sniff, suffix_of
+from uhop_cli.images.given import Given
 from uhop_cli.images.patterns import to_pixels
 from uhop_cli.memory.file.reader import load
 from uhop_cli.memory.memory import Memory
@@ -29,7 +29,7 @@ from uhop_cli.querying.reading import QueryReader
 from uhop_cli.querying.restoration import Identification, Match, Pictures, Query, Restoration, SquaredErrors
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import QuerySettings
-from uhop_cli.querying.verifying import CANDIDATES, CONFIRMED, Verdict, Verifier
+from uhop_cli.querying.verifying import CANDIDATES, Verdict, Verifier
 from uhop_cli.retrieval.states import settled, size_threshold
 
 if TYPE_CHECKING:
@@ -54,43 +54,68 @@ class Restorer:
         self.memory = memory if isinstance(memory, Memory) else load(memory)
         flop = 2.0 * len(self.memory) * self.memory.spec.dim * 10
         self.device = resolve_device(self.settings.device, flop)
-        self.retriever = Retriever(self.memory, self.settings.retrieval, self.device, features_expected=expected)
+        self._expected = expected
+        self.retriever = self._retriever(self.memory)
         self.originals = None if self.path is None else OriginalFiles(self.memory, self.path, self.settings.originals)
         self._radii: dict[int, float | None] = {}
         self._verifier = Verifier(self.memory) if self.originals is not None and self.settings.verify == "auto" else None
         self._reader = QueryReader(self.memory, self.settings, verifies=self._verifier is not None)
         self._alone = expected <= 1
 
-    def prepare(self, source: str | Path | bytes | Image, name: str | None = None) -> Query:
+    def prepare(self, source: Given, name: str | None = None) -> Query:
         """The query that a picture is: decoded, brought to the pattern's size, and damaged if that was asked for.
+
+        Args:
+            source: a path, bytes, a PIL image, an array (`images.given`).
+            name: what to call it; by default its path.
 
         Raises:
             ImageError: it cannot be read, or nothing of it is visible.
         """
         return self._reader.query(source, name)
 
-    def restore(self, source: str | Path | bytes | Image, name: str | None = None) -> Restoration:
-        """Prepare and answer one picture."""
+    @overload
+    def restore(self, source: list[Given] | tuple[Given, ...], name: str | None = None) -> list[Restoration]: ...
+    @overload
+    def restore(self, source: Given, name: str | None = None) -> Restoration: ...
+    def restore(self, source: Given, name: str | None = None) -> Restoration | list[Restoration]:
+        """Prepare and answer one picture, or each of a list of them together."""
+        if isinstance(source, list | tuple):
+            return self.answer([self.prepare(item, name) for item in source]) if source else []
         return self.answer([self.prepare(source, name)])[0]
 
     def answer(self, queries: Sequence[Query]) -> list[Restoration]:
-        """Answer prepared queries together: those with and those without a mask each in batches."""
+        """Answer prepared queries together: those on the background, others without and those with a mask each in batches."""
         results: list[Restoration | None] = [None] * len(queries)
         alone = self._alone and len(queries) == 1
-        for masked in (False, True):
-            chosen = [index for index, query in enumerate(queries) if (query.visible is not None) == masked]
-            if not chosen:
-                continue
+        kinds = [(query.visible is not None, query.visible is None and query.on_background) for query in queries]
+        for masked, on_background in sorted(set(kinds)):
+            chosen = [index for index, kind in enumerate(kinds) if kind == (masked, on_background)]
+            retriever = self._on_background if on_background else self.retriever
             patterns = np.stack([queries[index].pattern for index in chosen])
             visible = np.stack([queries[index].visible for index in chosen]) if masked else None  # type: ignore[misc]
-            for part, answer in self.retriever.batches(patterns, visible, trace=self.settings.trace):
+            for part, answer in retriever.batches(patterns, visible, trace=self.settings.trace):
                 for place, index in enumerate(chosen[part]):
                     results[index] = self._restoration(queries[index], answer, place, alone=alone)
         answered = [result for result in results if result is not None]
-        return [
-            (self._in_another_frame(query) if self._is_open(query, result) else None) or result
-            for query, result in zip(queries, answered, strict=True)
-        ]
+        return [self._looked_further(query, result) for query, result in zip(queries, answered, strict=True)]
+
+    def _looked_further(self, query: Query, result: Restoration) -> Restoration:
+        """The answer in another frame, where the same frame leaves it open and another one settles it."""
+        if not self._is_open(query, result):
+            return result
+        found, left_out = self._in_another_frame(query), self._framer.left_out
+        if found is not None or left_out is None:
+            return found or result
+        return replace(result, notes=(*result.notes, left_out))
+
+    @cached_property
+    def _on_background(self) -> Retriever:
+        """For queries that lie on the memory's own background: then no other one need be thought of."""
+        return self.retriever if self.memory.opacity is None else self._retriever(replace(self.memory, opacity=None))
+
+    def _retriever(self, memory: Memory) -> Retriever:
+        return Retriever(memory, self.settings.retrieval, self.device, features_expected=self._expected)
 
     def _is_open(self, query: Query, result: Restoration) -> bool:
         """Whether a query is looked for in other frames, after what the same frame has said."""
@@ -120,13 +145,15 @@ class Restorer:
         opened: dict[int, Original] = {}
         frames = {one.row: one for one in reversed(found)}
         if found:
-            verdict = Verdict(True, found[0].words, found[0].reason, 0, CONFIRMED)
+            from uhop_cli.querying.framing import verdict_on
+
+            verdict = verdict_on(found[0])
             best = [*(answer.of(place, row) for row in reversed(frames)), *(one for one in best if one[0] not in frames)]
         else:
             verdict = self._verdict(query, [row for row, _, _ in best], confidence, opened, alone)
             best.insert(0, best.pop(verdict.best))
         fits = self._fits(verdict.confidence)
-        original = self._original(best[0][0], opened) if fits and self.originals is not None else None
+        original = self._original(best[0][0], opened) if fits else None
         ranked = enumerate(best[: self.settings.top], 1)
         matches = tuple(self._match(rank, *one, original if rank == 1 else None, frames.get(one[0])) for rank, one in ranked)
         if not found:
@@ -169,9 +196,10 @@ class Restorer:
             return Verdict(None, "not verified", None, 0, confidence)
         return self._verifier.verdict(query, rows, confidence, lambda row: self._original(row, opened), alone=alone)
 
-    def _original(self, row: int, opened: dict[int, Original]) -> Original:
-        """The original of a row, read once for a query."""
-        assert self.originals is not None
+    def _original(self, row: int, opened: dict[int, Original]) -> Original | None:
+        """The original of a row, read once for a query; None where no originals are to be had."""
+        if self.originals is None:
+            return None
         if row not in opened:
             opened[row] = self.originals.of(row)
         return opened[row]
@@ -213,6 +241,7 @@ class Restorer:
             state=to_pixels(state[None], spec)[0],
             damaged=to_pixels(query.pattern[None], spec)[0],
             steps=tuple(to_pixels(picture[place][None], spec)[0] for picture in trace),
+            page=1 if found is None else found.page,
         )
 
     def _inside_radius(self, query: Query, match: Match) -> bool | None:
@@ -248,8 +277,8 @@ class Restorer:
             names=tuple(escape(entries.name(int(index))) for same in self.memory.same(row) for index in entries.files_of(same)),
             row=row,
             whereabouts=None if used is None else used.whereabouts,
-            frame=None if found is None else found.frame,
-            verified=None if found is None else True,
+            frame=None if found is None or found.frame.is_identity else found.frame,
+            verified=True if found is not None and found.unseen is None else None,
         )
 
     @cached_property
@@ -257,7 +286,7 @@ class Restorer:
         """Made for the first query that is looked for in other frames, and not imported before."""
         from uhop_cli.querying.framing import Framer
 
-        return Framer(self.memory)
+        return Framer(self.memory, thorough=self.settings.frames == "all")
 
 
 def squared_error(picture: Float32, truth: Float32) -> float:

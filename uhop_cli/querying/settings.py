@@ -97,8 +97,6 @@ class QuerySettings:
             raise SettingsError(f"unknown frames '{self.frames}'", "use auto, same or all")
         if self.frames == "all" and self.damage != self.framing:
             raise SettingsError("a query damaged here has no other frames", "leave out --frames all, or all damage but frames")
-        if self.frames == "all" and self.verify == "never":
-            raise SettingsError("in other frames only what the originals confirm is found", "leave out --verify never")
         if self.top < 1:
             raise SettingsError("at least one match has to be listed")
         if not 0 <= self.min_confidence <= 1:

@@ -36,7 +36,7 @@ SURE = 0.995  # of several queries those are not verified whose patterns are tha
 KEPT = 1 << 20  # pixels of a query; more are not compared
 DRAFT = 43  # an original comes with at least six times that many pixels a side
 HALF_A_LEVEL = 0.5 / 255
-_UNVERIFIED = {Reason.ABSENT: NO_ORIGINAL, Reason.SMALL: "not verified: its original shows no more than the pattern"}
+UNSEEN = {Reason.ABSENT: NO_ORIGINAL, Reason.SMALL: "not verified: its original shows no more than the pattern"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Verifier:
         self._memory = memory
 
     def verdict(
-        self, query: Query, rows: Sequence[int], confidence: float | None, opener: Callable[[int], Original], *, alone: bool
+        self, query: Query, rows: Sequence[int], confidence: float | None, opener: Callable[[int], Original | None], *, alone: bool
     ) -> Verdict:
         """What the originals of `rows`, the best candidates in falling order, say of the first of them.
 
@@ -94,8 +94,8 @@ class Verifier:
         if found.outcome == Outcome.CONTRADICTED:
             return Verdict(False, words, reason, 0, min(confidence, CONTRADICTED))
         unseen = found.measured[0].reason
-        if unseen in _UNVERIFIED:
-            return Verdict(None, _UNVERIFIED[unseen], None, 0, confidence)
+        if unseen in UNSEEN:
+            return Verdict(None, UNSEEN[unseen], None, 0, confidence)
         similar = found.reason in (Reason.NEAR, Reason.MOVED)
         return Verdict(None, words, reason, 0, min(confidence, SIMILAR) if similar else confidence)
 
@@ -114,15 +114,16 @@ class Verifier:
         return "its pattern is sure" if not alone and confidence >= SURE and not near else None
 
 
-def decoded(spec: PatternSpec, opener: Callable[[int], Original], row: int) -> Image | None:
+def decoded(spec: PatternSpec, opener: Callable[[int], Original | None], row: int) -> Image | None:
     """The original of a row, decoded for comparisons, or None where it is not at hand.
 
     Args:
         spec: of the patterns.
-        opener: reads it.
+        opener: reads it; None where no originals are to be had.
         row: of the memory.
     """
-    return opener(row).picture((max(DRAFT, spec.width, spec.height),) * 2)
+    original = opener(row)
+    return None if original is None else original.picture((max(DRAFT, spec.width, spec.height),) * 2)
 
 
 def sheet_of_query(image: Image, background: tuple[int, int, int] | None) -> Sheet:

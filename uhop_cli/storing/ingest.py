@@ -220,7 +220,7 @@ def ingest(
             encoded: Encoded | int | None = known(source.identity(digest))
             if encoded is None:
                 header = source.header(data)
-                described = collection is not None and is_describable(header)
+                described = collection is not None and collection.describes and is_describable(header)
                 left = decoded(digest) if source.costly else None
                 encoded = _encoded(source, data, header, distinct.spec, described=described, left=left)
         except ImageError as error:

@@ -1,17 +1,37 @@
-"""What `store` will need in memory: said before the work, and refused where it is not there."""
+"""What `store` will need: memory, which is refused where it is not there, and time, which `--dry-run` tells."""
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
 from uhop_cli.arrays.resources import available_memory
-from uhop_cli.errors import ResourceError
+from uhop_cli.errors import ImageError, ResourceError
+from uhop_cli.images.decode import decoding_threads
+from uhop_cli.images.patterns import to_pattern
 from uhop_cli.kernel.closed_form import CHUNK_BYTES, EXACT_LIMIT
 from uhop_cli.storing.self_test import QUERIES
 from uhop_cli.storing.settings import StoreSettings
+
+if TYPE_CHECKING:
+    from uhop_cli.storing.plan import Plan
 
 AUTO_FEATURE_DIM = 1024  # docs/stage-one.md: further directions changed no accuracy by more than the noise of the measurement
 BASE = 380_000_000  # what threads, their stacks and arenas, and buffers of a fixed size take of the address space
 SAMPLE = 1024  # memories that are looked at together, at most
 ARRAYS_PER_QUERY = 24  # alive at a time, of d values and of M values each
+
+TRIED = 8  # files that are read and decoded to tell how long all take
+ROW_SECONDS = 1e-4  # to read one row of an array
+# Two cores, patterns of 3,072 values: 10,000 to 1,000,000 take 9.9, 65 and 400 s (docs/performance.md); 50 to 3,000 4.4
+# to 12 s of processor time, nearly all of it the self-test.
+TEST_SECONDS, PATTERN_SECONDS = 2.5, 7e-4
+MEASURED_DIM = 3072
+LEARNING = 0.5  # the share of Stage I and encoding in the time for each pattern
+GRADIENT_FLOP = 6.0  # times the cube of the smaller of M and d, at each iteration
+ITERATIONS = 1000  # of the gradient solver, where none are given
+FLOP_A_SECOND = 5e10  # two cores in single precision
 
 
 def memory_needed(count: int, dim: int, settings: StoreSettings) -> int:
@@ -52,3 +72,36 @@ def check_memory(count: int, dim: int, settings: StoreSettings) -> None:
             f"learning {count} patterns of {dim} values needs about {needed / 1e9:.1f} GB of memory; {there / 1e9:.1f} GB are free",
             "choose a smaller --size, or close other programs",
         )
+
+
+def expected_seconds(plan: Plan, settings: StoreSettings, *, learning: bool) -> float:
+    """Seconds that the store will take on this machine, right to a factor of about two.
+
+    Args:
+        plan: what it has to do.
+        settings: the solver and whether there is a self-test.
+        learning: False where the kernel is kept (`--keep-kernel`).
+    """
+    if not len(plan.sources) and not plan.removed:
+        return 0.0
+    share = plan.spec.dim / MEASURED_DIM
+    each = PATTERN_SECONDS * plan.patterns * share
+    rest = LEARNING * each if settings.self_test == "off" else TEST_SECONDS * share + each
+    if learning and settings.resolved_solver == "gradient":
+        iterations = settings.resolved().iterations
+        smaller = min(plan.patterns, plan.spec.dim)  # W is compressed to the span of the patterns
+        rest += GRADIENT_FLOP * smaller**3 * (ITERATIONS if iterations is None else iterations) / FLOP_A_SECOND
+    return _reading(plan) + rest
+
+
+def _reading(plan: Plan) -> float:
+    """Seconds to read and decode the files, from a few of them."""
+    files = plan.sources.files
+    rows = ROW_SECONDS * (len(plan.sources) - len(files))
+    tried = files[:: max(1, len(files) // TRIED)][:TRIED]
+    started = time.perf_counter()
+    for source in tried:
+        with suppress(ImageError):
+            to_pattern(source.image(source.read(), (plan.spec.width, plan.spec.height)), plan.spec)
+    each = (time.perf_counter() - started) / max(1, len(tried))
+    return each * len(files) / decoding_threads() + rows

@@ -46,7 +46,7 @@ class StoreReport:
         local: what is described locally: `pictures`, `descriptors`, their `bytes`, and the `seconds` that describing took in this
             run, of all threads together; None: nothing is.
         bytes: size of the memory file (forecast, for a dry run).
-        seconds: the whole run.
+        seconds: the whole run; `seconds_expected`: what a dry run thinks that the real one will take.
         dry_run: nothing was written.
         notes: what the user should know: constant images, a memory of one image and the like.
     """
@@ -73,6 +73,7 @@ class StoreReport:
     local: dict[str, Any] | None = None
     bytes: int = 0
     seconds: float = 0.0
+    seconds_expected: float | None = None
     dry_run: bool = False
     notes: tuple[str, ...] = ()
     config: dict[str, Any] = field(default_factory=dict)
@@ -104,13 +105,14 @@ class StoreReport:
             "local": self.local,
             "bytes": self.bytes,
             "seconds": self.seconds,
+            "seconds_expected": self.seconds_expected,
             "dry_run": self.dry_run,
             "notes": list(self.notes),
         }
 
 
-def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float) -> StoreReport:
-    """What a plan comes to: how many images, of which size, how many bytes, how much memory."""
+def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float, expected: float) -> StoreReport:
+    """What a plan comes to: how many images, of which size, how many bytes, how much memory, how many seconds (`expected`)."""
     return StoreReport(
         memory=str(target),
         stored=plan.files,
@@ -124,6 +126,7 @@ def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float) 
         pattern=plan.spec,
         bytes=plan.bytes,
         seconds=time.perf_counter() - started,
+        seconds_expected=expected,
         dry_run=True,
         notes=tuple(_forecast_notes(plan)),
         config=settings.to_json(),

@@ -4,6 +4,9 @@ It forecasts the accuracy that a user will meet, chooses rho for the plain kerne
 answers over the suite), finds beta from the margins that damaged pictures have, and gathers what the confidence is fitted on: the
 evidence for right answers, and for the best wrong answer when the right memory is left out, which is how a picture that was never
 stored looks.
+
+Where pictures have transparency, copies of these are laid on drawn colours as well, undamaged and damaged: rows of the kind
+`background`, whose level is the damage on top. They count for the confidence; rho and beta come from the suite alone.
 """
 
 from __future__ import annotations
@@ -39,7 +42,10 @@ SHORTLISTED = 64  # queries for each corruption that are asked for their shortli
 NORMAL_95 = 1.959964
 MASKS = tuple(corruption for corruption in SUITE if corruption.kind in ("mask", "half", "corner"))
 MASK_NOISE = (0.0, 0.1)
-ON_COLOURS = (None, *map(parse, ("jpeg:10", "noise:0.3", "half:bottom", "brightness:0.4", "contrast:0.5", "blur:2", "mask:0.5")))
+ON_COLOURS = (
+    None,
+    *map(parse, ("jpeg:10", "noise:0.3", "half:bottom", "brightness:0.4", "contrast:0.5", "blur:2", "mask:0.5")),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +180,8 @@ class _Outcome:
         )
 
     def row_of_background(self, chosen: int) -> Row:
-        return replace(self.row(chosen), corruption="background", level="" if self.corruption is None else self.corruption.label)
+        on_top = "none" if self.corruption is None else self.corruption.label
+        return replace(self.row(chosen), corruption="background", level=on_top)
 
 
 def _try(

@@ -27,6 +27,7 @@ from uhop_cli.progress import OnProgress
 from uhop_cli.storing.assemble import Draft, Stored, embedded, learn_memory
 from uhop_cli.storing.ingest import Distinct, take
 from uhop_cli.storing.near_duplicates import looked_at, pairs_to_look_at, propose
+from uhop_cli.storing.needs import expected_seconds
 from uhop_cli.storing.opacity import OpacityRows
 from uhop_cli.storing.plan import Plan, check_target, make_plan, nothing_to_store
 from uhop_cli.storing.record import settings_of
@@ -71,9 +72,10 @@ def store(
         old = load(target) if add and target.exists() else None
         settings = settings or (StoreSettings() if old is None else settings_of(old.record))
         plan = make_plan(paths, target, settings, old=old, prune=prune, progress=progress)
-        plan.check(target, settings, learning=not (keep_kernel and plan.kept is not None))
+        learning = not (keep_kernel and plan.kept is not None)
+        plan.check(target, settings, learning=learning)
         if dry_run:
-            return forecast(plan, target, settings, started)
+            return forecast(plan, target, settings, started, expected_seconds(plan, settings, learning=learning))
         return _carry_out(plan, target, settings, started, keep_kernel=keep_kernel, progress=progress)
 
 
@@ -88,7 +90,7 @@ def _carry_out(
         distinct = Distinct(writer, plan.spec, opacity)
         distinct.records = stack.enter_context(Records(target, plan.spec, *writer.place))
         originals = stack.enter_context(tempfile.TemporaryFile(dir=folder)) if settings.embed else None
-        collection = stack.enter_context(_collecting(plan.kept, settings, plan.describable, folder))
+        collection = stack.enter_context(_collecting(plan, settings, folder))
         found = take(plan.kept, plan.sources, distinct, originals, progress, recovered, collection)
         skipped = _checked((*plan.skipped, *found.skipped), strict=settings.strict)
         entries = found.entries()
@@ -109,14 +111,15 @@ def _carry_out(
 
 
 @contextmanager
-def _collecting(kept: Memory | None, settings: StoreSettings, describable: int, folder: str) -> Iterator[Collection | None]:
+def _collecting(plan: Plan, settings: StoreSettings, folder: str) -> Iterator[Collection | None]:
     """What takes local descriptors, with those that are kept; None where there are none, or none are wanted."""
-    before = None if kept is None else kept.local
-    if settings.local == "off" or (before is None and not describable):
+    before = None if plan.kept is None else plan.kept.local
+    if settings.local == "off" or (before is None and not plan.describable):
         yield None
         return
     with tempfile.TemporaryFile(dir=folder) as waiting, tempfile.TemporaryFile(dir=folder) as coded:
-        yield Collection(waiting, coded, 0 if kept is None else len(kept), before)
+        kept = 0 if plan.kept is None else len(plan.kept)
+        yield Collection(waiting, coded, kept, before, describes=plan.describable > 0)
 
 
 def _learned(draft: Draft, settings: StoreSettings, target: Path, *, keep: Memory | None, progress: OnProgress | None) -> Stored:

@@ -79,7 +79,7 @@ def test_a_card_says_why_and_what_else_and_draws_the_frame() -> None:
     assert 'points="0.2500,0.2500 0.7500,0.2500' in text
     said = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", text)
     for line in (
-        ("frame", "crop, 25% of the original is in it"), ("why", "fits two about equally"), ("or", "other.png"),
+        ("frame", "crop, 50% of each side shown"), ("why", "fits two about equally"), ("or", "other.png"),
         ("nearest", "m.png"), ("original", "no longer there"), ("also", "twin.png"), ("note", "3 pages"), ("written", "out.png"),
     ):  # fmt: skip
         assert line in said
@@ -97,12 +97,14 @@ def test_the_page_of_a_run(uhop: Callable[..., Any], memory: Path, damaged: Path
     for _ in range(2):  # the same command works twice
         ran = uhop("query", queries.parent, "-m", memory, "--no-output", "--report", page, "--csv", table)
         assert ran.code == 1  # a broken one
+        assert f"to look through: {page}" in ran.out
     text = page.read_text()
     assert text.count("<article") == 2
     assert text.count("<script>") == 1
     assert "&lt;script&gt;alert(1)&lt;/script&gt;.png</h3>" in text
     assert text.count("data:image/webp") == 4
     assert "broken.jpg" in text
+    assert "nearest: picture" in text
     rows = list(csv.DictReader(io.StringIO(table.read_text())))
     assert [row["answer"] for row in rows] == ["found", "not in the memory", "skipped"]
     assert rows[0]["query"].endswith("<script>alert(1)</script>.png")

@@ -77,6 +77,13 @@ def test_a_flat_picture_has_none():
     assert len(mirrored(found)) == 0
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (2, 3000), (5, 5), (7, 100)])
+def test_slivers_have_none(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    assert len(keypoints(sheet(pixels), 192, 60)) == 0
+    assert len(keypoints(sheet(pixels, np.zeros(shape, np.uint8)), 192, 60)) == 0
+
+
 def test_the_same_bytes_on_several_threads():
     sheets = [sheet(textured(seed)) for seed in range(6)]
     alone = [keypoints(one, 200, 40) for one in sheets]

@@ -70,3 +70,9 @@ def test_local_maxima_by_hand() -> None:
     many = np.zeros(100)
     many[::5] = np.arange(20, 0, -1)
     np.testing.assert_array_equal(strongest(many), np.arange(9) * 5)
+
+
+def test_a_picture_of_one_line_has_none() -> None:
+    assert strongest(np.zeros(0)).size == 0
+    for shape in ((1, 90, 3), (90, 1, 3), (1, 1, 1)):
+        assert line_rectangles(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8), np.array([1.0])) == []

@@ -151,7 +151,14 @@ def test_absurd_metadata_is_refused_before_it_is_parsed():
 
 
 def test_a_pcx_without_its_colours_is_cut_short():
-    assert "its colours stand at its end" in refusal(GOOD["PCX palette"][:-1]).message
+    whole = GOOD["PCX palette"]
+    assert "its colours stand at its end" in refusal(whole[:-1]).message
+    for end in range(128, len(whole) - 1):  # also where what is left happens to look like the mark before the colours
+        lucky = bytearray(whole[:end])
+        if end >= 128 + 769:
+            lucky[-769] = 0x0C
+        assert "its colours stand at its end" in refusal(bytes(lucky)).message
+    assert decode(whole[:-769] + b"padding" + whole[-769:]).flaw is None
     assert decode(GOOD["PCX palette"]).flaw is None
 
 

@@ -354,6 +354,8 @@ def test_version_two_keeps_what_the_evidence_needs_and_version_one_is_read(tmp_p
     ("changes", "words"),
     [
         ({"shapes": np.ones((4, 2), np.int64)}, "shapes is int64"),
+        ({"opacity": np.ones((5, 4, 3), np.uint8)}, "opacity is uint8"),
+        ({"opacity": np.ones((5, 3, 4), np.float32)}, "opacity is float32"),
         ({"shapes": np.zeros((5, 2), np.int64)}, "without pixels"),
     ],
 )

@@ -49,6 +49,10 @@ class Reports:
         if self.report is not None:
             page.check(self.report, force=self.force)
 
+    def fail(self, document: dict[str, Any]) -> bool:
+        """Whether a query that was not found makes the command fail."""
+        return self.strict and any(result["match"] is None for result in document["results"])
+
     def review(self, restorer: Restorer, queries: int) -> Review | None:
         """A collector for the page, if one is asked for."""
         if self.report is None:

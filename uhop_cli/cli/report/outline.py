@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from uhop_cli.cli.output import percent
+from uhop_cli.cli.screen import words
 from uhop_cli.errors import SettingsError
 from uhop_cli.frames.frame import Frame
 
@@ -47,7 +47,7 @@ def outline(frame: Mapping[str, Any] | None, aspect: float) -> Outline:
         return Outline()
     in_query = found.to_query(aspect) @ _CORNERS
     in_original = found.to_original(aspect) @ _CORNERS
-    return Outline(_polygon(in_query), _polygon(in_original), _words(str(frame["kind"]), found))
+    return Outline(_polygon(in_query), _polygon(in_original), words.frame(found))
 
 
 def _polygon(corners: Any) -> str:
@@ -55,19 +55,3 @@ def _polygon(corners: Any) -> str:
     x, y = corners
     inside = ((x > _EDGE) & (x < 1 - _EDGE)) | ((y > _EDGE) & (y < 1 - _EDGE))
     return " ".join(f"{u:.4f},{v:.4f}" for u, v in corners.T) if inside.any() else ""
-
-
-def _words(kind: str, frame: Frame) -> str:
-    parts = [kind]
-    shown = _share(frame.x, frame.width) * _share(frame.y, frame.height)
-    if shown < 1 - _EDGE:
-        parts.append(f"{percent(shown)} of the original is in it")
-    parts += ["mirrored"] if frame.mirrored and kind != "mirrored" else []
-    parts += [f"turned by {90 * frame.turn}°"] if frame.turn else []
-    parts += [f"rotated by {frame.angle:.3g}°"] if frame.angle else []
-    return ", ".join(parts)
-
-
-def _share(start: float, length: float) -> float:
-    """The part of a side of the original, which lies from `start` on, that is within the query."""
-    return max(0.0, min(1.0, start + length) - max(0.0, start)) / length

@@ -63,7 +63,7 @@ class Review:
 
     def shots(self, source: Path | bytes, result: Restoration, restorer: Restorer) -> tuple[Shot, Shot]:
         """The query as it was given, and its answer; may be called by several threads."""
-        query, answer = query_beside_answer(source, result, restorer)
+        query, answer = query_beside_answer(source, result, restorer, open_nearest=True)
         return shot(query, self._room), shot(answer, self._room)
 
     def add(self, result: dict[str, Any], shots: tuple[Shot, Shot]) -> None:

@@ -70,9 +70,10 @@ def shot(picture: Picture, room: Room) -> Shot:
     height = max(1, round(room.side / max(1.0, aspect)))
     pixels = np.ascontiguousarray(np.broadcast_to(picture.pixels, (rows, columns, 3)))
     image = Image.fromarray(pixels)
-    fewer = columns < width and rows < height
-    if not fewer:
+    if columns >= width or rows >= height:
         image = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    elif picture.aspect is not None:  # a browser takes the shape from the pixels
+        image = image.resize((width, height), Image.Resampling.NEAREST)
     return Shot(picture.name, _url("webp", _webp(image, room.bytes)), width, height, coarse=2 * columns < width)
 
 

@@ -22,13 +22,16 @@ DRAFT = 256  # pixels a side that a JPEG is decoded to at least: more than a ter
 BEHIND = 96  # the grey that shows through transparent parts
 
 
-def query_beside_answer(source: Path | bytes, result: Restoration, restorer: Restorer) -> list[Picture]:
+def query_beside_answer(
+    source: Path | bytes, result: Restoration, restorer: Restorer, *, open_nearest: bool = False
+) -> list[Picture]:
     """The query, and the original, the pattern, or what is nearest, whichever the answer is.
 
     Args:
         source: the query as it was given. Where it was damaged on purpose, its damaged pattern is shown in its shape.
         result: the answer.
         restorer: that gave it.
+        open_nearest: where nothing fits, show the original of what is nearest, if it is at hand, and not its pattern.
     """
     name = "query" if isinstance(source, bytes) else os.path.basename(result.query)
     given = _decoded(source)
@@ -40,18 +43,23 @@ def query_beside_answer(source: Path | bytes, result: Restoration, restorer: Res
     best = result.answer.matches[0]
     title = os.path.basename(best.path)
     if result.match is None:
+        nearest = None
+        if open_nearest and restorer.originals is not None:
+            nearest = restorer.originals.of(best.row).picture((DRAFT, DRAFT))
+        if nearest is not None:
+            return [query, Picture(f"nearest: {title}", _on_grey(nearest))]
         return [query, Picture(f"nearest: {title}", restorer.memory.patterns[best.row], aspect)]
-    original = None if result.pictures.original is None else _decoded(result.pictures.original)
+    original = None if result.pictures.original is None else _decoded(result.pictures.original, result.pictures.page)
     if original is None:
         return [query, Picture(f"{title} ({pattern_words(restorer.memory.spec)})", result.pictures.state, aspect)]
     return [query, Picture(title, _on_grey(original))]
 
 
-def _decoded(source: Path | bytes) -> Image | None:
+def _decoded(source: Path | bytes, page: int = 1) -> Image | None:
     from uhop_cli.images.decode import decode, read_bytes
 
     try:
-        return decode(source if isinstance(source, bytes) else read_bytes(source), draft=(DRAFT, DRAFT))
+        return decode(source if isinstance(source, bytes) else read_bytes(source), draft=(DRAFT, DRAFT), page=page)
     except ImageError:  # it was there a moment ago
         return None
 

@@ -29,11 +29,19 @@ class Collection:
         code_file: another one, for the codes.
         kept: how many pictures stand before those that are added.
         before: their descriptors, None where they have none.
+        describes: whether the pictures that are added are to be described.
     """
 
     def __init__(
-        self, keypoint_file: IO[bytes], code_file: IO[bytes], kept: int = 0, before: LocalDescriptors | None = None
+        self,
+        keypoint_file: IO[bytes],
+        code_file: IO[bytes],
+        kept: int = 0,
+        before: LocalDescriptors | None = None,
+        *,
+        describes: bool = True,
     ) -> None:
+        self.describes = describes
         self._waiting, self._coded, self._before = keypoint_file, code_file, before
         self._counts = array("q", [0] * kept if before is None else np.diff(before.offsets).tolist())
         self._new = 0

@@ -19,6 +19,7 @@ from uhop_cli.frames.sheet import Sheet
 
 LENGTH = 128  # values of a descriptor: 4 x 4 cells across and along the keypoint's own direction, 8 directions each
 MISSING = "opencv-python-headless is not installed"
+CONTRAST = 0.01  # least contrast of a keypoint; with OpenCV's .04 smooth pictures have hardly any
 _HIDDEN = 0.5  # grey of what is transparent or missing
 
 
@@ -54,7 +55,7 @@ def keypoints(sheet: Sheet, side: int, most: int) -> Keypoints:
     grey, cover = sheet.on(_HIDDEN).at(height, width)[0], sheet.at(height, width)[1]
     pixels = np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
     mask = None if cover is None else (cover >= 0.5).astype(np.uint8)
-    found, descriptors = _opencv().SIFT_create(nfeatures=most).detectAndCompute(pixels, mask)
+    found, descriptors = _opencv().SIFT_create(nfeatures=most, contrastThreshold=CONTRAST).detectAndCompute(pixels, mask)
     if not found:
         return Keypoints(np.zeros((0, LENGTH), np.uint8), np.zeros((0, 4), np.float32))
     # Of equally strong ones OpenCV hands out more than it was asked for, and in no order.

@@ -84,6 +84,8 @@ def _rotated(query_aspect: float, aspect: float) -> Iterator[Frame]:
         cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
         for height in (1.0, query_aspect / (aspect * cos + sin), 1 / (aspect * sin + cos), *HEIGHTS):
             width = height * aspect / query_aspect
+            if not LEAST_SHOWN <= width * height <= 1 / LEAST_COVERED:
+                continue
             for angle in (degrees, -degrees):
                 for mirrored in (False, True):
                     yield Frame((1 - width) / 2, (1 - height) / 2, width, height, 0, mirrored, angle)

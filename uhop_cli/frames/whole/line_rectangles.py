@@ -64,6 +64,8 @@ def capped_steps(grey: Float64) -> Float64:
 
 def strongest(strengths: Float64) -> NDArray[np.intp]:
     """The places of the `LINES` strongest local maxima that are above 0, each the first of the largest within `APART` places."""
+    if not len(strengths):  # of a picture of one line
+        return np.zeros(0, np.intp)
     padded = np.pad(strengths, APART, constant_values=-np.inf)
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * APART + 1)
     peaks = np.flatnonzero((windows.argmax(axis=1) == APART) & (strengths > 0))

@@ -6,6 +6,7 @@ picture, and Pillow decodes some variants in Python, value by value.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
@@ -32,6 +33,8 @@ MAX_BLOCKS = 100_000  # chunks, segments and the like, at some microseconds each
 MAX_EXIF_PARTS = 100  # Pillow joins them one by one, each time copying what there is
 MAX_PPM_HEADER = 1 << 16  # Pillow reads it byte by byte
 
+_PCX_HEADER = 128
+_PCX_RUNS = re.compile(rb"[\xc0-\xff].|[^\xc0-\xff]+", re.DOTALL)  # a length and a value, or values
 _PCX_PALETTE = 1 + 3 * 256  # bytes: a mark and 256 colours
 _SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706
 
@@ -48,7 +51,7 @@ def check_structure(data: bytes, kind: Format) -> None:
         raise ImageError(f"too large: WebP is read up to {WEBP_PIXELS // 10**6} megapixels", "save it as JPEG or PNG first")
     if kind == "TIFF" and _tiff_directory_end(data) > len(data):
         raise ImageError("the TIFF file is cut short: what describes its pixels stands at its end", "copy it once more")
-    if kind == "PCX" and (data[1], data[3], data[65:66]) == (5, 8, b"\x01") and data[-_PCX_PALETTE:][:1] != b"\x0c":
+    if kind == "PCX" and (data[1], data[3], data[65:66]) == (5, 8, b"\x01") and not _has_pcx_palette(data):
         raise ImageError("the PCX file is cut short: its colours stand at its end", "copy it once more")
     if kind == "PPM" and data[1:2] in b"123" and data.count(b"#") > MAX_BLOCKS // 10:
         raise ImageError("a PPM with an absurd number of comments")  # Pillow takes time quadratic in their number
@@ -127,6 +130,18 @@ def _gif_blocks(data: bytes) -> Iterator[int]:
             yield at
             at += 1 + data[at]
         at += 1
+
+
+def _has_pcx_palette(data: bytes) -> bool:
+    """Whether a PCX of 256 colours has them: after all of its pixels, at the very end."""
+    if data[-_PCX_PALETTE:][:1] != b"\x0c":
+        return False
+    left = int.from_bytes(data[66:68], "little") * (int.from_bytes(data[10:12], "little") - int.from_bytes(data[6:8], "little") + 1)
+    for run in _PCX_RUNS.finditer(data, _PCX_HEADER, len(data) - _PCX_PALETTE):
+        left -= run[0][0] & 63 if run[0][0] >= 0xC0 else len(run[0])
+        if left <= 0:
+            return True
+    return left <= 0
 
 
 def _webp_pixels(data: bytes) -> int:

@@ -1,0 +1,117 @@
+"""Which proposals the search looks at, and which it believes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from uhop_cli.api import learn
+from uhop_cli.frames import search
+from uhop_cli.frames.frame import IDENTITY, Frame
+from uhop_cli.frames.outcome import Reason
+from uhop_cli.frames.search import FrameSearch
+from uhop_cli.frames.sheet import sheet_of_image
+from uhop_cli.images.decode import Image
+from uhop_cli.images.warp import area
+from uhop_cli.memory.memory import Memory
+
+SIDE = 64
+
+
+def original(seed: int) -> np.ndarray:
+    draws = np.random.default_rng(seed)
+    planes = np.full((SIDE, SIDE, 3), 128, np.float32)
+    for cells in (3, 6, 12):
+        for channel in range(3):
+            planes[..., channel] += 60 * area(draws.uniform(-1, 1, (cells, cells)).astype(np.float32), SIDE, SIDE)
+    return np.rint(np.clip(planes, 0, 255)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def memory() -> Memory:
+    patterns = np.stack([original(seed).reshape(32, 2, 32, 2, 3).mean(axis=(1, 3)) for seed in range(8)]).astype(np.uint8)
+    return replace(learn(patterns, self_test=False), shapes=np.full((8, 2), SIDE))
+
+
+def nothing(row: int) -> None:
+    raise AssertionError(f"the original of {row} is not to be asked for")
+
+
+def test_a_mirror_image_is_found_by_the_patterns_alone(memory: Memory) -> None:
+    (found,) = FrameSearch(memory).find(Image(original(5)[:, ::-1], None), None, nothing, most=4)
+    assert (found.row, found.unseen) == (5, Reason.ABSENT)
+    assert found.frame.mirrored
+    np.testing.assert_allclose(found.frame.window, (0, 0, 1, 1), atol=0.01)
+    np.testing.assert_allclose(found.affine, Frame(0, 0, 1, 1, 0, True).to_original(), atol=0.02)
+
+
+def test_by_the_patterns_alone_it_takes_a_lead(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Image(original(5)[:, ::-1], None)
+    for name in ("AHEAD", "LEAD"):
+        with monkeypatch.context() as patched:
+            patched.setattr(search, name, 1e6)
+            assert FrameSearch(memory).find(shown, None, nothing) == []
+    assert FrameSearch(memory).find(Image(original(50), None), None, nothing) == []
+
+
+def test_several_pictures_are_found_one_after_the_other(memory: Memory) -> None:
+    page = Image(np.concatenate((original(1), original(6)[::-1, ::-1]), axis=1), None)
+    found = FrameSearch(memory).find(page, None, nothing, most=3)
+    assert {one.row: one.frame.turn for one in found} == {1: 0, 6: 2}
+    assert len(FrameSearch(memory).find(page, None, nothing, most=1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("frame", "possible"),
+    [
+        (IDENTITY, True),
+        (Frame(0, 0, 0.5, 0.74), True),
+        (Frame(0, 0, 0.5, 0.76), False),
+        (Frame(0, 0, 0.5, 0.33), False),
+        (Frame(0.5, 0.5, 0.19, 0.19), False),
+        (Frame(-1.0, -1.0, 3.4, 3.4), True),
+        (Frame(-1.0, -1.0, 3.6, 3.6), False),
+        (Frame(0.9, 0.9, 1, 1), False),
+    ],
+)
+def test_slivers_are_not_possible(memory: Memory, frame: Frame, possible: bool) -> None:
+    """A square original in a square query: stretched by at most 1.5, .04 of the query, .08 of itself to be seen."""
+    assert FrameSearch(memory)._is_possible(0, frame, 1.0) == possible
+
+
+def test_a_turn_swaps_the_aspect(memory: Memory) -> None:
+    wide = FrameSearch(replace(memory, shapes=np.full((8, 2), (200, 100))))
+    assert wide._is_possible(0, Frame(0, 0, 1, 1, 1), 0.5)
+    assert not wide._is_possible(0, Frame(0, 0, 1, 1, 0), 0.5)
+
+
+def test_what_is_there_twice_is_a_rival_at_one_place_only(memory: Memory) -> None:
+    one = search.Proposal(0, Frame(0, 0, 0.5, 1), 1.0)
+    beside, above = Frame(0.5, 0, 0.5, 1), Frame(0.1, 0.1, 0.5, 0.5)
+    finder = FrameSearch(memory)
+    assert not finder._are_rivals(one, search.Proposal(1, beside, 1.0))
+    assert finder._are_rivals(one, search.Proposal(1, above, 1.0))
+    assert not finder._are_rivals(one, search.Proposal(0, above, 1.0))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (1, 200), (200, 1), (2, 3), (7, 900), (9000, 3)])
+@pytest.mark.parametrize("even", [True, False])
+def test_pictures_of_any_shape_end_without_an_answer(memory: Memory, shape: tuple[int, int], even: bool) -> None:
+    pixels = np.full((*shape, 3), 90, np.uint8) if even else np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    image = Image(pixels, None)
+    opened = Image(original(3), None)
+    assert FrameSearch(memory).find(image, sheet_of_image(image), lambda row: opened, most=2) == []
+
+
+def test_a_picture_of_which_nothing_is_visible(memory: Memory) -> None:
+    hidden = Image(original(3), np.zeros((SIDE, SIDE), np.uint8))
+    assert FrameSearch(memory).find(hidden, sheet_of_image(hidden), nothing) == []
+
+
+@pytest.mark.parametrize("shape", [(30_000, 1), (1, 30_000)])
+def test_originals_of_any_shape(memory: Memory, shape: tuple[int, int]) -> None:
+    odd = replace(memory, shapes=np.full((8, 2), shape))
+    image = Image(original(60), None)
+    assert FrameSearch(odd).find(image, sheet_of_image(image), lambda row: Image(original(3), None)) == []
