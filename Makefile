@@ -33,7 +33,7 @@ $(INSTALLED): pyproject.toml
 	$(MAKE) setup
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

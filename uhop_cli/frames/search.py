@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from uhop_cli.errors import SettingsError
 from uhop_cli.frames.alignment import displacement
-from uhop_cli.frames.frame import IDENTITY, Frame, inverse
+from uhop_cli.frames.frame import Frame, inverse
 from uhop_cli.frames.local.search import LocalSearch
 from uhop_cli.frames.outcome import Outcome, Reason
 from uhop_cli.frames.proposal import Proposal
@@ -249,8 +249,8 @@ def _refined(frame: Frame, affine: Float64, aspect: float) -> Frame:
 
 
 def _is_part(frame: Frame) -> bool:
-    """Whether a frame's window is a half or a quarter of the query, or all of it."""
-    windows = np.array([IDENTITY.window, *(part.window for part in PARTS)])
+    """Whether a frame's window is a half or a quarter of the query."""
+    windows = np.array([part.window for part in PARTS])
     return bool(np.abs(windows - frame.window).max(axis=1).min() <= PART)
 
 
