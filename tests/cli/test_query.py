@@ -199,7 +199,7 @@ def test_the_strip_and_the_states(uhop: Any, memory: Path, damaged: Path, tmp_pa
 
 
 def test_pictures_are_shown_when_asked(uhop: Any, memory: Path, damaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LINES", "50")
+    monkeypatch.setenv("LINES", "25")
     block = "\N{UPPER HALF BLOCK}".encode().decode("latin-1")
     line = ("query", damaged, "-m", memory, "--no-output")
     shown = uhop(*line, "--show").out
