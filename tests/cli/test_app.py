@@ -157,7 +157,7 @@ sys.exit(run(["store", {str(stored / "images")!r}, "-m", {str(target)!r}, "--for
 def test_an_interrupt_does_not_wait_for_originals_on_a_slow_disk(stored: Path, tmp_path: Path) -> None:
     """Ctrl-C, while a read of an original takes an hour."""
     query = tmp_path / "query.png"
-    Image.open(sorted((stored / "images").iterdir())[0]).resize((100, 100)).save(query)
+    Image.open(stored / "images" / "picture0.png").resize((100, 100)).save(query)
     script = f"""
 import os, signal, sys, time
 from uhop_cli.memory import originals

@@ -55,7 +55,7 @@ def test_the_memories_come_back_as_pictures(uhop: Any, memory: Path, stored: Pat
     out = tmp_path / "out"
     assert uhop("info", memory, "--export", out).code == 0
     assert "8 pictures" in uhop("info", memory, "--export", out).out
-    for path in sorted((stored / "images").iterdir()):
+    for path in (stored / "images" / f"picture{index}.png" for index in range(8)):
         np.testing.assert_array_equal(np.asarray(Image.open(out / path.name)), np.asarray(Image.open(path)))
     (out / "picture0.png").write_bytes(b"precious")
     assert uhop("info", memory, "--export", out).code == 1
