@@ -102,3 +102,12 @@ def test_measures_of_a_code() -> None:
     assert found.mean_separation.tolist() == pytest.approx([(4 * 1 + 2 * 2) / 6, 1])
     assert found.best.tolist() == pytest.approx([1, 2])
     assert found.temperature_loss[1].item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_sharpest_loss_is_finite() -> None:
+    """At t = 1e4 only the nearest pair counts: log mean is 2t (cos - 1) of it, less the log of the number of pairs."""
+    z = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    loss = separation_loss(z, "average", t=1e4)
+    assert loss.item() == pytest.approx(-2e4 + math.log(4 / 6))
+    loss.backward()
+    assert bool(torch.isfinite(z.grad).all())

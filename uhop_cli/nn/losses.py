@@ -50,8 +50,8 @@ def separation_loss(features: Tensor, kind: Kind = "average", t: float | None = 
     if features.ndim < 2 or features.shape[-2] < 2:
         raise SettingsError(f"features of shape {tuple(features.shape)} have no pairs", "give (..., T, D) with T of at least 2")
     c = cosines(features)
-    pairs = _pairs(c, mask)
     if kind == "max":
+        pairs = _pairs(c, mask)
         top = c.masked_fill(~pairs, -math.inf).amax(dim=(-2, -1))
         return torch.where(top == -math.inf, 0, 2 * t * (top - 1))
     if kind == "temperature":
@@ -59,8 +59,9 @@ def separation_loss(features: Tensor, kind: Kind = "average", t: float | None = 
     else:
         scores, scale, shift = 2 * t * (c.square() if kind == "orthogonal" else c), 1.0, 2 * t
     if mask is None:
-        count = pairs.shape[-1] * (pairs.shape[-1] - 1)
-        return scale * (scores.masked_fill(~pairs, -math.inf).flatten(-2).logsumexp(dim=-1) - math.log(count)) - shift
+        mean: Tensor = _LogMeanExp.apply(scores)  # type: ignore[no-untyped-call]
+        return scale * mean - shift
+    pairs = _pairs(c, mask)
     counts = pairs.sum(dim=(-2, -1))
     none = counts == 0
     scores = scores.masked_fill(~(pairs | none[..., None, None]), -math.inf)  # a finite sum also where it is not asked for
@@ -101,6 +102,27 @@ class _Cosines(torch.autograd.Function):
         a = s.mul_(inverse[..., :, None]).mul_(inverse[..., None, :])
         a.diagonal(dim1=-2, dim2=-1).sub_(own)
         return a @ z  # type: ignore[no-any-return]
+
+
+class _LogMeanExp(torch.autograd.Function):
+    """log mean_{i != j} exp(s_ij) of scores (..., T, T); its gradient is the softmax over the pairs."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor) -> Tensor:
+        size = scores.shape[-1]
+        weights = scores.clone()
+        weights.diagonal(dim1=-2, dim2=-1).fill_(-math.inf)
+        top = weights.amax(dim=(-2, -1), keepdim=True)
+        weights.sub_(top).exp_()
+        total = weights.sum(dim=(-2, -1), keepdim=True)
+        ctx.save_for_backward(weights.div_(total))
+        return (total.log() + top)[..., 0, 0] - math.log(size * (size - 1))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d: Tensor) -> Tensor:
+        (weights,) = ctx.saved_tensors
+        return weights * d[..., None, None]  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, eq=False)
