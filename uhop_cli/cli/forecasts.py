@@ -65,11 +65,12 @@ def bench(
         raise typer.BadParameter("--sizes is one number of stored windows in --experiment forecast")
     from uhop_cli.experiments.data.datasets import data_folders
     from uhop_cli.experiments.forecasts import figures, net_rows, tables
-    from uhop_cli.experiments.forecasts.config import ForecastConfig, Surroundings
+    from uhop_cli.experiments.forecasts.config import ForecastConfig
     from uhop_cli.experiments.forecasts.data import load_series
     from uhop_cli.experiments.forecasts.run import KEY, run
     from uhop_cli.experiments.results import plots
     from uhop_cli.experiments.results.journal import Journal
+    from uhop_cli.experiments.surroundings import Surroundings
     from uhop_cli.files.names import escape
 
     given = {name: value for name, value in options.items() if value is not None and value != ()}

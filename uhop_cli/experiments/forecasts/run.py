@@ -9,8 +9,9 @@ from typing import Any
 
 from uhop_cli.errors import SettingsError
 from uhop_cli.experiments.forecasts import forecast, sudden_event
-from uhop_cli.experiments.forecasts.config import ALL, FORECAST, ForecastConfig, Surroundings
+from uhop_cli.experiments.forecasts.config import ALL, FORECAST, ForecastConfig
 from uhop_cli.experiments.results.journal import Journal, Row
+from uhop_cli.experiments.surroundings import Surroundings
 from uhop_cli.forecasting.series import Series
 from uhop_cli.progress import Progress
 
