@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from uhop_cli.errors import SettingsError
+from uhop_cli.experiments.results.family import ALL
 from uhop_cli.forecasting.series import Series, Split
 from uhop_cli.version import __version__
 
@@ -17,7 +18,6 @@ QUICK_WINDOWS = 1000
 EVENTS_STORED = (0, 1, 3, 10)
 DRAWS = 5  # of events
 SEEDS = 3  # of nets
-ALL = "all"  # every method, those that learn by gradients too
 
 
 @dataclass(frozen=True)
