@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from uhop_cli.experiments.learning import classify, tables
-from uhop_cli.experiments.learning.config import CLASSIFY, EXPRESSIVENESS
+from uhop_cli.experiments.learning import classify, mil, tables
+from uhop_cli.experiments.learning.config import CLASSIFY, EXPRESSIVENESS, MIL
 from uhop_cli.experiments.results.family import Family, PartedExperiment
 
 KEY = ("experiment", "method", "train_size", "seed")
@@ -28,7 +28,16 @@ EXPERIMENTS = {
     one.name: one
     for one in (
         _of_pictures(CLASSIFY, "does Stage I on the kernel of a layer help it classify, all else being equal"),
-        _of_pictures(EXPRESSIVENESS, "what do training pictures without end leave to a kernel: accuracy against their number"),
+        _of_pictures(EXPRESSIVENESS, "does a kernel learn more of its training pictures: accuracy against their number"),
+        PartedExperiment(
+            MIL,
+            "which separations lose nothing where bags of instances are classified, and does Stage I help",
+            mil.METHODS,
+            mil.rows,
+            mil.KNOWN,
+            lambda data, config: mil.parts(config),
+            mil.told,
+        ),
     )
 }
 

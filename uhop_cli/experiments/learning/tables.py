@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from uhop_cli.experiments.learning import mil_tables
 from uhop_cli.experiments.learning.arms import ARMS, SPARSE
-from uhop_cli.experiments.learning.config import CLASSIFY, EXPRESSIVENESS
+from uhop_cli.experiments.learning.config import CLASSIFY, EXPRESSIVENESS, MIL
+from uhop_cli.experiments.learning.verdicts import interval, verdict
 from uhop_cli.experiments.results.journal import Row
 from uhop_cli.experiments.results.report import Table
 from uhop_cli.experiments.results.statistics import paired
@@ -21,6 +23,8 @@ def tables(rows: Sequence[Row], experiment: str) -> list[Table]:
     """The tables of an experiment that have any row."""
     own = [row for row in rows if row["experiment"] == experiment]
     results = [row for row in own if row["seed"] is not None]
+    if experiment == MIL:
+        return mil_tables.tables(results)
     found = [_accuracies(results, size) for size in sizes(results)] if experiment == CLASSIFY else []
     if experiment == EXPRESSIVENESS:
         found = [_against_size(results, measure) for measure in (TRAIN, TEST)]
@@ -32,6 +36,8 @@ def tables(rows: Sequence[Row], experiment: str) -> list[Table]:
 def sentences(rows: Sequence[Row], experiment: str) -> list[str]:
     """What differs from what, surely or not; each with the interval that says so."""
     results = [row for row in rows if row["experiment"] == experiment and row["seed"] is not None]
+    if experiment == MIL:
+        return mil_tables.sentences(results)
     return [line for size in sizes(results) for line in _of_size(results, size, several=len(sizes(results)) > 1)]
 
 
@@ -101,9 +107,8 @@ def _of_size(rows: Sequence[Row], size: int, *, several: bool) -> list[str]:
         if other not in methods or other is None:
             continue
         mean, half = paired(values(rows, method, size, measure), values(rows, other, size, measure))
-        verdict = "beats" if mean > half > 0 else "is worse than" if -mean > half > 0 else "does not surely differ from"
-        what = "training" if measure == TRAIN else "test"
-        lines.append(f"{where}{method} {verdict} {other} in {what} accuracy, {mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]")
+        what = f"{'training' if measure == TRAIN else 'test'} accuracy"
+        lines.append(where + verdict(method, other, what, mean, half))
     if set(PUBLISHED) <= set(methods):
         lines.append(f"{where}{PUBLISHED[0]} has neither Phi nor Stage I: what it gains in training accuracy is the value path's")
     sparse = [method for method in methods if method.endswith(SPARSE)]
@@ -126,8 +131,7 @@ def _less(rows: Sequence[Row], method: str, size: int, measure: str) -> str:
     those = {} if other is None else values(rows, other, size, measure)
     if not those:
         return "-"
-    mean, half = paired(values(rows, method, size, measure), those)
-    return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
+    return interval(*paired(values(rows, method, size, measure), those))
 
 
 def _support(rows: Sequence[Row], method: str, size: int) -> str:

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from uhop_cli.arrays.types import Float64
 from uhop_cli.nn.alternation import Alternation
 from uhop_cli.nn.learning.net import Samples, SetClassifier
 from uhop_cli.nn.learning.settings import TrainingSettings
@@ -132,6 +133,12 @@ def logits(net: SetClassifier, samples: Samples) -> Tensor:
 def accuracy(net: SetClassifier, samples: Samples) -> float:
     """Share of samples whose largest logit is the right one."""
     return float((logits(net, samples).argmax(dim=1) == samples.labels).double().mean())
+
+
+def scores(net: SetClassifier, samples: Samples) -> Float64:
+    """By how much the logit of class 1 exceeds that of class 0, (N,)."""
+    found = logits(net, samples)
+    return (found[:, 1] - found[:, 0]).double().cpu().numpy()
 
 
 @torch.no_grad()
