@@ -45,6 +45,9 @@ EXPERIMENTS = {
 def facts(config: dict[str, Any]) -> str:
     """What a report says of data and run."""
     settings = config["settings"]
+    if "instances" in config:
+        size = f"{config['train']:,} bags of {config['instances']:,} instances of {config['features']} features"
+        return f"{size}, sha256 `{config['digest']}`; repeats from seed {settings['seed']}, uhop {config['version']}."
     return (
         f"{config['train']:,} training and {config['test']:,} test samples of {config['classes']} classes, "
         f"sha256 of pixels and classes `{config['digest']}`; "

@@ -45,8 +45,8 @@ class Samples:
     def inputs(self, rows: Tensor | slice) -> tuple[Tensor, Tensor | None]:
         """What a net is called with: tokens, (B, T, P) float32, and mask of these rows."""
         x = self.tokens[rows]
-        x = x.float() / 255 if x.dtype == torch.uint8 else x
-        return (x - self.shift) / self.scale, None if self.mask is None else self.mask[rows]
+        gain = 1 / (255 * self.scale) if x.dtype == torch.uint8 else 1 / self.scale
+        return torch.addcmul(-self.shift / self.scale, x.float(), gain), None if self.mask is None else self.mask[rows]
 
     @classmethod
     def of(
