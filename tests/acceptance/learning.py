@@ -1,6 +1,6 @@
 """Prints what the nets of `bench --experiment classify|mil` reach, beside what is promised.
 
-    python tests/acceptance/learning.py anchors|value-path|classify|quick|expressiveness|mil|all [--data-dir ~/data] [--keep DIR]
+    python tests/acceptance/learning.py anchors|value-path|classify|quick|resume|expressiveness|mil|all [--data-dir D] [--keep D]
 
 Each figure is printed when it is there. Rows, and the state of a training, are kept in --keep: a run that was killed goes on there.
 The exit status is 1 if a promise is missed.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -94,6 +95,29 @@ def quick(data_dir: Path, keep: Path) -> None:
     _whole(LearningConfig((CLASSIFY,), quick=True), "quick", data_dir, keep)
 
 
+def resume(data_dir: Path, keep: Path) -> None:
+    """A run that is killed again and again, beside one that is not: the same rows."""
+    command = [sys.executable, "-m", "uhop_cli", "bench", "--experiment", "classify", "--dataset", "cifar10", "-q"]
+    command += ["--data-dir", str(data_dir), "--train-size", "2000", "--epochs", "6", "--repeats", "2", "--device", "cpu"]
+    command += ["--methods", "kernel,warm-up,alternation-sparsemax,published:value-path"]
+    with tempfile.TemporaryDirectory(prefix="uhop-learning-") as spare:
+        whole, killed = Path(spare) / "whole", Path(spare) / "killed"
+        began = time.monotonic()
+        subprocess.run([*command, "--out", str(whole)], check=True, stdout=subprocess.DEVNULL)
+        seconds, kills, random = time.monotonic() - began, 0, np.random.default_rng(0)
+        while True:
+            process = subprocess.Popen([*command, "--out", str(killed), "--resume"], stdout=subprocess.DEVNULL)
+            try:
+                process.wait(random.uniform(0.15, 0.5) * seconds)
+                break
+            except subprocess.TimeoutExpired:
+                process.kill()  # SIGKILL
+                process.wait()
+                kills += 1
+        same = (whole / "rows.jsonl").read_bytes() == (killed / "rows.jsonl").read_bytes()
+        promise("rows after kills", kills, same and process.returncode == 0 and kills > 1, "killed so many times, byte for byte")
+
+
 def expressiveness(data_dir: Path, keep: Path) -> None:
     """Figures 4 and 6, as far as two cores go."""
     data, about, _ = load((EXPRESSIVENESS,), "cifar10", data_dir, None)
@@ -130,7 +154,7 @@ def _whole(config: LearningConfig, name: str, data_dir: Path, keep: Path) -> Non
 def main() -> int:
     """Print the figures; 1 if a promise is missed."""
     parts = {"anchors": anchors, "value-path": value_path, "classify": classify, "quick": quick}
-    parts |= {"expressiveness": expressiveness, "mil": mil}
+    parts |= {"resume": resume, "expressiveness": expressiveness, "mil": mil}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=[*parts, "all"])
     parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("UHOP_DATA_DIR", ".")))

@@ -70,7 +70,7 @@ def test_out_is_written_and_resumed(folder: Path, tmp_path: Path, capsys: pytest
     arguments = ["bench", "--experiment", "expressiveness", "--dataset", str(folder), *options, "--out", str(out)]
     assert run([*arguments, "--report", str(page)]) == 0
     printed = capsys.readouterr().out
-    assert "best training accuracy (Figure 6) against training samples" in printed
+    assert "best training accuracy against training samples" in printed
     assert "plain does not surely differ from kernel" in printed
     report = (out / "report.md").read_text(encoding="utf-8")
     assert "24 training and 6 test samples of 2 classes" in report

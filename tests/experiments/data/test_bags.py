@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +65,14 @@ def test_files_are_bounded_and_looked_at_first(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "cut.npz").write_bytes(path.read_bytes()[:-30])
     np.save(tmp_path / "one.npy", GOOD["X"])
     (tmp_path / "one.npy").rename(tmp_path / "one.npz")
-    for name in ("cut.npz", "one.npz", "none.npz"):
+    with zipfile.ZipFile(path) as good, zipfile.ZipFile(tmp_path / "boast.npz", "w") as boast:
+        for name in ("X.npy", "bag.npy", "y.npy"):
+            boast.writestr(name, good.read(name).replace(b"(4, 2)", b"(9999999999, 2)"))
+    for name in ("cut.npz", "one.npz", "none.npz", "boast.npz"):
         with pytest.raises(DatasetError):
             load_bags(str(tmp_path / name), [])
-    monkeypatch.setattr(bags, "LARGEST", 100)
-    with pytest.raises(DatasetError, match="too large"):
+    monkeypatch.setattr(bags, "LARGEST", 20)
+    with pytest.raises(DatasetError, match="too much"):
         read_bags(path, "a")
 
 

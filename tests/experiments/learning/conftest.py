@@ -29,7 +29,8 @@ def data() -> LabelledSet:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A rate is chosen with few pictures, and there are two of them."""
+    """A rate is chosen with few pictures, and there are two of them; a warm-up has few steps."""
+    monkeypatch.setattr(classify, "WARM_UP", 4)
     monkeypatch.setattr(pictures, "HELD_OUT", 30)
     monkeypatch.setattr(pictures, "CHOICE_SIZE", 40)
     monkeypatch.setattr(classify, "RATES", (1e-3, 1e-2))

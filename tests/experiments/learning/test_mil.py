@@ -24,7 +24,7 @@ CONFIG = LearningConfig(("mil",), ("softmax", "ridge-max"), repeats=2)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mil, "WIDTH", 8)
     monkeypatch.setattr(mil, "HEADS", 2)
-    monkeypatch.setattr(mil, "TRAINING", {"epochs": 4, "batch": 12, "rate": 1e-2, "decay": 1e-2, "steps": 3})
+    monkeypatch.setattr(mil, "TRAINING", {"epochs": 2, "batch": 18, "rate": 1e-2, "decay": 1e-2, "steps": 3})
 
 
 def run(bags: Bags, config: LearningConfig, folder: Path | None = None, told: list[Progress] | None = None) -> list[Row]:
@@ -83,7 +83,7 @@ def test_every_method_has_its_rows(bags: Bags) -> None:
         assert row["separation"] == BAG_ARMS[row["method"]].separation
     aucs = {row["method"]: row["metrics"]["auc"] for row in rows}
     assert aucs["ridge-max"] > 0.9
-    assert len(set(aucs.values())) > 10
+    assert len({tuple(row["folds"]) for row in rows}) > 6
 
 
 def test_a_resumed_run_is_the_run(bags: Bags, tmp_path: Path) -> None:

@@ -7,13 +7,17 @@ bag (n,) whole numbers, the bag of each; y (bags,), 0 or 1.
 from __future__ import annotations
 
 import hashlib
+import math
 import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
 
 from uhop_cli.arrays.types import Float64, Int64
 from uhop_cli.errors import DatasetError
@@ -73,12 +77,9 @@ def read_bags(path: Path, name: str) -> Bags:
         DatasetError: it is none, or its arrays do not fit each other.
     """
     try:
-        with open(open_regular(path, DatasetError), "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            infos = arrays.zip.infolist() if hasattr(arrays, "zip") else []
-            if not infos or max(info.file_size for info in infos) > LARGEST:
-                raise DatasetError(f"{escape(path)} has no arrays, or too large ones")
-            x, bag, y = (np.asarray(arrays[key]) for key in ("X", "bag", "y"))
-    except (OSError, EOFError, ValueError, KeyError, zlib.error, zipfile.BadZipFile) as error:
+        with open(open_regular(path, DatasetError), "rb") as file, zipfile.ZipFile(file) as archive:
+            x, bag, y = (_array(archive, name) for name in ("X", "bag", "y"))
+    except (OSError, EOFError, ValueError, KeyError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
         raise DatasetError(f"{escape(path)}: {error}", LAYOUT) from None
     fits = x.ndim == 2 and bag.shape == x.shape[:1] and y.ndim == 1 and len(y) > 0 and x.size > 0
     if not fits or x.dtype.kind != "f" or not {bag.dtype.kind, y.dtype.kind} <= {"i", "u"}:
@@ -88,3 +89,17 @@ def read_bags(path: Path, name: str) -> Bags:
     bags = x.astype(np.float64), bag.astype(np.int64), y.astype(np.int64)
     digest = hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in bags)).hexdigest()
     return Bags(name, *bags, digest)
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """An array of an `.npz` file, which is looked at before memory is taken for it."""
+    info = archive.getinfo(f"{name}.npy")
+    with archive.open(info) as member:
+        read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(npy.read_magic(member))
+        if read is None:
+            raise ValueError(f"{name} is written in an unknown version")
+        shape, _, dtype = read(member)
+        if dtype.hasobject or math.prod(shape) * dtype.itemsize > min(info.file_size, LARGEST):
+            raise ValueError(f"{name} has {shape} values of {dtype}, which is not what the file holds, or too much")
+    with archive.open(info) as member:
+        return np.asarray(npy.read_array(member, allow_pickle=False))

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 RATES = (3e-4, 1e-3, 3e-3)
 CHOICE_EPOCHS = 5
-CHOICE_SEED = 10_000  # before the first seed of the results comes to it, it has taken more time than anyone has
+WARM_UP = 300  # steps
+CHOICE_SEED = 10_000  # and so on for a run whose seeds begin later: no run has so many seeds
 KNOWN = ("method", "train_size", "seed", "rate")
 METHODS = {name: arm.words for name, arm in ARMS.items()}
 
@@ -169,7 +170,7 @@ class Study:
         from uhop_cli.nn.learning import TrainingSettings
 
         arm = ARMS[method]
-        return TrainingSettings(epochs=epochs, rate=rate, stage=arm.stage, loss=arm.loss)
+        return TrainingSettings(epochs=epochs, rate=rate, stage=arm.stage, loss=arm.loss, steps=WARM_UP)
 
     def _learn(
         self, net: SetClassifier, samples: Samples, settings: TrainingSettings, seed: int, words: str, file: Path | None = None

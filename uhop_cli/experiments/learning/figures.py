@@ -41,7 +41,7 @@ def _arms(figure: Any, rows: Sequence[Row], dataset: str) -> None:
 
 
 def _curves(figure: Any, rows: Sequence[Row], dataset: str) -> None:
-    """Training accuracy (Figure 6) and test accuracy (Figure 4) against training samples; bars: the deviation of the seeds."""
+    """Training and test accuracy against training samples (Figures 4 and 6); bars: the deviation of the seeds."""
     for axes, measure, title in zip(figure.subplots(1, 2), (TRAIN, TEST), ("best training accuracy", "test accuracy"), strict=True):
         for place, method in enumerate(dict.fromkeys(row["method"] for row in rows)):
             found = [list(values(rows, method, size, measure).values()) for size in sizes(rows)]

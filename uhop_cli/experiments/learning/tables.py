@@ -72,8 +72,8 @@ def _against_size(rows: Sequence[Row], measure: str) -> Table:
         [method, *(_mean(values(rows, method, size, measure)) for size in columns)]
         for method in dict.fromkeys(row["method"] for row in rows)
     ]
-    what = "best training accuracy (Figure 6)" if measure == TRAIN else "test accuracy (Figure 4)"
-    return f"{what} against training samples", ["method", *(f"{size:,}" for size in columns)], body
+    what = "best training accuracy" if measure == TRAIN else "test accuracy"
+    return f"{what} against training samples (Figures 4 and 6)", ["method", *(f"{size:,}" for size in columns)], body
 
 
 def _separations(rows: Sequence[Row]) -> Table:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 def interval(mean: float, half: float) -> str:
-    """A difference with its interval."""
-    return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
+    """A difference with its interval; of a single pair, or of equal ones, the difference alone."""
+    return f"{mean:+.3f}" if half == 0 else f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
 
 
 def verdict(method: str, other: str, what: str, mean: float, half: float) -> str:
