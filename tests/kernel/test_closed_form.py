@@ -89,8 +89,10 @@ def test_copies_add_no_direction(seed: int) -> None:
 
 
 def test_degenerate_memories_are_defined() -> None:
-    black = whitening(decompose(np.zeros((3, 4, 4, 1), np.uint8)), (1e-2,))
-    assert np.isfinite(black.weight).all()
+    for count in (1, 3):
+        black = whitening(decompose(np.zeros((count, 4, 4, 1), np.uint8)), (1e-2,))
+        assert black.weight.shape == (1, 16)
+        assert np.isfinite(black.weight).all()
     one = whitening(decompose(patterns(1)))
     assert one.feature_dim == 1
     assert np.isfinite(one.gains).all()

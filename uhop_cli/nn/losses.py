@@ -76,7 +76,7 @@ def cosines(features: Tensor) -> Tensor:
 class _LogMeanExp(torch.autograd.Function):
     """log mean exp(a C_ij), or of a C_ij^2, over the pairs of z, in two products of (T, D) and a dozen operations on (T, T).
 
-    With r_i = sqrt(b) / |z_i|, s_ij = r_i r_j z_i . z_j = b C_ij, and on the pairs, 0 elsewhere, either b = a, e_ij = w_ij = exp(s_ij)
+    With r_i = sqrt(b) / |z_i|, s_ij = r_i r_j z_i . z_j = b C_ij, and, 0 beside the pairs, either b = a, e_ij = w_ij = exp(s_ij)
     or b = sqrt(a), e_ij = exp(s_ij^2), w_ij = 2 s_ij e_ij, the gradient is A z:
 
         A_ij = (2 / sum e) w_ij r_i r_j  for i != j,        A_ii = -(2 / sum e) r_i^2 sum_j w_ij s_ij / b,   as C_ii is constant.
