@@ -149,6 +149,15 @@ def test_what_is_wrong_is_named(make_memory: Any, name: str, spoil: Any) -> None
     assert "\n" not in found
 
 
+def test_directions_that_do_not_match_the_codes_are_counted(make_memory: Any) -> None:
+    memory = make_memory(compact=2)
+    found = fault(replace(memory, compact_map=memory.compact_map[:0]))
+    assert found is not None
+    assert found.startswith("compact_map is float32")
+    assert found.endswith(f"which does not give codes of {memory.compact.shape[0]} values")
+    assert memory.compact.shape[0] != memory.compact.shape[1]
+
+
 def test_forms_that_are_right(make_memory: Any) -> None:
     assert fault(make_memory(patterns=1, files=1)) is None
     assert fault(make_memory(explicit=True)) is None
