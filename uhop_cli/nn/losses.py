@@ -91,13 +91,14 @@ class _LogMeanExp(torch.autograd.Function):
         squares = scores.diagonal(dim1=-2, dim2=-1)
         lengths = (squares / b).rsqrt_().masked_fill_(squares <= 0, 0)
         scores.mul_(lengths[..., :, None]).mul_(lengths[..., None, :])
-        terms = scores.square() if square else scores.clone()
-        top = None
+        exponents = scores.square() if square else scores
         if a > _LARGE:
             among = _different(z) if pairs is None else pairs
-            top = terms.masked_fill(~among, -math.inf).amax(dim=(-2, -1), keepdim=True).clamp_min_(-2 * a)
-            terms.sub_(top)
-        terms.exp_()
+            top = exponents.masked_fill(~among, -math.inf).amax(dim=(-2, -1), keepdim=True).clamp_min_(-2 * a)
+            terms = (exponents - top).exp_()
+        else:
+            top = None
+            terms = exponents.exp_() if square else exponents.exp()
         if pairs is None:
             terms.diagonal(dim1=-2, dim2=-1).zero_()
             count: float | Tensor = z.shape[-2] * (z.shape[-2] - 1)
