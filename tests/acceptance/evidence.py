@@ -29,7 +29,8 @@ import uhop_cli
 from uhop_cli.arrays.device import CPU
 from uhop_cli.corruption.corruption import parse
 from uhop_cli.errors import DatasetError
-from uhop_cli.evidence.choice import Candidates, choose
+from uhop_cli.evidence.candidates import Candidates
+from uhop_cli.evidence.choice import choose
 from uhop_cli.evidence.model import EvidenceEngine
 from uhop_cli.evidence.prepared import PreparedQueries
 from uhop_cli.experiments.data.datasets import load

@@ -8,7 +8,7 @@ import pytest
 from uhop_cli.api import learn
 from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import to_numpy
-from uhop_cli.evidence import choice as choice_module
+from uhop_cli.evidence import candidates as candidates_module
 from uhop_cli.evidence import model as model_module
 from uhop_cli.evidence.choice import choose
 from uhop_cli.evidence.likelihoods import inner_products, log_likelihoods
@@ -53,7 +53,7 @@ def test_a_shortlist_in_parts_and_queries_one_by_one_change_nothing(monkeypatch:
     scores, cosines = engine.scan(query)
     whole = engine.candidates(query, scores, cosines)
     choice = choose(query, engine.statistics, scores, cosines, whole)
-    monkeypatch.setattr(choice_module, "LOOKED_AT", 3 * X.shape[1])
+    monkeypatch.setattr(candidates_module, "LOOKED_AT", 3 * X.shape[1])
     listed = engine.candidates(query, scores, cosines)
     np.testing.assert_allclose(listed.agreed, whole.agreed, rtol=1e-5)
     np.testing.assert_allclose(listed.exact, whole.exact, rtol=1e-6)

@@ -25,7 +25,8 @@ from uhop_cli.arrays.library import Array, like, namespace
 from uhop_cli.arrays.operations import logsumexp
 from uhop_cli.arrays.types import Float32
 from uhop_cli.evidence.blocks import FEW_QUERIES, BlockGrid
-from uhop_cli.evidence.choice import Candidates, choose, propose
+from uhop_cli.evidence.candidates import Candidates, propose
+from uhop_cli.evidence.choice import choose
 from uhop_cli.evidence.likelihoods import (
     MemoryStatistics,
     Products,
