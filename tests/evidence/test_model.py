@@ -8,11 +8,11 @@ import pytest
 from uhop_cli.api import learn
 from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import to_numpy
-from uhop_cli.evidence import candidates as candidates_module
 from uhop_cli.evidence import model as model_module
 from uhop_cli.evidence.choice import choose
 from uhop_cli.evidence.likelihoods import inner_products, log_likelihoods
 from uhop_cli.evidence.model import EvidenceModel
+from uhop_cli.evidence.pixelwise import candidates as candidates_module
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.retrieval import pattern_matrix as matrix_module
 from uhop_cli.retrieval.dynamics import run

@@ -9,11 +9,11 @@ import numpy as np
 
 from uhop_cli.arrays.library import Array, like, namespace
 from uhop_cli.arrays.operations import logsumexp
-from uhop_cli.evidence.agreement import BINS
-from uhop_cli.evidence.candidates import Candidates, by_queries
 from uhop_cli.evidence.doubts import Doubt, doubts_of_choice
 from uhop_cli.evidence.facts import Outcome, facts
 from uhop_cli.evidence.likelihoods import MemoryStatistics, unrelated
+from uhop_cli.evidence.pixelwise.agreement import BINS
+from uhop_cli.evidence.pixelwise.candidates import Candidates, by_queries
 from uhop_cli.evidence.prepared import PreparedQueries
 from uhop_cli.evidence.verdicts import Verdict, stacked
 from uhop_cli.retrieval.distances import ROUNDING

@@ -11,11 +11,11 @@ import pytest
 
 from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import to_numpy
-from uhop_cli.evidence import candidates as module
-from uhop_cli.evidence.agreement import agreement, value_density
 from uhop_cli.evidence.backgrounds.likelihoods import on_best_background
 from uhop_cli.evidence.blocks import BlockGrid
-from uhop_cli.evidence.candidates import AGAIN, Candidates, propose, sample
+from uhop_cli.evidence.pixelwise import candidates as module
+from uhop_cli.evidence.pixelwise.agreement import agreement, value_density
+from uhop_cli.evidence.pixelwise.candidates import AGAIN, Candidates, propose, sample
 from uhop_cli.evidence.prepared import PreparedQueries, prepare
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.evidence.verdicts import PROPOSALS

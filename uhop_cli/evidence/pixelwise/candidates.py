@@ -20,8 +20,8 @@ from uhop_cli.arrays.device import device_of
 from uhop_cli.arrays.library import Array, like, namespace, to_numpy
 from uhop_cli.arrays.operations import topk
 from uhop_cli.arrays.types import Int64
-from uhop_cli.evidence.agreement import agreement, value_density
 from uhop_cli.evidence.backgrounds.likelihoods import on_best_background
+from uhop_cli.evidence.pixelwise.agreement import agreement, value_density
 from uhop_cli.evidence.prepared import PreparedQueries
 from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.retrieval.distances import ROUNDING
