@@ -143,6 +143,21 @@ def test_adding_counts_what_is_new_changed_and_gone(uhop: Any, images: Path, tar
     }  # fmt: skip
 
 
+def test_nothing_new_is_one_line(uhop: Any, images: Path, target: Path) -> None:
+    uhop("store", images, "-m", target)
+    for more in ([], ["--reread"]):
+        ran = uhop("store", images, "-m", target, "--add", *more)
+        assert ran.code == 0
+        assert ran.out == f"nothing new: 5 images in {target}\n"
+        assert ran.err == ""
+    assert uhop("store", images, "-m", target, "--add", "-q").out == f"{target}\n"
+    document = json.loads(uhop("store", images, "-m", target, "--add", "--json").out)
+    assert (document["stored"], document["unchanged"], document["written"]) == (5, 5, False)
+    ran = uhop("store", images, "-m", target, "--force", "--reread")
+    assert ran.code == 2
+    assert "needs --add" in ran.err
+
+
 def test_adding_keeps_the_settings_of_the_file(uhop: Any, images: Path, target: Path) -> None:
     uhop("store", images, "-m", target, "--size", "8", "--regularization", "0.01", "--seed", "3")
     ran = uhop("store", images, "-m", target, "--add", "--json")

@@ -10,11 +10,11 @@ import pytest
 from uhop_cli.api import learn
 from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import to_numpy
-from uhop_cli.evidence import choice as choice_module
 from uhop_cli.evidence import model as model_module
 from uhop_cli.evidence.choice import choose
 from uhop_cli.evidence.likelihoods import inner_products, log_likelihoods, veiled_products
 from uhop_cli.evidence.model import EvidenceModel
+from uhop_cli.evidence.pixelwise import candidates as candidates_module
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.retrieval import pattern_matrix as matrix_module
@@ -64,7 +64,7 @@ def test_a_shortlist_in_parts_and_queries_one_by_one_change_nothing(monkeypatch:
     scores, cosines = engine.scan(query)
     whole = engine.candidates(query, scores, cosines)
     choice = choose(query, engine.statistics, scores, cosines, whole)
-    monkeypatch.setattr(choice_module, "LOOKED_AT", 3 * X.shape[1])
+    monkeypatch.setattr(candidates_module, "LOOKED_AT", 3 * X.shape[1])
     listed = engine.candidates(query, scores, cosines)
     np.testing.assert_allclose(listed.agreed, whole.agreed, rtol=1e-5)
     np.testing.assert_allclose(listed.exact, whole.exact, rtol=1e-6)

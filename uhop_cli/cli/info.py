@@ -101,7 +101,7 @@ def describe(file: Path, header: Header) -> dict[str, Any]:
         "embedded": header.embedded,
         "local_descriptors": header.described,
         "bytes": header.file_size,
-        **{key: header.record.get(key) for key in ("stage1", "separation", "self_test", "seed", "versions")},
+        **{key: header.record.get(key) for key in ("stage1", "separation", "self_test", "tested", "seed", "versions")},
     }
 
 

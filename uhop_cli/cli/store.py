@@ -48,6 +48,7 @@ def store(
     ] = None,
     add: Annotated[bool, _memory("--add", help="Add to the file; changed images are replaced.")] = False,
     prune: Annotated[bool, _memory("--prune", help="With --add: drop images that are gone.")] = False,
+    reread: Annotated[bool, _memory("--reread", help="With --add: read all files, whatever their sizes and times say.")] = False,
     keep_kernel: Annotated[bool, _memory("--keep-kernel", help="With --add, --remove: don't learn again.")] = False,
     remove: Annotated[list[str] | None, _memory(metavar="NAME", help="Take an image out; repeatable.")] = None,
     force: Annotated[bool, _memory("--force", help="Replace an existing file.")] = False,
@@ -100,6 +101,8 @@ def store(
 ) -> None:
     """Learn a kernel on images and store them as a memory file."""
     output = Output(json=as_json, quiet=quiet, verbose=verbose)
+    if reread and not add:
+        raise typer.BadParameter("it needs --add", param_hint="--reread")
     _check(paths, files_from, remove, memory, add=add, prune=prune, keep_kernel=keep_kernel, force=force, dry_run=dry_run)
     wanted = [*(paths or []), *(options.listed(files_from) if files_from else [])]
     if files_from and not wanted:
@@ -115,7 +118,7 @@ def store(
         else:
             report = build.store(
                 wanted, memory, settings,
-                add=add, prune=prune, keep_kernel=keep_kernel, force=force, dry_run=dry_run, progress=progress,
+                add=add, prune=prune, keep_kernel=keep_kernel, reread=reread, force=force, dry_run=dry_run, progress=progress,
             )  # fmt: skip
     source = context.get_parameter_source("memory")
     _print(report, output, memory, default=source is None or source.name in ("DEFAULT", "ENVIRONMENT"))
@@ -198,6 +201,9 @@ def _print(report: StoreReport, output: Output, memory: Path, *, default: bool) 
         output.note(note)
     output.document(document)
     output.essential(escape(report.memory))
+    if not (report.written or report.dry_run):
+        output.line(f"nothing new: {counted(report.stored, 'image')} in {escape(report.memory)}")
+        return
     facts: list[tuple[str, str]] = [("would store" if report.dry_run else "stored", _stored_in_words(report, document))]
     if report.duplicates:
         groups = f"{counted(len(report.duplicates), 'group')} of files with equal patterns"

@@ -80,6 +80,20 @@ def verify(path: str | Path, progress: OnProgress | None = None) -> Memory:
     return memory
 
 
+def stored_checksum(path: str | Path) -> bytes:
+    """The checksum that the memory file at `path` says it has, 32 bytes; whether it is that of its bytes, `verify` knows.
+
+    Raises:
+        MemoryFileError: as `load`.
+    """
+    descriptor = open_memory_file(path)
+    try:
+        header = parse(descriptor, path)
+        return read_at(descriptor, 32, header.data_start + header.tensors["checksum"].begin)
+    finally:
+        os.close(descriptor)
+
+
 def _load(path: str | Path) -> tuple[Memory, Header, UInt8]:
     """The memory, its header, and all tensors as bytes."""
     descriptor = open_memory_file(path)
