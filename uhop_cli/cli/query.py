@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from uhop_cli.cli import options
+from uhop_cli.cli.cluster import check_cluster, on_workers
 from uhop_cli.cli.help import ORDER, examples
 from uhop_cli.cli.output import Output
 from uhop_cli.cli.query_run import Session, Sink, View
@@ -22,7 +23,7 @@ from uhop_cli.cli.standard_input import read_picture
 from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.files.names import escape
 from uhop_cli.images.discover import Found, Skipped, look_through
-from uhop_cli.memory.file.header import read_header
+from uhop_cli.memory.file.shards import read_header
 from uhop_cli.progress import started as started_on
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def query(
     strict: Annotated[bool, _review("--strict", help="Exit with 1 where an image is not found.")] = False,
     print0: Annotated[bool, _review("--print0", "-0", help="With -q: end paths with null characters, as xargs -0 reads.")] = False,
     device: options.DeviceName = "auto",
+    cluster: options.Cluster = None,
     seed: options.Seed = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -159,6 +161,8 @@ def query(
     wanted.check(images=sink.stdout, json=as_json, quiet=quiet, print0=print0)
     options.existing([path for path in (mask_file, truth, originals) if path])
     read_header(memory)  # refuses what is no memory file before anything heavy is loaded
+    if cluster is not None:
+        check_cluster(cluster, memory)
     found = _found(images, screen)
     if len(found) > 1 and (states or sink.stdout):
         raise SettingsError(f"one image, not {len(found)}, can go to {'--states' if states else 'standard output'}")
@@ -175,7 +179,8 @@ def query(
     )  # fmt: skip
     with screen.progress() as progress:
         started_on(progress, "load")
-        restorer = Restorer(memory, settings, expected=len(found))
+        workers = None if cluster is None else on_workers(context, cluster, memory, device)
+        restorer = Restorer(memory, settings, expected=len(found), asker=None if workers is None else workers.asker)
     if device == "auto" and restorer.device.kind != "cpu":
         screen.note(f"running on {restorer.device.kind}")
     if show and os.environ.get("NO_COLOR"):
@@ -187,6 +192,8 @@ def query(
     session = Session(restorer, sink, view, stdin, wanted.review(restorer, len(found)))
     session.run(found)
     document = session.finish(images, started)
+    if workers is not None and screen.verbose:
+        screen.line(workers.said(len(session.told)))
     with screen.progress() as progress:
         started_on(progress, "report")
         wanted.write(document, session.review)

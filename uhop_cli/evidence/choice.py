@@ -91,6 +91,16 @@ def propose(queries: PreparedQueries, scores: Array, cosine: Array, gather: Gath
         gather: rows (n,) -> their pixels in [0, 1], (n, d), float32, to be written to.
         opacity: likewise their opacity, (n, H W), where pictures have transparency.
     """
+    rows, repeated = proposed(scores, cosine)
+    return Candidates(rows, repeated, *_looked_at(queries.pictures, rows, gather, opacity))
+
+
+def proposed(scores: Array, cosine: Array) -> tuple[Array, Array]:
+    """The rows of the `PROPOSALS` best memories of every model and of the plain cosine, (Q, S), and which only fill up.
+
+    Args:
+        scores, cosine: as in `propose`.
+    """
     xp = namespace(cosine)
     parts: dict[int, Array] = {}
 
@@ -99,8 +109,7 @@ def propose(queries: PreparedQueries, scores: Array, cosine: Array, gather: Gath
         parts[part.start] = xp.concat(best, axis=1)
 
     _by_queries(work, cosine)
-    rows, repeated = _distinct(xp.concat([parts[start] for start in sorted(parts)], axis=0))
-    return Candidates(rows, repeated, *_looked_at(queries.pictures, rows, gather, opacity))
+    return _distinct(xp.concat([parts[start] for start in sorted(parts)], axis=0))
 
 
 def _by_queries(work: Callable[[slice], object], results: Array) -> None:

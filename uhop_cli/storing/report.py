@@ -45,7 +45,8 @@ class StoreReport:
         self_test: one row for each corruption.
         local: what is described locally: `pictures`, `descriptors`, their `bytes`, and the `seconds` that describing took in this
             run, of all threads together; None: nothing is.
-        bytes: size of the memory file (forecast, for a dry run).
+        bytes: size of the memory file, or of all shards and their index (forecast, for a dry run).
+        shards: how many; 0: it is one file.
         seconds: the whole run; `seconds_expected`: what a dry run thinks that the real one will take.
         dry_run: nothing was written.
         notes: what the user should know: constant images, a memory of one image and the like.
@@ -72,6 +73,7 @@ class StoreReport:
     self_test: tuple[dict[str, Any], ...] = ()
     local: dict[str, Any] | None = None
     bytes: int = 0
+    shards: int = 0
     seconds: float = 0.0
     seconds_expected: float | None = None
     dry_run: bool = False
@@ -104,6 +106,7 @@ class StoreReport:
             "self_test": list(self.self_test),
             "local": self.local,
             "bytes": self.bytes,
+            "shards": self.shards,
             "seconds": self.seconds,
             "seconds_expected": self.seconds_expected,
             "dry_run": self.dry_run,
@@ -111,7 +114,7 @@ class StoreReport:
         }
 
 
-def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float, expected: float) -> StoreReport:
+def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float, expected: float, *, shards: int = 0) -> StoreReport:
     """What a plan comes to: how many images, of which size, how many bytes, how much memory, how many seconds (`expected`)."""
     return StoreReport(
         memory=str(target),
@@ -125,6 +128,7 @@ def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float, 
         skipped=plan.skipped,
         pattern=plan.spec,
         bytes=plan.bytes,
+        shards=shards,
         seconds=time.perf_counter() - started,
         seconds_expected=expected,
         dry_run=True,
@@ -140,6 +144,7 @@ def report_of(
     started: float,
     *,
     size: int,
+    shards: int = 0,
     added: int = 0,
     changed: int = 0,
     unchanged: int = 0,
@@ -155,7 +160,7 @@ def report_of(
 
     Args:
         stored: the memory, and how it came about.
-        target: its file, of `size` bytes.
+        target: its file, of `size` bytes; with `shards` these are so many.
         settings: asked for.
         started: when the run began, by `time.perf_counter`.
         added, changed, unchanged, removed, renamed, skipped: of the report.
@@ -191,6 +196,7 @@ def report_of(
         self_test=tuple(memory.record["self_test"]),
         local=_local(memory.local, described_in),
         bytes=size,
+        shards=shards,
         seconds=time.perf_counter() - started,
         notes=(*_notes(memory, taken_over, more_pages), *([] if undescribed is None else [undescribed])),
         config=settings.to_json(),

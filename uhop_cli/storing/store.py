@@ -13,12 +13,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from uhop_cli.errors import ImageError
 from uhop_cli.files.lock import lock
 from uhop_cli.frames.local.collection import Collection
 from uhop_cli.images.discover import Skipped
+from uhop_cli.memory.file.index import file_of, located
 from uhop_cli.memory.file.reader import load
+from uhop_cli.memory.file.shard_writer import Destination
 from uhop_cli.memory.file.writer import Writer
 from uhop_cli.memory.lookup import look_up
 from uhop_cli.memory.memory import Memory
@@ -47,6 +50,7 @@ def store(
     keep_kernel: bool = False,
     force: bool = False,
     dry_run: bool = False,
+    shards: int | Literal["auto"] | None = None,
     progress: OnProgress | None = None,
 ) -> StoreReport:
     """Learn on images and write a memory file.
@@ -60,6 +64,8 @@ def store(
         keep_kernel: with `add`, encode with the kernel that is there instead of learning again.
         force: replace an existing file.
         dry_run: say what would be done, and write nothing.
+        shards: into how many files, with an index; 'auto': as many as keep each below 8 GiB; None: one file, or with `add` as
+            many as there are.
         progress: told how far the work is.
 
     Raises:
@@ -67,28 +73,38 @@ def store(
     """
     started = time.perf_counter()
     target = Path(memory_file)
-    check_target(target, add=add, force=force)
-    with nullcontext() if dry_run else lock(target):
-        old = load(target) if add and target.exists() else None
+    there = located(target)
+    check_target(there, add=add, force=force)
+    with nullcontext() if dry_run else lock(file_of(target)):
+        old = load(there) if add and there.exists() else None
         settings = settings or (StoreSettings() if old is None else settings_of(old.record))
         plan = make_plan(paths, target, settings, old=old, prune=prune, progress=progress)
         learning = not (keep_kernel and plan.kept is not None)
-        plan.check(target, settings, learning=learning)
+        place = Destination.of(target, shards, expected=plan.bytes, keep=old is not None)
+        plan.check(target, settings, learning=learning, copies=2 if place.shards else 1)
         if dry_run:
-            return forecast(plan, target, settings, started, expected_seconds(plan, settings, learning=learning))
-        return _carry_out(plan, target, settings, started, keep_kernel=keep_kernel, progress=progress)
+            expected = expected_seconds(plan, settings, learning=learning)
+            return forecast(plan, target, settings, started, expected, shards=place.shards)
+        return _carry_out(plan, place, target, settings, started, keep_kernel=keep_kernel, progress=progress)
 
 
 def _carry_out(
-    plan: Plan, target: Path, settings: StoreSettings, started: float, *, keep_kernel: bool, progress: OnProgress | None
+    plan: Plan,
+    place: Destination,
+    target: Path,
+    settings: StoreSettings,
+    started: float,
+    *,
+    keep_kernel: bool,
+    progress: OnProgress | None,
 ) -> StoreReport:
     with ExitStack() as stack:
-        recovered = stack.enter_context(recover(target, plan.spec))
-        writer = stack.enter_context(Writer(target))
+        recovered = stack.enter_context(recover(place.file, plan.spec))
+        writer = stack.enter_context(Writer(place.file))
         folder = os.path.dirname(os.path.realpath(target))
         opacity = stack.enter_context(OpacityRows(plan.spec.height, plan.spec.width, folder))
         distinct = Distinct(writer, plan.spec, opacity)
-        distinct.records = stack.enter_context(Records(target, plan.spec, *writer.place))
+        distinct.records = stack.enter_context(Records(place.file, plan.spec, *writer.place))
         originals = stack.enter_context(tempfile.TemporaryFile(dir=folder)) if settings.embed else None
         collection = stack.enter_context(_collecting(plan, settings, folder))
         found = take(plan.kept, plan.sources, distinct, originals, progress, recovered, collection)
@@ -100,9 +116,9 @@ def _carry_out(
         local = None if collection is None else collection.finish()
         draft = Draft(plan.spec, distinct.close(), entries, found.transparent, copies, distinct.shapes, local, opacity.close())
         stored = _learned(draft, settings, target, keep=plan.kept if keep_kernel else None, progress=progress)
-        size = writer.finish(stored.memory)
+        size = place.finish(stored.memory, writer)
     return report_of(
-        stored, target, settings, started, size=size,
+        stored, target, settings, started, size=size, shards=min(place.shards, len(stored.memory)),
         added=len(entries) - (0 if plan.kept is None else len(plan.kept.entries)) - plan.changed,
         changed=plan.changed, unchanged=plan.unchanged, removed=plan.removed, renamed=plan.renamed,
         skipped=skipped, taken_over=recovered.used, more_pages=found.more_pages if settings.pages == "first" else 0,
@@ -157,13 +173,13 @@ def remove(
     """
     started = time.perf_counter()
     target = Path(memory_file)
-    with lock(target):
-        old = load(target)
+    with lock(file_of(target)):
+        old, place = load(target), Destination.of(target, None, keep=True)
         folder = Path(os.path.realpath(target)).parent
         wanted = look_up(old.entries, names, folder)
         kept = old.without(wanted)
         settings = settings_of(old.record)
-        with Writer(target) as writer, OpacityRows(old.spec.height, old.spec.width, str(folder)) as opacity:
+        with Writer(place.file) as writer, OpacityRows(old.spec.height, old.spec.width, str(folder)) as opacity:
             distinct = Distinct(writer, old.spec, opacity)
             found = take(kept, Sources([]), distinct, None, progress)
             patterns, transparent = distinct.close(), found.transparent
@@ -171,5 +187,8 @@ def remove(
                 old.spec, patterns, found.entries(), transparent, kept.originals, distinct.shapes, kept.local, opacity.close()
             )
             stored = _learned(draft, settings, target, keep=kept if keep_kernel else None, progress=progress)
-            size = writer.finish(stored.memory)
-    return report_of(stored, target, settings, started, size=size, removed=len(wanted), unchanged=len(kept.entries))
+            size = place.finish(stored.memory, writer)
+    return report_of(
+        stored, target, settings, started, size=size, shards=min(place.shards, len(stored.memory)),
+        removed=len(wanted), unchanged=len(kept.entries),
+    )  # fmt: skip
