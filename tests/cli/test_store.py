@@ -143,6 +143,21 @@ def test_adding_counts_what_is_new_changed_and_gone(uhop: Any, images: Path, tar
     }  # fmt: skip
 
 
+def test_nothing_new_is_one_line(uhop: Any, images: Path, target: Path) -> None:
+    uhop("store", images, "-m", target)
+    for more in ([], ["--reread"]):
+        ran = uhop("store", images, "-m", target, "--add", *more)
+        assert ran.code == 0
+        assert ran.out == f"nothing new: 5 images in {target}\n"
+        assert ran.err == ""
+    assert uhop("store", images, "-m", target, "--add", "-q").out == f"{target}\n"
+    document = json.loads(uhop("store", images, "-m", target, "--add", "--json").out)
+    assert (document["stored"], document["unchanged"], document["written"]) == (5, 5, False)
+    ran = uhop("store", images, "-m", target, "--force", "--reread")
+    assert ran.code == 2
+    assert "needs --add" in ran.err
+
+
 def test_adding_keeps_the_settings_of_the_file(uhop: Any, images: Path, target: Path) -> None:
     uhop("store", images, "-m", target, "--size", "8", "--regularization", "0.01", "--seed", "3")
     ran = uhop("store", images, "-m", target, "--add", "--json")
@@ -256,6 +271,11 @@ def test_a_memory_in_shards_is_used_as_a_file(uhop: Any, images: Path, target: P
     added = json.loads(uhop("store", images, "-m", index, "--add", "--json").out)
     assert (added["added"], added["unchanged"], added["shards"]) == (1, 4, 2)
     assert len(list(tmp_path.glob("memory*"))) == 3
+    before = {path: path.read_bytes() for path in tmp_path.glob("memory*")}
+    again = json.loads(uhop("store", images, "-m", target, "--add", "--json").out)
+    assert (again["unchanged"], again["shards"], again["bytes"]) == (5, 2, sum(map(len, before.values())))
+    assert {path: path.read_bytes() for path in tmp_path.glob("memory*")} == before
+    assert json.loads(uhop("store", images, "-m", target, "--add", "--shards", 3, "--json").out)["shards"] == 3
 
 
 @pytest.mark.parametrize(

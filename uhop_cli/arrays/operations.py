@@ -97,6 +97,16 @@ def logsumexp(x: Array, axis: int = -1, keepdims: bool = False) -> Array:
     return result if keepdims else xp.squeeze(result, axis=axis)
 
 
+def sum_of_logs(values: Array) -> Array:
+    """sum ln v along the last axis, of positive values whose products of four are normal numbers: a product takes less time than a
+    logarithm."""
+    xp, size = namespace(values), int(values.shape[-1])
+    quarter = size // 4
+    first, second, third, fourth = (values[..., place * quarter : (place + 1) * quarter] for place in range(4))
+    total = xp.sum(xp.log(first * second * (third * fourth)), axis=-1)
+    return total + xp.sum(xp.log(values[..., 4 * quarter :]), axis=-1) if size % 4 else total
+
+
 def clip_over(values: Array, least: float = -math.inf, most: float = math.inf) -> Array:
     """`values` within bounds; an array of NumPy's is overwritten and stays in the cache. (One bound takes longer than two.)"""
     if isinstance(values, np.ndarray):

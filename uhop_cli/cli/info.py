@@ -103,7 +103,7 @@ def describe(file: Path, header: Header) -> dict[str, Any]:
         "local_descriptors": header.described,
         "bytes": header.file_size,
         "shards": shard_count(file),
-        **{key: header.record.get(key) for key in ("stage1", "separation", "self_test", "seed", "versions")},
+        **{key: header.record.get(key) for key in ("stage1", "separation", "self_test", "tested", "seed", "versions")},
     }
 
 

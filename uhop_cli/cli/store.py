@@ -49,6 +49,7 @@ def store(
     ] = None,
     add: Annotated[bool, _memory("--add", help="Add to the file; changed images are replaced.")] = False,
     prune: Annotated[bool, _memory("--prune", help="With --add: drop images that are gone.")] = False,
+    reread: Annotated[bool, _memory("--reread", help="With --add: read all files, whatever their sizes and times say.")] = False,
     keep_kernel: Annotated[bool, _memory("--keep-kernel", help="With --add, --remove: don't learn again.")] = False,
     remove: Annotated[list[str] | None, _memory(metavar="NAME", help="Take an image out; repeatable.")] = None,
     force: Annotated[bool, _memory("--force", help="Replace an existing file.")] = False,
@@ -105,18 +106,11 @@ def store(
 ) -> None:
     """Learn a kernel on images and store them as a memory file."""
     output = Output(json=as_json, quiet=quiet, verbose=verbose)
-    _check(
-        paths,
-        files_from,
-        remove,
-        memory,
-        add=add,
-        prune=prune,
-        keep_kernel=keep_kernel,
-        force=force,
-        dry_run=dry_run,
-        shards=shards,
-    )
+    if reread and not add:
+        raise typer.BadParameter("it needs --add", param_hint="--reread")
+    if remove and shards:
+        raise typer.BadParameter("a memory keeps its shards when images are taken out", param_hint="--remove, --shards")
+    _check(paths, files_from, remove, memory, add=add, prune=prune, keep_kernel=keep_kernel, force=force, dry_run=dry_run)
     wanted = [*(paths or []), *(options.listed(files_from) if files_from else [])]
     if files_from and not wanted:
         raise typer.BadParameter("it names no path", param_hint="--files-from")
@@ -131,7 +125,8 @@ def store(
         else:
             report = build.store(
                 wanted, memory, settings,
-                add=add, prune=prune, keep_kernel=keep_kernel, force=force, dry_run=dry_run, shards=shards,  # type: ignore[arg-type]  # its check converts
+                add=add, prune=prune, keep_kernel=keep_kernel, reread=reread, force=force, dry_run=dry_run,
+                shards=shards,  # type: ignore[arg-type]  # its check converts
                 progress=progress,
             )  # fmt: skip
     source = context.get_parameter_source("memory")
@@ -149,7 +144,6 @@ def _check(
     keep_kernel: bool,
     force: bool,
     dry_run: bool,
-    shards: str | None,
 ) -> None:
     """Refuses what contradicts itself, and a file in the way, before anything heavy is loaded."""
     if remove and (paths or files_from or add or dry_run):
@@ -162,8 +156,6 @@ def _check(
         raise typer.BadParameter("it needs --add", param_hint="--prune")
     if keep_kernel and not (add or remove):
         raise typer.BadParameter("it needs --add or --remove", param_hint="--keep-kernel")
-    if remove and shards:
-        raise typer.BadParameter("a memory keeps its shards when images are taken out", param_hint="--remove, --shards")
     if located(memory).is_file() and not (add or force or remove):
         raise OutputError(f"{escape(located(memory))}: exists already", "use --add to add to it, or --force to replace it")
 
@@ -218,6 +210,9 @@ def _print(report: StoreReport, output: Output, memory: Path, *, default: bool) 
         output.note(note)
     output.document(document)
     output.essential(escape(report.memory))
+    if not (report.written or report.dry_run):
+        output.line(f"nothing new: {counted(report.stored, 'image')} in {escape(report.memory)}")
+        return
     facts: list[tuple[str, str]] = [("would store" if report.dry_run else "stored", _stored_in_words(report, document))]
     if report.duplicates:
         groups = f"{counted(len(report.duplicates), 'group')} of files with equal patterns"

@@ -25,7 +25,7 @@ from uhop_cli.arrays.library import Array, like, namespace
 from uhop_cli.arrays.operations import logsumexp
 from uhop_cli.arrays.types import Float32
 from uhop_cli.evidence.blocks import FEW_QUERIES, BlockGrid
-from uhop_cli.evidence.choice import Candidates, choose, propose
+from uhop_cli.evidence.choice import choose
 from uhop_cli.evidence.likelihoods import (
     MemoryStatistics,
     Products,
@@ -33,6 +33,7 @@ from uhop_cli.evidence.likelihoods import (
     log_likelihoods,
     veiled_products,
 )
+from uhop_cli.evidence.pixelwise.candidates import Candidates, propose
 from uhop_cli.evidence.prepared import PreparedQueries, prepare, without_mean
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.retrieval.distances import ROUNDING, squared_distances

@@ -76,8 +76,8 @@ def cosines(features: Tensor) -> Tensor:
 class _LogMeanExp(torch.autograd.Function):
     """log mean exp(a C_ij), or of a C_ij^2, over the pairs of z, in two products of (T, D) and a dozen operations on (T, T).
 
-    With r_i = sqrt(b) / |z_i|, s_ij = r_i r_j z_i . z_j = b C_ij; b = a, w_ij = e_ij = exp(s_ij), or b = sqrt(a), e_ij = exp(s_ij^2) and
-    w_ij = 2 s_ij e_ij, on the pairs and 0 elsewhere, the gradient is A z:
+    With r_i = sqrt(b) / |z_i|, s_ij = r_i r_j z_i . z_j = b C_ij, and, 0 beside the pairs, either b = a, e_ij = w_ij = exp(s_ij)
+    or b = sqrt(a), e_ij = exp(s_ij^2), w_ij = 2 s_ij e_ij, the gradient is A z:
 
         A_ij = (2 / sum e) w_ij r_i r_j  for i != j,        A_ii = -(2 / sum e) r_i^2 sum_j w_ij s_ij / b,   as C_ii is constant.
 
@@ -91,13 +91,14 @@ class _LogMeanExp(torch.autograd.Function):
         squares = scores.diagonal(dim1=-2, dim2=-1)
         lengths = (squares / b).rsqrt_().masked_fill_(squares <= 0, 0)
         scores.mul_(lengths[..., :, None]).mul_(lengths[..., None, :])
-        terms = scores.square() if square else scores.clone()
-        top = None
+        exponents = scores.square() if square else scores
         if a > _LARGE:
             among = _different(z) if pairs is None else pairs
-            top = terms.masked_fill(~among, -math.inf).amax(dim=(-2, -1), keepdim=True).clamp_min_(-2 * a)
-            terms.sub_(top)
-        terms.exp_()
+            top = exponents.masked_fill(~among, -math.inf).amax(dim=(-2, -1), keepdim=True).clamp_min_(-2 * a)
+            terms = (exponents - top).exp_()
+        else:
+            top = None
+            terms = exponents.exp_() if square else exponents.exp()
         if pairs is None:
             terms.diagonal(dim1=-2, dim2=-1).zero_()
             count: float | Tensor = z.shape[-2] * (z.shape[-2] - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from uhop_cli.errors import MemoryFileError
 from uhop_cli.files.names import escape
 from uhop_cli.files.regular import open_regular
 from uhop_cli.files.system import read_at
-from uhop_cli.memory.file.container import TensorInfo
+from uhop_cli.memory.file.container import TensorInfo, open_memory_file
 from uhop_cli.memory.file.header import Header, parse
 from uhop_cli.memory.file.header import read_header as header_of_file
 from uhop_cli.memory.file.index import COMMON, Index, is_index, located, read_index
@@ -75,6 +76,30 @@ def shard_count(path: str | Path) -> int:
     """
     place = located(path)
     return len(read_index(place).shards) if is_index(place) else 0
+
+
+def stored_bytes(path: str | Path) -> int:
+    """The size of a memory file, or of an index and all shards that it names."""
+    place = located(path)
+    size = os.stat(place).st_size
+    return size + sum(shard.size for shard in read_index(place).shards) if is_index(place) else size
+
+
+def stored_checksum(path: str | Path) -> bytes:
+    """The checksum that a memory says it has, 32 bytes; that of shards is made of theirs. `verify` knows whether it is right.
+
+    Raises:
+        MemoryFileError: missing, damaged or of a newer version.
+    """
+    place = located(path)
+    if is_index(place):
+        return hashlib.sha256("".join(shard.checksum for shard in read_index(place).shards).encode()).digest()
+    descriptor = open_memory_file(place)
+    try:
+        header = parse(descriptor, place)
+        return read_at(descriptor, 32, header.data_start + header.tensors["checksum"].begin)
+    finally:
+        os.close(descriptor)
 
 
 def check_alike(index: Index, headers: Sequence[Header]) -> None:

@@ -19,8 +19,8 @@ from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import Array, namespace, to_numpy
 from uhop_cli.arrays.operations import logsumexp, topk, unit_rows
 from uhop_cli.arrays.types import Float32, Float64, Int64
-from uhop_cli.evidence.choice import proposed
 from uhop_cli.evidence.model import EvidenceEngine
+from uhop_cli.evidence.pixelwise.candidates import distinct, proposed
 from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.evidence.visible import visible_log_likelihood
 from uhop_cli.memory.memory import Memory
@@ -81,7 +81,7 @@ class Shard:
 
     def _proposals(self, queries: Float32, engine: EvidenceEngine, listed: Int64 | None) -> Proposals:
         scores, cosines = engine.scan(engine.prepare(queries))
-        rows, _ = proposed(scores, cosines)
+        rows, _ = distinct(proposed(scores, cosines))
         kept = min(PROPOSALS, engine.X.count)
         least = np.stack([to_numpy(topk(values, kept)[0])[:, -1] for values in scores])
         identity = scores[0]
