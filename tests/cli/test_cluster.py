@@ -20,7 +20,8 @@ from uhop_cli.memory.file.shard_writer import write_shards
 def stored(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
     """A folder with pictures and a memory of them, in one file and in shards."""
     folder = draw(tmp_path_factory.mktemp("stored"), count=5)
-    memory = learn([str(path) for path in sorted(folder.glob("*.png"))], self_test=False)
+    pictures = sorted(folder.glob("*.png"))
+    memory = learn([str(path) for path in pictures], names=[path.name for path in pictures], self_test=False)
     save(memory, folder / "one.safetensors")
     write_shards(memory, folder / "four.safetensors", 4)
     return folder

@@ -90,14 +90,16 @@ def store(
         if dry_run:
             expected = expected_seconds(plan, settings, learning=learning)
             return forecast(plan, target, settings, started, expected, shards=place.shards)
-        if not len(plan.sources) and _stays(plan, settings) and place.shards == shard_count(there):
+        if not len(plan.sources) and _stays(plan, place, settings):
             return _unchanged(plan, target, settings, started, _checked(plan.skipped, strict=settings.strict))
         return _carry_out(plan, place, target, settings, started, keep_kernel=keep_kernel, progress=progress)
 
 
-def _stays(plan: Plan, settings: StoreSettings) -> bool:
+def _stays(plan: Plan, place: Destination, settings: StoreSettings) -> bool:
     """Whether a memory to which nothing is added would be written as it is."""
-    return plan.kept is not None and not plan.changes and is_of_today(plan.kept, settings)
+    if plan.kept is None or plan.changes or not is_of_today(plan.kept, settings):
+        return False
+    return place.shards == shard_count(place.file)
 
 
 def _unchanged(plan: Plan, target: Path, settings: StoreSettings, started: float, skipped: tuple[Skipped, ...]) -> StoreReport:
@@ -132,7 +134,7 @@ def _carry_out(
         entries = found.entries()
         if not len(entries):
             raise nothing_to_store(skipped)
-        if plan.kept is not None and len(entries) == len(plan.kept.entries) and _stays(plan, settings):
+        if plan.kept is not None and len(entries) == len(plan.kept.entries) and _stays(plan, place, settings):
             return _unchanged(plan, target, settings, started, skipped)
         copies = None if originals is None else embedded(originals, found.copies)
         local = None if collection is None else collection.finish()
