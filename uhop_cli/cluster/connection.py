@@ -50,7 +50,8 @@ def connected(address: str) -> Iterator[Any]:
         from distributed import Client, LocalCluster
     except ImportError:
         raise ClusterError("--cluster needs Dask, which is not installed", "pip install 'uhop-cli[cluster]'") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is said by whoever asked
+    for name in ("distributed", *(known for known in logging.root.manager.loggerDict if known.startswith("distributed."))):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what goes wrong is said here, in one line
     local = _LOCAL.fullmatch(address)
     cluster: Any = None
     try:
@@ -59,7 +60,7 @@ def connected(address: str) -> Iterator[Any]:
             threads = max(1, (os.cpu_count() or 1) // count)
             cluster = LocalCluster(
                 n_workers=count, threads_per_worker=threads, processes=True, memory_limit=None,
-                dashboard_address=None, silence_logs=logging.CRITICAL,
+                dashboard_address=None, silence_logs=logging.CRITICAL + 1,
             )  # fmt: skip
         client = Client(cluster or address, timeout=CONNECTING, direct_to_workers=True, set_as_default=False)
     except (OSError, ValueError, RuntimeError) as error:

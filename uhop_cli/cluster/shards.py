@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,12 +61,14 @@ class ShardsOnWorkers:
             first += place.memories
         self._sees: dict[str, list[bool]] = {}  # of each worker, which shards
         self._worker: list[str | None] = [None] * len(index.shards)
+        self._looked = -LOOK  # when it was last asked who is there
         self._deal()
 
     def all(self, name: str, *arguments: Any) -> list[Any]:
         """See `querying.shards.asking.Shards.all`."""
         payload = pickle.dumps(arguments, protocol=5)
-        self._deal()
+        if time.monotonic() - self._looked > LOOK:  # workers that have come; those that are lost are missed when they don't answer
+            self._deal()
         asked = {number: self._ask(number, name, payload) for number in range(len(self._wanted))}
         results: list[Any] = [None] * len(asked)
         while asked:
@@ -106,9 +109,13 @@ class ShardsOnWorkers:
         Raises:
             ClusterError: the scheduler is gone.
         """
-        if self._client.status != "running":
+        known = None
+        if self._client.status == "running":
+            with suppress(OSError, RuntimeError, KeyError):
+                known = self._client.scheduler_info()["workers"]
+        if known is None:
             raise ClusterError("the scheduler of the cluster is gone", "start it again, and run the same command once more")
-        return {address: int(known["nthreads"]) for address, known in self._client.scheduler_info()["workers"].items()}
+        return {address: int(worker["nthreads"]) for address, worker in known.items()}
 
     def _deal(self) -> None:
         """Gives every shard a worker that sees it, the least busy one; who has one keeps it unless another has none at all."""
@@ -117,6 +124,7 @@ class ShardsOnWorkers:
             workers = self._workers()
             self._ask_who_sees(workers)
             self._sees = {address: seen for address, seen in self._sees.items() if address in workers}
+            self._looked = time.monotonic()
             if self._is_dealt(workers):
                 return
             without = [number for number in range(len(self._worker)) if not any(seen[number] for seen in self._sees.values())]

@@ -203,7 +203,7 @@ class _EvidenceOfShards:
         totals = logsumexp(scores.astype(np.float64))
         rests, beside = self._rests(totals, rows)
         whole = np.logaddexp(totals, rests)
-        weights = np.exp(scores - whole[:, None]).astype(np.float32)
+        weights = np.exp(scores.astype(np.float64) - whole[:, None]).astype(np.float32)
         self.rows, self._picture = rows, np.exp(rests - whole)[:, None].astype(np.float32) * beside
         for place, one in enumerate(self._chosen):
             self._picture[place] += weights[place, : len(one.rows)] @ unit_rows(one.patterns)
@@ -228,7 +228,7 @@ class _EvidenceOfShards:
         merged = Merged(self._shards.all("attend", Asked(kind="identity", queries=pictures)))
         self.rows, self._picture = merged.rows, merged.picture
         logits = (1 + 2 / pictures.shape[1]) * merged.scores
-        weights = np.exp(logits - merged.total[:, None]).astype(np.float32)
+        weights = np.exp(logits.astype(np.float64) - merged.total[:, None]).astype(np.float32)
         assert merged.energy is not None
         return Evaluation(weights, merged.scores, -merged.energy)
 

@@ -75,7 +75,7 @@ class ShardedModel:
             merged = Merged(self._shards.all("attend", asked))
             self.rows, self._picture, self._target = merged.rows, merged.picture, merged.target
             logits = merged.scores if asked.kind == "visible" else asked.beta * merged.scores
-            weights = np.exp(logits - merged.total[:, None]).astype(np.float32)
+            weights = np.exp(logits.astype(np.float64) - merged.total[:, None]).astype(np.float32)
             scores, potential = merged.scores, merged.total / asked.beta
         else:
             weights, scores, potential = self._claimed(asked)

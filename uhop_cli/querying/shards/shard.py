@@ -17,7 +17,7 @@ import numpy as np
 
 from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import Array, namespace, to_numpy
-from uhop_cli.arrays.operations import logsumexp, topk, unit_rows
+from uhop_cli.arrays.operations import topk, unit_rows
 from uhop_cli.arrays.types import Float32, Float64, Int64
 from uhop_cli.evidence.model import EvidenceEngine
 from uhop_cli.evidence.pixelwise.candidates import distinct, proposed
@@ -211,7 +211,11 @@ def _each(rows: Array) -> Array:
 
 
 def _log_total(logits: Array) -> Float64:
-    return to_numpy(logsumexp(logits)).astype(np.float64)
+    """log sum exp in float64: in float32 a total of thousands is known to a few ten-thousandths, and so are the weights."""
+    values = to_numpy(logits)
+    top = np.maximum(values.max(axis=-1, keepdims=True), np.finfo(np.float32).min)  # of minus infinities alone: minus infinity
+    totals: Float64 = top[:, 0] + np.log(np.sum(np.exp(values - top), axis=-1, dtype=np.float64))
+    return totals
 
 
 def _softmax(logits: Array) -> Array:
