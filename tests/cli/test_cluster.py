@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from uhop_cli.api import learn
-from uhop_cli.cluster import connection
+from uhop_cli.cluster import for_memory
 from uhop_cli.memory.file.reader import save
 from uhop_cli.memory.file.shard_writer import write_shards
 
@@ -76,7 +76,7 @@ def test_a_query_says_what_went_over_the_wire(uhop: Any, stored: Path, monkeypat
     def connected(address: str) -> Any:
         yield Client()
 
-    monkeypatch.setattr(connection, "connected", connected)
+    monkeypatch.setattr(for_memory, "connected", connected)
     plain = json.loads(_query(uhop, stored, "--json").out)["results"]
     assert json.loads(_query(uhop, stored, "--cluster", "x:1", "--json").out)["results"] == plain
     told = _query(uhop, stored, "--cluster", "x:1", "-v").out

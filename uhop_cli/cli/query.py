@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from uhop_cli.cli import options
-from uhop_cli.cli.cluster import check_cluster, on_workers
 from uhop_cli.cli.help import ORDER, examples
-from uhop_cli.cli.output import Output
+from uhop_cli.cli.output import Output, bytes_in_words, counted
 from uhop_cli.cli.query_run import Session, Sink, View
 from uhop_cli.cli.query_targets import check_folder
 from uhop_cli.cli.report.asked import Reports
 from uhop_cli.cli.standard_input import read_picture
+from uhop_cli.cluster.for_memory import check_use, workers_for
 from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.files.names import escape
 from uhop_cli.images.discover import Found, Skipped, look_through
@@ -162,7 +162,7 @@ def query(
     options.existing([path for path in (mask_file, truth, originals) if path])
     read_header(memory)  # refuses what is no memory file before anything heavy is loaded
     if cluster is not None:
-        check_cluster(cluster, memory)
+        check_use(cluster, memory)
     found = _found(images, screen)
     if len(found) > 1 and (states or sink.stdout):
         raise SettingsError(f"one image, not {len(found)}, can go to {'--states' if states else 'standard output'}")
@@ -179,7 +179,7 @@ def query(
     )  # fmt: skip
     with screen.progress() as progress:
         started_on(progress, "load")
-        workers = None if cluster is None else on_workers(context, cluster, memory, device)
+        workers = None if cluster is None else context.with_resource(workers_for(memory, cluster, device))
         restorer = Restorer(memory, settings, expected=len(found), asker=None if workers is None else workers.asker)
     if device == "auto" and restorer.device.kind != "cpu":
         screen.note(f"running on {restorer.device.kind}")
@@ -193,7 +193,10 @@ def query(
     session.run(found)
     document = session.finish(images, started)
     if workers is not None and screen.verbose:
-        screen.line(workers.said(len(session.told)))
+        told = max(1, len(session.told))
+        sent, received = (bytes_in_words(part // told) for part in (workers.traffic.sent, workers.traffic.received))
+        who = f"{counted(workers.count, 'worker')}, {counted(workers.shards, 'shard')}"
+        screen.line(f"cluster: {who}; {sent} a query to them, {received} back")
     with screen.progress() as progress:
         started_on(progress, "report")
         wanted.write(document, session.review)

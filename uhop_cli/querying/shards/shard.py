@@ -214,7 +214,8 @@ def _log_total(logits: Array) -> Float64:
     """log sum exp in float64: in float32 a total of thousands is known to a few ten-thousandths, and so are the weights."""
     values = to_numpy(logits)
     top = np.maximum(values.max(axis=-1, keepdims=True), np.finfo(np.float32).min)  # of minus infinities alone: minus infinity
-    totals: Float64 = top[:, 0] + np.log(np.sum(np.exp(values - top), axis=-1, dtype=np.float64))
+    with np.errstate(divide="ignore"):
+        totals: Float64 = top[:, 0] + np.log(np.sum(np.exp(values - top), axis=-1, dtype=np.float64))
     return totals
 
 
