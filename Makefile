@@ -25,7 +25,7 @@ setup:
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@if $(BIN)/python -m pip show --quiet torch 2>/dev/null; then echo 'torch is there already'; fi
 	$(BIN)/python -m pip install --quiet '$(TORCH)'
-	$(BIN)/python -m pip install --quiet --editable '.[dev,plot,heif]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,plot,heif,cluster]'
 	@touch $(INSTALLED)
 	@echo 'done: $(BIN)/uhop --help, or make demo'
 

@@ -66,6 +66,11 @@ def count_or_auto(value: str) -> str | int:
     return int(value)
 
 
+def shards(value: str | None) -> str | int | None:
+    """None, 'auto', or a whole number from 1."""
+    return None if value is None else count_or_auto(value)
+
+
 def existing(paths: list[Path] | None) -> list[Path] | None:
     """Checks that paths are there, a name in another Unicode form (NFC, NFD) being the same name; `-` is standard input.
 
@@ -168,6 +173,12 @@ DeviceName = Annotated[
 FilesFrom = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Read paths from FILE, or from standard input for -: one a line, or null-separated."),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS|local:N", envvar="UHOP_CLUSTER", help="Have the workers of a Dask cluster do it, or N of this machine."
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of everything random.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
