@@ -16,13 +16,14 @@ TOPK_BLOCK = 64
 
 def flat_rows(patterns: NDArray[np.generic]) -> tuple[NDArray[np.generic], float]:
     """Patterns (M, ...) as rows (M, d), and the scale of their values."""
-    flat = patterns.reshape(len(patterns), -1)
+    flat = patterns.reshape(len(patterns), math.prod(patterns.shape[1:]))
     return flat, 1 / 255 if flat.dtype == np.uint8 else 1.0
 
 
 def unit_rows(patterns: NDArray[Any], rows: slice = slice(None)) -> Float32:
     """Rows of stored patterns as vectors in [0, 1], (m, d) float32: pixels (uint8) divided by 255, floats as they are."""
-    part = patterns[rows].reshape(len(patterns[rows]), -1)
+    part = patterns[rows]
+    part = part.reshape(len(part), math.prod(part.shape[1:]))
     if part.dtype != np.uint8:
         return part.astype(np.float32, copy=False)
     vectors = part.astype(np.float32)

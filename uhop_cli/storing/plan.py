@@ -89,13 +89,13 @@ class Plan:
         local += 0 if self.kept is None or self.kept.local is None else self.kept.local.nbytes
         return self.patterns * (self.spec.dim + 64) + 4 * min(self.patterns, self.spec.dim, 1024) * self.spec.dim + local
 
-    def check(self, target: Path, settings: StoreSettings, *, learning: bool) -> None:
-        """Refuses what doesn't fit on the disk or, if there is something to learn, into memory.
+    def check(self, target: Path, settings: StoreSettings, *, learning: bool, copies: int = 1) -> None:
+        """Refuses what doesn't fit on the disk, `copies` times the patterns, or, if there is something to learn, into memory.
 
         Raises:
             OutputError, ResourceError: there is too little room.
         """
-        check_disk(Path(os.path.realpath(target)).parent, self.patterns * self.spec.dim + 3 * self.describable * DESCRIBED)
+        check_disk(Path(os.path.realpath(target)).parent, copies * self.patterns * self.spec.dim + 3 * self.describable * DESCRIBED)
         if self.patterns and learning:
             check_memory(self.patterns, self.spec.dim, settings)
 

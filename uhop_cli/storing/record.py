@@ -36,7 +36,8 @@ def is_of_today(memory: Memory, settings: StoreSettings) -> bool:
     """Whether this version of uhop made the memory with these settings: then it would make the same again."""
     versions = memory.record.get("versions")
     made_by = versions.get("uhop") if isinstance(versions, dict) else None
-    return made_by == __version__ and memory.statistics is not None and memory.record.get("settings") == settings_json(settings)
+    known = all(part.statistics is not None for part in memory.shards or (memory,))
+    return made_by == __version__ and known and memory.record.get("settings") == settings_json(settings)
 
 
 @dataclass(frozen=True)

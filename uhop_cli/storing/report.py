@@ -15,6 +15,7 @@ from uhop_cli.files.names import escape
 from uhop_cli.images.discover import Skipped
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.entries import Entries
+from uhop_cli.memory.file.shards import shard_count, stored_bytes
 from uhop_cli.memory.local import LocalDescriptors
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.near import UNSEEN, VERIFIED, NearPairs
@@ -46,7 +47,8 @@ class StoreReport:
         self_test: one row for each corruption.
         local: what is described locally: `pictures`, `descriptors`, their `bytes`, and the `seconds` that describing took in this
             run, of all threads together; None: nothing is.
-        bytes: size of the memory file (forecast, for a dry run).
+        bytes: size of the memory file, or of all shards and their index (forecast, for a dry run).
+        shards: how many; 0: it is one file.
         seconds: the whole run; `seconds_expected`: what a dry run thinks that the real one will take.
         written: whether the memory file was written; not where it would be the same.
         dry_run: nothing was written, as was asked for.
@@ -74,6 +76,7 @@ class StoreReport:
     self_test: tuple[dict[str, Any], ...] = ()
     local: dict[str, Any] | None = None
     bytes: int = 0
+    shards: int = 0
     seconds: float = 0.0
     seconds_expected: float | None = None
     written: bool = True
@@ -107,6 +110,7 @@ class StoreReport:
             "self_test": list(self.self_test),
             "local": self.local,
             "bytes": self.bytes,
+            "shards": self.shards,
             "seconds": self.seconds,
             "seconds_expected": self.seconds_expected,
             "written": self.written,
@@ -115,7 +119,7 @@ class StoreReport:
         }
 
 
-def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float, expected: float) -> StoreReport:
+def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float, expected: float, *, shards: int = 0) -> StoreReport:
     """What a plan comes to: how many images, of which size, how many bytes, how much memory, how many seconds (`expected`)."""
     return StoreReport(
         memory=str(target),
@@ -129,6 +133,7 @@ def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float, 
         skipped=plan.skipped,
         pattern=plan.spec,
         bytes=plan.bytes,
+        shards=shards,
         seconds=time.perf_counter() - started,
         seconds_expected=expected,
         written=False,
@@ -148,7 +153,8 @@ def unchanged_report(
         skipped=skipped,
         stage1=stage1_of(memory.record),
         local=_local(memory.local, 0.0),
-        bytes=target.stat().st_size,
+        bytes=stored_bytes(target),
+        shards=shard_count(target),
         seconds=time.perf_counter() - started,
         written=False,
         config=settings.to_json(),
@@ -163,6 +169,7 @@ def report_of(
     started: float,
     *,
     size: int,
+    shards: int = 0,
     added: int = 0,
     changed: int = 0,
     unchanged: int = 0,
@@ -178,7 +185,7 @@ def report_of(
 
     Args:
         stored: the memory, and how it came about.
-        target: its file, of `size` bytes.
+        target: its file, of `size` bytes; with `shards` these are so many.
         settings: asked for.
         started: when the run began, by `time.perf_counter`.
         added, changed, unchanged, removed, renamed, skipped: of the report.
@@ -199,6 +206,7 @@ def report_of(
         stage1=stored.learned.stage1,
         local=_local(memory.local, described_in),
         bytes=size,
+        shards=shards,
         seconds=time.perf_counter() - started,
         notes=(*_notes(memory, taken_over, more_pages), *([] if undescribed is None else [undescribed])),
         config=settings.to_json(),

@@ -78,6 +78,26 @@ def propose(queries: PreparedQueries, scores: Array, cosine: Array, gather: Gath
         gather: values of the memories.
         opacity: likewise their opacity, H W values each, where pictures have transparency.
     """
+    xp, best_of_each = namespace(cosine), proposed(scores, cosine)
+    look = _Look(queries, gather, opacity)
+    rows, repeated = distinct(best_of_each)
+    pixels = sample(*queries.grid.shape[:2])
+    if pixels is not None:
+        first = look(rows, pixels).agreed
+        best = topk(xp.where(repeated, xp.full_like(first, -xp.inf), first), AGAIN)[1]
+        of_identity = best_of_each[:, 0, :OF_IDENTITY]
+        again = [xp.take_along_axis(rows, best, axis=1), best_of_each[:, :, 0], of_identity]
+        rows, repeated = distinct(xp.concat(again, axis=1))
+    seen = look(rows)
+    return Candidates(rows, repeated, seen.exact, seen.agreed, seen.kept, seen.replaced)
+
+
+def proposed(scores: Array, cosine: Array) -> Array:
+    """The rows of the `PROPOSALS` best memories P of every model and of the plain cosine, the best first: (Q, K + 1, P).
+
+    Args:
+        scores, cosine: as in `propose`.
+    """
     xp = namespace(cosine)
     parts: dict[int, Array] = {}
 
@@ -86,18 +106,7 @@ def propose(queries: PreparedQueries, scores: Array, cosine: Array, gather: Gath
         parts[part.start] = xp.stack(best, axis=1)
 
     by_queries(work, cosine)
-    proposed = xp.concat([parts[start] for start in sorted(parts)], axis=0)  # (Q, K + 1, P)
-    look = _Look(queries, gather, opacity)
-    rows, repeated = _distinct(proposed.reshape(proposed.shape[0], -1))
-    pixels = sample(*queries.grid.shape[:2])
-    if pixels is not None:
-        first = look(rows, pixels).agreed
-        best = topk(xp.where(repeated, xp.full_like(first, -xp.inf), first), AGAIN)[1]
-        of_identity = proposed[:, 0, :OF_IDENTITY]
-        again = [xp.take_along_axis(rows, best, axis=1), proposed[:, :, 0], of_identity]
-        rows, repeated = _distinct(xp.concat(again, axis=1))
-    seen = look(rows)
-    return Candidates(rows, repeated, seen.exact, seen.agreed, seen.kept, seen.replaced)
+    return xp.concat([parts[start] for start in sorted(parts)], axis=0)
 
 
 def by_queries(work: Callable[[slice], object], results: Array) -> None:
@@ -167,10 +176,10 @@ class _Look:
         return _Seen(exact, agreed, kept, replaced)
 
 
-def _distinct(proposals: Array) -> tuple[Array, Array]:
-    """The distinct proposals (Q, S) of each query from all of them (Q, P), and which are repeats that only fill up: last."""
+def distinct(proposals: Array) -> tuple[Array, Array]:
+    """The distinct proposals (Q, S) of each query from all of them (Q, ...), and which are repeats that only fill up: last."""
     xp = namespace(proposals)
-    rows = xp.sort(proposals, axis=1)
+    rows = xp.sort(proposals.reshape(proposals.shape[0], -1), axis=1)
     repeated = xp.concat([xp.zeros_like(rows[:, :1], dtype=xp.bool), rows[:, 1:] == rows[:, :-1]], axis=1)
     order = xp.argsort(xp.astype(repeated, xp.int8), axis=1, stable=True)
     longest = int(xp.max(xp.sum(xp.astype(~repeated, xp.int32), axis=1)))
