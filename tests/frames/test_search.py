@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from uhop_cli.api import learn
 from uhop_cli.frames import search
 from uhop_cli.frames.frame import IDENTITY, Frame
+from uhop_cli.frames.local.search import Sighting
 from uhop_cli.frames.outcome import Reason
+from uhop_cli.frames.proposal import Proposal
 from uhop_cli.frames.search import FrameSearch
 from uhop_cli.frames.sheet import sheet_of_image
 from uhop_cli.images.decode import Image
@@ -118,3 +121,85 @@ def test_originals_of_any_shape(memory: Memory, shape: tuple[int, int]) -> None:
     odd = replace(memory, shapes=np.full((8, 2), shape))
     image = Image(original(60), None)
     assert FrameSearch(odd).find(image, sheet_of_image(image), lambda row: Image(original(3), None)) == []
+
+
+class Rounds:
+    """A search that notes what it is asked for: the name of a round, and which memories count."""
+
+    def __init__(self, found: dict[str, list[Proposal]] | None = None) -> None:
+        self.asked: list[str | tuple[str, list[int] | None]] = []
+        self.found = found or {}
+
+    def family_work(self, count: int) -> float:
+        return 10.0 * count
+
+    def crops_work(self, count: int) -> float:
+        return 5.0 * count
+
+    def boxes(self, picture) -> list[Proposal]:
+        self.asked.append("boxes")
+        return self.found.get("boxes", [])
+
+    def __getattr__(self, name: str):
+        def asked(picture, among) -> list[Proposal]:
+            self.asked.append((name, None if among is None else np.flatnonzero(among).tolist()))
+            return self.found.get(name, [])
+
+        return asked
+
+
+def searching(memory: Memory, rounds: Rounds, limit: float | None, described: int | None = None, keypoints: int = 150):
+    finder = FrameSearch(memory, limit)
+    finder.whole = rounds
+    seen = Sighting(rounds.found.get("local", []), keypoints)
+    local = SimpleNamespace(look=lambda image: rounds.asked.append("local") or seen, described=np.arange(8) < (described or 0))
+    finder.__dict__["local"] = None if described is None else local
+    return finder
+
+
+@pytest.mark.parametrize(
+    ("limit", "described", "keypoints", "families", "thorough"),
+    [
+        (None, None, 150, ["family", "crops", "trimmed"], True),
+        (120, None, 150, ["family", "crops", "trimmed"], True),
+        (119, None, 150, ["family", "trimmed"], False),
+        (79, None, 150, [], False),
+        (120, 8, 75, [], True),
+        (120, 8, 74, ["family", "crops", "trimmed"], True),
+        (None, 8, 150, ["family", "crops", "trimmed"], True),
+        (29, 6, 150, ["family", "trimmed"], False),
+        (30, 6, 150, ["family", "crops", "trimmed"], True),
+        (30, 6, 74, [], True),
+    ],
+)
+def test_families_are_for_what_keypoints_do_not_tell_and_within_a_limit(
+    memory: Memory, limit: float | None, described: int | None, keypoints: int, families: list[str], thorough: bool
+) -> None:
+    """10 a memory for the families, 5 more for the crops; without a limit all are looked for everywhere."""
+    rounds = Rounds()
+    finder = searching(memory, rounds, limit, described, keypoints)
+    assert finder.find(Image(original(3), None), None, nothing) == []
+    told = described and keypoints >= 75 and limit is not None
+    among = list(range(described or 0, 8)) if told else None
+    first = ["boxes"] if described is None else ["boxes", "local"]
+    assert rounds.asked == [*first, *((name, among) for name in families)]
+    assert finder.thorough == thorough
+
+
+def test_an_original_is_asked_once_about_one_place_and_never_about_next_to_nothing(memory: Memory) -> None:
+    """Confirmed in the third round only, where it lies elsewhere."""
+    shown = Image(np.ascontiguousarray(original(5)[:, ::-1]), None)
+    near = Frame(0.01, 0.02, 1.0, 0.99)
+    places = {
+        "boxes": [Proposal(5, near, search.WORTH), Proposal(2, near, search.WORTH - 1)],
+        "local": [Proposal(5, IDENTITY, search.AGREED), Proposal(1, IDENTITY, search.AGREED - 0.1)],
+        "family": [Proposal(5, Frame(0.01, 0, 1, 1, 0, True), search.WORTH)],
+    }
+    asked: list[int] = []
+
+    def opened(row: int) -> Image:
+        asked.append(row)
+        return Image(original(row), None)
+
+    (found,) = searching(memory, Rounds(places), None, 8).find(shown, sheet_of_image(shown), opened)
+    assert (found.row, found.frame.mirrored, asked) == (5, True, [5, 5])
