@@ -186,8 +186,8 @@ def test_families_are_for_what_keypoints_do_not_tell_and_within_a_limit(
     assert finder.thorough == thorough
 
 
-def test_an_original_is_asked_once_about_one_place_and_never_about_next_to_nothing(memory: Memory) -> None:
-    """Confirmed in the third round only, where it lies elsewhere."""
+def test_an_original_is_compared_once_in_one_place_and_opened_once(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Confirmed in the third round only, where it lies elsewhere; what next to nothing speaks for is never opened."""
     shown = Image(np.ascontiguousarray(original(5)[:, ::-1]), None)
     near = Frame(0.01, 0.02, 1.0, 0.99)
     places = {
@@ -201,5 +201,29 @@ def test_an_original_is_asked_once_about_one_place_and_never_about_next_to_nothi
         asked.append(row)
         return Image(original(row), None)
 
+    compared: list[int] = []
+    real = search.confirm
+    monkeypatch.setattr(search, "confirm", lambda *a, **k: compared.append(len(a[1])) or real(*a, **k))
     (found,) = searching(memory, Rounds(places), None, 8).find(shown, sheet_of_image(shown), opened)
-    assert (found.row, found.frame.mirrored, asked) == (5, True, [5, 5])
+    assert (found.row, found.frame.mirrored, asked) == (5, True, [5])
+    assert compared == [2, 1], "with its rival at first"
+
+
+def test_by_the_patterns_alone_a_rival_counts_at_whichever_rank_it_is(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The three that follow the first lie beside it, where they are no rivals; the fifth lies where the first does."""
+    left, right = Frame(0, 0, 0.5, 1), Frame(0.5, 0, 0.5, 1)
+    proposals = [Proposal(row, left if row in (0, 4) else right, 900.0 - row) for row in range(5)]
+    rounds = Rounds({"boxes": proposals})
+    finder = searching(memory, rounds, None)
+    worth = {0: 900.0, 4: 700.0}
+    fitted: list[list[int]] = []
+
+    def fit(picture, several: list[Proposal]) -> list[Proposal]:
+        fitted.append([one.row for one in several])
+        return sorted((replace(one, score=worth.get(one.row, 0)) for one in several), key=lambda one: -one.score)
+
+    monkeypatch.setattr(Rounds, "fit", staticmethod(fit), raising=False)
+    assert finder.find(Image(original(60), None), None, nothing) == []
+    assert fitted[0] == [0, 4]
+    worth[4] = 400
+    assert [one.row for one in finder.find(Image(original(60), None), None, nothing)] == [0]

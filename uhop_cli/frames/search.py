@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +108,7 @@ class FrameSearch:
             opener: the original of a row, decoded; None where it is not at hand.
             most: so many at most; each is looked for in what those before it leave of the query.
         """
-        picture, found = picture_of(image, self.memory.spec.channels), list[Found]()
+        picture, found, opener = picture_of(image, self.memory.spec.channels), list[Found](), cache(opener)
         while len(found) < most:
             one = self._first(image, picture, sheet, opener, found)
             if one is None:
@@ -129,12 +129,12 @@ class FrameSearch:
         tried: list[Proposal] = []
         for proposals, least in self.rounds(image, picture):
             free = [one for one in proposals if all(_overlap(one.frame, other.frame) <= RIVALS for other in before)]
-            best = [one for one in free if self._is_possible(one.row, one.frame, picture.aspect)][:COMPARED]
-            for one in best:
+            possible = [one for one in free if self._is_possible(one.row, one.frame, picture.aspect)]
+            for one in possible[:COMPARED]:
                 if one.score < least or any(_are_alike(one, other, picture.aspect) for other in tried):
                     continue
                 tried.append(one)
-                rivals = [other for other in best if self._are_rivals(one, other)]
+                rivals = [other for other in possible if self._are_rivals(one, other)][:COMPARED]
                 found = self._held(one, rivals, picture, sheet, opener)
                 if (
                     found is not None
