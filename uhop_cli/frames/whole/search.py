@@ -32,7 +32,7 @@ Bool = NDArray[np.bool_]
 
 FAMILY_SIZE, CROPS_SIZE = 2000, 1500  # frames for the originals of one aspect, about
 SHORTLIST, CROPS_SHORTLIST = 50, 200  # proposals that are fitted
-GO_ON = 50  # of them beyond the first steps
+GO_ON = 20  # of them beyond the first steps
 PARTS = tuple(  # side by side, one above the other, four in a square
     Frame(x / columns, y / rows, 1 / columns, 1 / rows)
     for columns, rows in ((2, 1), (1, 2), (2, 2))
@@ -85,12 +85,12 @@ class WholeSearch:
         return self.fit(picture, [replace(one, frame=one.frame.within(trimmed[-1])) for one in inside])
 
     def fit(self, picture: Picture, proposals: list[Proposal]) -> list[Proposal]:
-        """Proposals where they lie once they are fitted to the query, in falling order of what the fits are worth, their scores."""
+        """The best `GO_ON` proposals where they lie once they are fitted to the query, the fits' worth their scores, falling."""
         if not proposals:
             return []
         starts = np.array([one.frame.to_query(picture.aspect) for one in proposals])
         maps, worth = fitted(picture, self._memory.patterns[[one.row for one in proposals]], starts, GO_ON)
-        order = np.argsort(-worth, kind="stable").tolist()
+        order = np.argsort(-worth, kind="stable")[:GO_ON].tolist()
         frames = [refined(proposals[place].frame, inverse(maps[place]), picture.aspect) for place in order]
         return [
             replace(proposals[place], frame=frame, score=float(worth[place])) for place, frame in zip(order, frames, strict=True)
