@@ -42,7 +42,6 @@ Float64 = NDArray[np.float64]
 
 COMPARED = 3  # of them with their originals, in each round
 RIVALS_OPENED = 2  # beside each
-WORTH, AGREED = 100.0, 1.5  # nats of a fit, and weight of the keypoints that agree, from which on an original is opened
 TELLING = 75  # keypoints of a query from which on described pictures that they don't lead to are not looked for in families
 ALIKE = 0.03  # shares of a side that a corner is off in frames that alignment brings to one
 CLEAR = 2.0  # times the fit of a rival: it need not be opened
@@ -127,11 +126,11 @@ class FrameSearch:
     ) -> Found | None:
         """The first proposal that holds beside what was found `before`; a round's are looked at in falling order."""
         tried: list[Proposal] = []
-        for proposals, least in self.rounds(image, picture):
+        for proposals in self.rounds(image, picture):
             free = [one for one in proposals if all(_overlap(one.frame, other.frame) <= RIVALS for other in before)]
             possible = [one for one in free if self._is_possible(one.row, one.frame, picture.aspect)]
             for one in possible[:COMPARED]:
-                if one.score < least or any(_are_alike(one, other, picture.aspect) for other in tried):
+                if any(_are_alike(one, other, picture.aspect) for other in tried):
                     continue
                 tried.append(one)
                 rivals = [other for other in possible if self._are_rivals(one, other)][:COMPARED]
@@ -175,21 +174,21 @@ class FrameSearch:
             return None
         return Found(first.row, first.frame, first.frame.to_original(picture.aspect), unseen)
 
-    def rounds(self, image: Image, picture: Picture) -> Iterator[tuple[list[Proposal], float]]:
-        """Proposals in falling order, a list a round, and the score from which on one is worth a comparison."""
-        yield self.whole.boxes(picture), WORTH
+    def rounds(self, image: Image, picture: Picture) -> Iterator[list[Proposal]]:
+        """The proposals, in falling order, a list a round."""
+        yield self.whole.boxes(picture)
         among = None
         if self.local is not None:
             seen = self.local.look(image)
-            yield seen.proposals, AGREED
+            yield seen.proposals
             if seen.keypoints >= TELLING and self._limit is not None:
                 among = ~self.local.described
         count = len(self.memory) if among is None else int(among.sum())
         if count and self._within(self.whole.family_work(count)):
-            yield self.whole.family(picture, among), WORTH
+            yield self.whole.family(picture, among)
             if self._within(self.whole.family_work(count) + self.whole.crops_work(count)):
-                yield self.whole.crops(picture, among), WORTH
-            yield self.whole.trimmed(picture, among), WORTH
+                yield self.whole.crops(picture, among)
+            yield self.whole.trimmed(picture, among)
 
     def _within(self, work: float) -> bool:
         return self._limit is None or work <= self._limit
