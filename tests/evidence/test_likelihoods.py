@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from scipy.fft import dctn
 
 from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
-from uhop_cli.evidence.choice import Choice, choose, propose
+from uhop_cli.evidence.choice import Choice, choose
 from uhop_cli.evidence.facts import names
 from uhop_cli.evidence.likelihoods import MemoryStatistics, inner_products, log_likelihoods
+from uhop_cli.evidence.pixelwise.candidates import Gather, propose
 from uhop_cli.evidence.prepared import PreparedQueries, prepare, without_mean
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.retrieval.distances import ROUNDING
@@ -52,8 +54,12 @@ class Store:
         if exclude is not None:
             scores[:, :, exclude] = -np.inf
             cosine[:, exclude] = -np.inf
-        listed = propose(query, scores, cosine, lambda rows: self.patterns[rows])
+        listed = propose(query, scores, cosine, values_of(self.patterns))
         return query, choose(query, self.statistics, scores, cosine, listed)
+
+
+def values_of(patterns: Any) -> Gather:
+    return lambda rows, places=None: patterns[rows] if places is None else patterns[rows][:, places]
 
 
 def _statistics(grid: BlockGrid, patterns: np.ndarray, norms: np.ndarray) -> MemoryStatistics:
@@ -233,7 +239,7 @@ def test_without_kernels(store: Store) -> None:
     nothing = {"probes": np.empty((0, 3, SIZE), np.float32), "norms": np.empty((0, 3), np.float32), "dims": ()}
     query = prepare(bare.grid, bare.spectrum, store.patterns[:3], **nothing)
     scores, cosine = log_likelihoods(query, inner_products(query, bare.patterns, bare.statistics.codes), bare.statistics)
-    listed = propose(query, scores, cosine, lambda rows: bare.patterns[rows])
+    listed = propose(query, scores, cosine, values_of(bare.patterns))
     choice = choose(query, bare.statistics, scores, cosine, listed)
     assert np.array_equal(choice.scores.argmax(axis=1), [0, 1, 2])
 
@@ -253,7 +259,7 @@ def test_torch_agrees(store: Store) -> None:
     asked = torch.from_numpy(pictures)
     tensors = prepare(store.grid, store.spectrum, asked, probes=torch.from_numpy(query.probes), norms=norms, dims=query.dims)
     scores, cosine = log_likelihoods(tensors, inner_products(tensors, patterns, statistics.codes), statistics)
-    choice = choose(tensors, statistics, scores, cosine, propose(tensors, scores, cosine, lambda rows: patterns[rows]))
+    choice = choose(tensors, statistics, scores, cosine, propose(tensors, scores, cosine, values_of(patterns)))
     assert choice.model.tolist() == expected.model.tolist()
     np.testing.assert_allclose(choice.scores.numpy(), expected.scores, rtol=1e-2, atol=1)
     np.testing.assert_allclose(choice.facts.numpy(), expected.facts, rtol=1e-2, atol=1e-2)

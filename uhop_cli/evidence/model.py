@@ -25,7 +25,7 @@ from uhop_cli.arrays.library import Array, like, namespace
 from uhop_cli.arrays.operations import logsumexp
 from uhop_cli.arrays.types import Float32
 from uhop_cli.evidence.blocks import FEW_QUERIES, BlockGrid
-from uhop_cli.evidence.choice import Candidates, choose, propose
+from uhop_cli.evidence.choice import choose
 from uhop_cli.evidence.likelihoods import (
     MemoryStatistics,
     Products,
@@ -33,6 +33,7 @@ from uhop_cli.evidence.likelihoods import (
     log_likelihoods,
     veiled_products,
 )
+from uhop_cli.evidence.pixelwise.candidates import Candidates, propose
 from uhop_cli.evidence.prepared import PreparedQueries, prepare, without_mean
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.retrieval.distances import ROUNDING, squared_distances
@@ -140,6 +141,11 @@ class EvidenceEngine:
         places = like(queries.pictures, rows.start + statistics.backgrounds.places)
         return veiled_products(queries, self.opacity.rows(places))
 
+    def identity(self, pictures: Array) -> Array:
+        """L of the identity model, (Q, M), for pictures (Q, d)."""
+        squares = squared_distances(self.X, pictures, totals=self.statistics.totals)
+        return (-self.X.dim / 2) * namespace(pictures).log(squares / self.X.dim + ROUNDING)
+
     def candidates(self, queries: PreparedQueries, scores: Array, cosines: Array) -> Candidates:
         """The memories that the models propose, from what the pass found."""
         return propose(queries, scores, cosines, self.X.rows, None if self.opacity is None else self.opacity.rows)
@@ -172,7 +178,7 @@ class EvidenceModel:
 
     def evaluate(self, state: Array | None) -> Evaluation:
         """The weights of the answering model for the query, of the identity model for a picture; the energy is the latter's."""
-        identity = self._first if state is None else self._identity(state)
+        identity = self._first if state is None else self.engine.identity(state)
         energy = -logsumexp(identity)
         if state is None:
             return Evaluation(separated(self.separation, self.choice.scores, self.beta)[0], self.choice.scores, energy)
@@ -184,9 +190,3 @@ class EvidenceModel:
     def advance(self, state: Array | None, weights: Array, picture: Array) -> Array:
         """The picture."""
         return picture
-
-    def _identity(self, pictures: Array) -> Array:
-        """L of the identity model, (Q, M)."""
-        X = self.engine.X
-        squares = squared_distances(X, pictures, totals=self.engine.statistics.totals)
-        return (-X.dim / 2) * namespace(pictures).log(squares / X.dim + ROUNDING)

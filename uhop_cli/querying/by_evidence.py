@@ -72,13 +72,17 @@ class ByEvidence:
         self.budget.asked += len(queries)
         # With a shortlist few queries come here, and what is bounded is the memory taken.
         at_hand = None if self.memory.compact is not None else self._engine_with_features()
-        return self._examined(at_hand or self.engine, queries, trace)
+        return self.examined(at_hand or self.engine, queries, trace)
 
     def among(self, query: Float32, rows: Int64, *, trace: bool = False) -> Answer:
         """The answer to one query (1, d), as if only the memories in `rows` were stored."""
-        X = pattern_matrix(self.memory.patterns[rows], self.X.device)
+        return self.examined(self.engine_of(rows), query, trace, rows[None])
+
+    def engine_of(self, rows: Int64) -> EvidenceEngine:
+        """The memories in `rows` alone as the choice by evidence sees them."""
         opacity = None if self.memory.opacity is None else self.memory.opacity[rows]
-        return self._examined(self._engine(X, self._statistics.select(rows), opacity), query, trace, rows[None])
+        X = pattern_matrix(self.memory.patterns[rows], self.X.device)
+        return self.engine_from(X, self.statistics.select(rows), opacity)
 
     @cached_property
     def shortlist(self) -> CodeIndex | None:
@@ -91,7 +95,7 @@ class ByEvidence:
     @cached_property
     def engine(self) -> EvidenceEngine:
         """All memories as the choice by evidence sees them."""
-        return self._engine(self.X, self._statistics, self.memory.opacity)
+        return self.engine_from(self.X, self.statistics, self.memory.opacity)
 
     def _in_two_stages(self, queries: Float32, shortlists: Int64, trace: bool) -> Answer:
         """Each query's evidence on its shortlist (Q, S); all memories for those whose answer is not convincing then."""
@@ -104,20 +108,21 @@ class ByEvidence:
                 answers[place] = again.part(index, shortlists.shape[1])
         return joined(answers)
 
-    def _examined(self, engine: EvidenceEngine, queries: Float32, trace: bool, rows: Int64 | None = None) -> Answer:
+    def examined(self, engine: EvidenceEngine, queries: Float32, trace: bool, rows: Int64 | None = None) -> Answer:
+        """The answers to queries (Q, d) from the memories of an engine, which are those in `rows` (1, S); None: all."""
         model = EvidenceModel(engine, engine.prepare(queries), POSTERIOR, 1.0)
         answer = answer_from(
             model,
             engine.X,
             model.queries.pictures,
             kernels=tuple(model.queries.models[int(index)] for index in to_numpy(model.choice.model)),
-            confidence=self._confidence("evidence", model.choice.facts),
+            confidence=self.confidence("evidence", model.choice.facts),
             steps=self.steps,
             trace=trace,
             rows=rows,
             why=model.choice.doubts if rows is None else tuple(doubt.among(rows[0]) for doubt in model.choice.doubts),
         )
-        return self._recognised(queries, answer)
+        return self.recognised(queries, answer)
 
     def _by_visible(self, queries: Float32, visible: Bool, trace: bool) -> Answer:
         pictures, seen = self.X.device.put(queries), self.X.device.put(visible)
@@ -126,14 +131,14 @@ class ByEvidence:
             FixedModel(scores, POSTERIOR, 1.0, VISIBLE_PIXELS),
             self.X,
             pictures,
-            confidence=self._confidence("visible", visible_features(scores, pictures, seen)),
+            confidence=self.confidence("visible", visible_features(scores, pictures, seen)),
             steps=self.steps,
             clamp=(seen, pictures),
             trace=trace,
             why=doubts_of_visible(scores, visible_unrelated(pictures, seen)),
         )
 
-    def _confidence(self, kind: str, features: Array) -> Float32 | None:
+    def confidence(self, kind: str, features: Array) -> Float32 | None:
         """P(right) of answers with these features, by the calibration of the self-test; None where there is none."""
         calibration = self.memory.record.get("calibration")
         values = calibration.get(kind) if isinstance(calibration, dict) else None
@@ -146,7 +151,7 @@ class ByEvidence:
             return None
         return confidence(facts) if len(confidence.weights) == 2 * facts.shape[1] else None
 
-    def _recognised(self, queries: Float32, answer: Answer) -> Answer:
+    def recognised(self, queries: Float32, answer: Answer) -> Answer:
         """The answer, sure where the query is the match value for value (to 8 bits): patterns are stored once, so it is no other.
 
         What a confidence is made of says little about pictures of nearly one colour, and calls an undamaged one unlikely.
@@ -158,7 +163,7 @@ class ByEvidence:
         same = (np.abs(queries - unit_rows(self.memory.patterns[rows])) < HALF_A_LEVEL).all(axis=1)
         return replace(answer, confidence=np.where(same, np.float32(1), answer.confidence))
 
-    def _engine(self, X: PatternMatrix, kept: Statistics, opacity: UInt8 | None) -> EvidenceEngine:
+    def engine_from(self, X: PatternMatrix, kept: Statistics, opacity: UInt8 | None) -> EvidenceEngine:
         """The memories of X as the choice by evidence sees them, from their statistics and their opacity."""
         kernel, members, put = self.memory.kernel, evidence_members(self.memory.kernel), X.device.put
         grid = BlockGrid.of(self.memory.spec.shape)
@@ -187,7 +192,7 @@ class ByEvidence:
         return self._with_features
 
     @cached_property
-    def _statistics(self) -> Statistics:
+    def statistics(self) -> Statistics:
         """What the memory file keeps of each memory; computed where it is absent, or was made for other kernels or blocks."""
         memory, blocks = self.memory, BlockGrid.of(self.memory.spec.shape).side ** 2
         kept = memory.statistics

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import IO, Any
 
 import numpy as np
@@ -17,9 +17,9 @@ from uhop_cli.memory.memory import Memory, Originals
 from uhop_cli.progress import OnProgress
 from uhop_cli.retrieval.inverse_temperature import auto_beta
 from uhop_cli.storing.learn import Learned, learn, loss_of, margins, separation, separation_loss
-from uhop_cli.storing.record import settings_json, stage1_of
-from uhop_cli.storing.self_test import SelfTest, self_test
+from uhop_cli.storing.record import SelfTested, settings_json, stage1_of
 from uhop_cli.storing.settings import StoreSettings
+from uhop_cli.storing.testing.self_test import SelfTest, self_test
 from uhop_cli.version import __version__
 
 
@@ -58,7 +58,13 @@ class Stored:
 
 
 def learn_memory(
-    draft: Draft, settings: StoreSettings, *, keep: Memory | None = None, test: bool = True, progress: OnProgress | None = None
+    draft: Draft,
+    settings: StoreSettings,
+    *,
+    keep: Memory | None = None,
+    before: tuple[Memory, SelfTested] | None = None,
+    test: bool = True,
+    progress: OnProgress | None = None,
 ) -> Stored:
     """Stage I and the self-test: the memory that `store` writes.
 
@@ -66,6 +72,7 @@ def learn_memory(
         draft: what it is to hold.
         settings: of Stage I.
         keep: a memory whose kernel is taken over instead of learning a new one.
+        before: a memory that differs little, made with the same settings, whose self-test is kept: rho, beta, calibration, rows.
         test: False leaves the self-test out: no calibration of the confidence; rho is the middle one of the grid, and beta comes
             from the margins between the memories as they are. Answers by evidence depend on neither of the two.
         progress: told how far the work is.
@@ -90,8 +97,12 @@ def learn_memory(
         compact_map=directions,
         opacity=draft.opacity,
     )
-    found = self_test(memory, resolved, progress) if test else None
-    kernel = learned.kernel if found is None else learned.kernel.with_chosen(found.chosen)
+    kept, tested = before or (None, SelfTested(len(patterns)) if test else None)
+    if kept is not None and kept.kernel.rhos != learned.kernel.rhos:
+        kept, tested = None, SelfTested(len(patterns))
+    found = self_test(memory, resolved, progress) if test and kept is None else None
+    chosen = kept.kernel.chosen if kept is not None else None if found is None else found.chosen
+    kernel = learned.kernel if chosen is None else learned.kernel.with_chosen(chosen)
     loss = loss_of(resolved)
     detail = dict(learned.stage1)
     if detail.get("solver") == "closed-form":
@@ -100,7 +111,9 @@ def learn_memory(
         detail["loss_bound"] = loss.bound(len(patterns), kernel.feature_dim) if len(patterns) > 1 else None
         detail["rho"] = kernel.rhos[kernel.chosen]
     leads = margins(kernel, norms, patterns, settings.seed)
-    if found is not None:
+    if kept is not None:
+        beta = kept.beta
+    elif found is not None:
         beta = found.beta
     else:
         beta = 1.0 if settings.protocol == "paper" else auto_beta(leads, len(patterns))
@@ -108,8 +121,8 @@ def learn_memory(
         "settings": settings_json(settings),
         "stage1": {key: value for key, value in detail.items() if key != "seconds"},
         "separation": separation(leads),
-        "self_test": [] if found is None else [row.to_json() for row in found.rows],
-        "calibration": {} if found is None else found.calibration,
+        **(_tested(found) if kept is None else {name: kept.record[name] for name in ("self_test", "calibration")}),
+        "tested": None if tested is None else asdict(tested),
         "transparent": draft.transparent,
         "retrieval": "paper" if settings.protocol == "paper" else "evidence",
         "seed": settings.seed,
@@ -119,6 +132,13 @@ def learn_memory(
         memory, kernel=kernel, beta=beta, record=record, originals=draft.originals, shapes=draft.shapes, local=draft.local
     )
     return Stored(memory, replace(learned, kernel=kernel, stage1=detail), found)
+
+
+def _tested(found: SelfTest | None) -> dict[str, Any]:
+    """What a record keeps of a self-test."""
+    if found is None:
+        return {"self_test": [], "calibration": {}}
+    return {"self_test": [row.to_json() for row in found.rows], "calibration": found.calibration}
 
 
 def embedded(originals: IO[bytes], sizes: Int64) -> Originals:

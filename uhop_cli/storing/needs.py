@@ -11,8 +11,9 @@ from uhop_cli.errors import ImageError, ResourceError
 from uhop_cli.images.decode import decoding_threads
 from uhop_cli.images.patterns import to_pattern
 from uhop_cli.kernel.closed_form import CHUNK_BYTES, EXACT_LIMIT
-from uhop_cli.storing.self_test import QUERIES
 from uhop_cli.storing.settings import StoreSettings
+from uhop_cli.storing.testing.self_test import QUERIES, TRIALS
+from uhop_cli.storing.testing.trials import together
 
 if TYPE_CHECKING:
     from uhop_cli.storing.plan import Plan
@@ -55,7 +56,7 @@ def memory_needed(count: int, dim: int, settings: StoreSettings) -> int:
     else:
         learning = 32 * dim * dim + 4 * min(limit, dim) * dim + 2 * CHUNK_BYTES  # the same of the second moment
         features = min(limit, smaller)
-    queries = min(count, max(QUERIES))
+    queries = max(min(count, max(QUERIES)), min(together(count), TRIALS * count))
     testing = 20 * features * dim + 8 * min(count, SAMPLE) * dim + 4 * ARRAYS_PER_QUERY * queries * (dim + count)
     return BASE + max(learning, testing)
 
