@@ -208,7 +208,7 @@ def faults(path: Path, work: Path, rounds: int) -> None:
     """A worker that is killed during a batch: the other finishes it, the same answer; the one that comes in its place is used."""
     cut(path, work)
     off, index = load(work / "off.safetensors"), read_index(index_of(work / "off.safetensors"))
-    queries, _ = damaged(off, 20)
+    queries, _ = damaged(off, 10)
     alone = answers(Retriever(off), queries)
     rng = np.random.default_rng(0)
     right = used = 0

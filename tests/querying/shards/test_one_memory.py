@@ -55,7 +55,7 @@ def test_by_evidence(pair: Any, queries: Any, steps: Any) -> None:
     assert_equal(Retriever(pair.whole, settings).retrieve(asked), Retriever(pair.shards, settings).retrieve(asked))
 
 
-@pytest.mark.parametrize("count", [1, 2, 15, 60])
+@pytest.mark.parametrize("count", [1, 3, 20])
 def test_by_evidence_whatever_the_number_of_shards(make_pair: Any, queries: Any, count: int) -> None:
     pair = make_pair(shards=count)
     asked = queries(pair.whole, 1)
