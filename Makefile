@@ -63,7 +63,7 @@ acceptance: $(INSTALLED)
 	    'confidence.py refusals --queries 1000 --seed 12' 'confidence.py forecast' known_masks.py reduced.py one_engine.py \
 	    verification.py backgrounds.py 'frames.py all' 'stage_one.py all' 'stage_two.py all' metastable_sizes.py 'bench.py all' \
 	    'forecasting.py controls' 'forecasting.py memory' 'forecasting.py events' \
-	    'forecasting.py net' 'forecasting.py tune' 'layers.py all'; do \
+	    'forecasting.py net' 'forecasting.py tune' 'learning.py all' 'layers.py all'; do \
 	  echo "== $$run"; $(BIN)/python tests/acceptance/$$run || status=1; \
 	done; exit $$status
 

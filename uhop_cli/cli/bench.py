@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from uhop_cli.cli import forecasts, options
+from uhop_cli.cli import options
+from uhop_cli.cli.families import forecasts, learning
 from uhop_cli.cli.help import examples
 from uhop_cli.cli.output import Output
 from uhop_cli.cli.report.bench import Pages
@@ -27,6 +29,7 @@ EXAMPLES = examples(
     ("uhop bench --dataset mnist --protocol paper", "the settings of the U-Hop paper"),
     ("uhop bench --methods uhop,cosine,published", "beside the quirks of the published code"),
     ("uhop bench --experiment forecast --dataset etth1", "time series; also sudden-event, fresh-event"),
+    ("uhop bench --experiment classify --dataset cifar10", "layers that learn; also expressiveness, mil"),
     ("uhop bench --plugin FILE --report mine.html", "your own methods, and a page to read"),
     ("uhop bench --list", "data sets, methods, experiments"),
 )
@@ -43,13 +46,18 @@ def _numbers(values: list[str] | None, what: str) -> tuple[float, ...]:
         raise typer.BadParameter(f"{what} are numbers, separated by commas") from None
 
 
+def _given(options: Mapping[str, object]) -> list[str]:
+    """The names of the options that have a value."""
+    return [name for name, value in options.items() if value is not None and value != ()]
+
+
 def bench(
     dataset: Annotated[
         str,
         typer.Option(
             metavar="NAME",
             autocompletion=options.of(options.dataset_names),
-            help="sample, mnist, fashion-mnist, cifar10, cifar100, etth1, ettm1, wth, a folder, .npy or .csv.",
+            help="One of --list, or a folder, .npy, .csv or .npz; sample comes with uhop.",
         ),
     ] = "sample",
     data_dir: Annotated[
@@ -71,14 +79,20 @@ def bench(
             help="Which to compare; also all, published, quirks.",
         ),
     ] = None,
-    sizes: Annotated[list[str] | None, typer.Option(metavar="M", help="Memory sizes.")] = None,
+    sizes: Annotated[list[str] | None, typer.Option(metavar="M", help="Memory sizes; training samples of expressiveness.")] = None,
     levels: Annotated[list[str] | None, typer.Option(metavar="S", help="Noise levels.")] = None,
     repeats: Annotated[
-        int | None, typer.Option(min=1, metavar="R", help="Memory sets: 5, or 20 as in the paper; seeds of nets: 3.")
+        int | None, typer.Option(min=1, metavar="R", help="Memory sets: 5, or 20 as in the paper; seeds of nets: 3, or 5.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A trial on time series: one seed, short training.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A trial where nets are trained: fewer seeds, less data.")] = False,
     horizons: Annotated[list[str] | None, typer.Option(metavar="H", help="Of forecasts: 96,192,336,720.")] = None,
     look_backs: Annotated[list[str] | None, typer.Option(metavar="L", help="Of forecasts: 96,336.")] = None,
+    train_size: Annotated[int | None, typer.Option(min=10, metavar="N", help="Training samples of classify: 10,000.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, metavar="E", help="Of nets on pictures: 15.")] = None,
+    width: Annotated[int | None, typer.Option(min=4, metavar="D", help="Of nets on pictures: 128.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0, metavar="R", help="Of nets on pictures; else chosen for each method.")
+    ] = None,
     iterations: Annotated[int | None, typer.Option(min=0, metavar="N", help="Of Stage I by gradient descent.")] = None,
     protocol: Annotated[
         Literal["paper", "tuned"], typer.Option(help="The paper's settings, or each method at its best.")
@@ -98,7 +112,7 @@ def bench(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Compare retrieval methods over memory size, noise and more."""
+    """Compare methods of retrieval, forecasting and learning, each with its controls."""
     output = Output(json=as_json, quiet=quiet, binary=table == "-")
     wanted = Pages(report, table, force)
     wanted.check(json=as_json, quiet=quiet)
@@ -124,39 +138,40 @@ def bench(
     if listing:
         _list(output)
         return
+    of_pictures: dict[str, object] = {"--levels": levels, "--iterations": iterations, "--plugin": plugin}
+    of_pictures["--protocol"] = None if protocol == "tuned" else protocol
+    of_series: dict[str, object] = {"--horizons": ahead, "--look-backs": back}
+    nets: dict[str, object] = {"epochs": epochs, "width": width, "rate": rate}
+    of_nets: dict[str, object] = {"--train-size": train_size, **{f"--{name}": value for name, value in nets.items()}}
+    place: dict[str, Any] = {"dataset": dataset, "data_dir": data_dir, "out": out, "resume": resume, "pages": wanted}
+    shared = {"methods": _names(methods), "repeats": repeats, "seed": seed, "quick": quick or None}
+    counts = tuple(int(size) for size in whole)
+    learned = learning.wanted(_names(experiment))
+    if learned:
+        if train_size is not None and (whole or learned != ("classify",)):
+            raise typer.BadParameter("--train-size is for --experiment classify; expressiveness has --sizes")
+        nets["sizes"] = counts if train_size is None else (train_size,)
+        refused = _given(of_pictures | of_series)
+        learning.bench(output, experiments=learned, device=device, refused=refused, options=shared | nets, **place)
+        return
+    for name in _given(of_nets):
+        raise typer.BadParameter(f"{name} is for --experiment classify and expressiveness")
     on_series = forecasts.wanted(_names(experiment), dataset)
     if on_series:
-        refused: dict[str, object] = {"--levels": levels, "--iterations": iterations, "--plugin": plugin}
-        refused["--protocol"] = None if protocol == "tuned" else protocol
-        forecasts.bench(
-            output,
-            experiments=on_series,
-            dataset=dataset,
-            data_dir=data_dir,
-            out=out,
-            resume=resume,
-            pages=wanted,
-            device=device,
-            refused=[name for name, value in refused.items() if value is not None],
-            options={
-                "methods": _names(methods),
-                "look_backs": tuple(int(number) for number in back),
-                "horizons": tuple(int(number) for number in ahead),
-                "stored": tuple(int(size) for size in whole),
-                "repeats": repeats,
-                "seed": seed,
-                "quick": quick or None,
-            },
-        )
+        windows = {"look_backs": tuple(map(int, back)), "horizons": tuple(map(int, ahead)), "stored": counts}
+        refused = _given(of_pictures)
+        forecasts.bench(output, experiments=on_series, device=device, refused=refused, options=shared | windows, **place)
         return
-    for name, given in (("--horizons", ahead), ("--look-backs", back), ("--quick", quick)):
-        if given:
-            raise typer.BadParameter(f"{name} is for --experiment forecast")
+    for name in _given(of_series):
+        raise typer.BadParameter(f"{name} is for --experiment forecast")
+    if quick:
+        raise typer.BadParameter("--quick is for experiments that train nets")
     if "all" in _names(experiment):
-        output.note(f"experiments on time series are asked for by name: {', '.join(forecasts.NAMES)}")
+        named = ", ".join((*forecasts.NAMES, *learning.NAMES))
+        output.note(f"experiments on time series, and those that learn, are asked for by name: {named}")
     config = Config(
         experiments=_names(experiment) or ("capacity", "noise"),
-        sizes=tuple(int(size) for size in whole),
+        sizes=counts,
         levels=noise,
         methods=_names(methods),
         repeats=repeats,
@@ -285,18 +300,22 @@ def _write(out: Path, bench: Bench, record: dict[str, object], figures: list[str
 
 
 def _list(output: Output) -> None:
-    from uhop_cli.experiments.data.published import PUBLISHED
+    from uhop_cli.experiments.data.bags import BAGS
+    from uhop_cli.experiments.data.published import PUBLISHED, TINY_IMAGENET
     from uhop_cli.experiments.forecasts.data import FILES
     from uhop_cli.experiments.forecasts.run import EXPERIMENTS as FORECASTS
     from uhop_cli.experiments.grids.catalogue import EXPERIMENTS
+    from uhop_cli.experiments.learning.run import EXPERIMENTS as LEARNING
     from uhop_cli.experiments.methods.registry import METHODS
 
+    families = [*FORECASTS.values(), *LEARNING.values()]
     sets = [("sample", "35 drawn pictures, part of the installation"), *((one.name, one.description) for one in PUBLISHED.values())]
     sets += [(name, description) for name, (_, description) in FILES.items()]
+    sets += [(TINY_IMAGENET.name, TINY_IMAGENET.description), *BAGS.items()]
     methods: list[tuple[str, str, str]] = [(method.name, method.role, method.description) for method in METHODS.values()]
     experiments = [(one.name, one.figure, one.question) for one in EXPERIMENTS.values()]
-    experiments += [(one.name, "-", one.question) for one in FORECASTS.values()]
-    methods += [(name, series.name, words) for series in FORECASTS.values() for name, words in series.methods.items()]
+    experiments += [(one.name, "-", one.question) for one in families]
+    methods += [(name, one.name, words) for one in families for name, words in one.methods.items()]
     output.table(["data set", "what"], sets, left=[0, 1])
     output.line()
     output.table(["experiment", "figure", "question"], experiments, left=[0, 1, 2])

@@ -129,28 +129,33 @@ def separation_names() -> list[str]:
 
 def method_names() -> list[str]:
     """What `--methods` takes."""
-    from uhop_cli.experiments.forecasts.run import EXPERIMENTS
+    from uhop_cli.experiments.forecasts.run import EXPERIMENTS as ON_SERIES
     from uhop_cli.experiments.grids import catalogue  # noqa: F401 -- fills the registry
+    from uhop_cli.experiments.learning.run import EXPERIMENTS as LEARNING
     from uhop_cli.experiments.methods.registry import GROUPS, METHODS
 
-    return [*METHODS, *GROUPS, *dict.fromkeys(name for one in EXPERIMENTS.values() for name in one.methods)]
+    families = (*ON_SERIES.values(), *LEARNING.values())
+    return [*METHODS, *GROUPS, *dict.fromkeys(name for one in families for name in one.methods)]
 
 
 def experiment_names() -> list[str]:
     """What `--experiment` takes."""
     from uhop_cli.experiments.forecasts.run import EXPERIMENTS as ON_SERIES
     from uhop_cli.experiments.grids.catalogue import EXPERIMENTS
+    from uhop_cli.experiments.learning.run import EXPERIMENTS as LEARNING
 
-    return [*EXPERIMENTS, *ON_SERIES, "all"]
+    return [*EXPERIMENTS, *ON_SERIES, *LEARNING, "all"]
 
 
 def dataset_names() -> list[str]:
     """What `--dataset` takes: those that are known, and the folders and files here."""
-    from uhop_cli.experiments.data.published import PUBLISHED
+    from uhop_cli.experiments.data.bags import BAGS
+    from uhop_cli.experiments.data.published import PUBLISHED, TINY_IMAGENET
     from uhop_cli.experiments.forecasts.data import FILES
 
     here = [name + "/" * os.path.isdir(name) for name in sorted(os.listdir()) if not name.startswith(".")]
-    return ["sample", *PUBLISHED, *FILES, *(name for name in here if name.endswith(("/", ".npy", ".csv")))]
+    known = ["sample", *PUBLISHED, TINY_IMAGENET.name, *FILES, *BAGS]
+    return [*known, *(name for name in here if name.endswith(("/", ".npy", ".csv", ".npz")))]
 
 
 def _matching(pattern: re.Pattern[str], value: str, hint: str) -> str:
