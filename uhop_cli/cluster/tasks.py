@@ -1,0 +1,60 @@
+"""Pieces of work that need nothing of each other, done by the workers of a cluster; Dask gives what a lost one had to another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from uhop_cli.arrays.threads import share_cores
+from uhop_cli.errors import ClusterError, UhopError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+LOOK = 0.5  # seconds after which it is looked whether there is anybody who could answer
+LOST = 60  # seconds in which a worker has to come where there is none
+
+
+def in_order(client: Any, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """What `function` makes of each item, in their order.
+
+    Raises:
+        ClusterError: the scheduler or all workers are gone, or a piece of work ends whoever takes it.
+    """
+    threads = {address: int(known["nthreads"]) for address, known in client.scheduler_info()["workers"].items()}
+    fewest = min(threads.values())
+    futures = [client.submit(_done, function, item, fewest, pure=False) for item in items]
+    try:
+        for future in futures:
+            yield _result(client, future)
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _done(function: Callable[[Item], Result], item: Item, threads: int) -> Result:
+    share_cores(threads)
+    return function(item)
+
+
+def _result(client: Any, future: Any) -> Any:
+    alone = None
+    while True:
+        try:
+            return future.result(timeout=LOOK)
+        except TimeoutError:
+            if client.status == "running" and client.scheduler_info()["workers"]:
+                alone = None
+                continue
+            alone = alone or time.monotonic()
+            if client.status == "running" and time.monotonic() - alone < LOST:
+                continue
+            who = "the scheduler of the cluster is" if client.status != "running" else "all workers of the cluster are"
+            raise ClusterError(f"{who} gone", "start it again; --resume goes on with what is in --out") from None
+        except UhopError:
+            raise
+        except Exception as error:
+            if type(error).__name__ == "KilledWorker":
+                raise ClusterError("a piece of work has ended every worker that took it", "give workers more memory") from None
+            raise
