@@ -12,7 +12,8 @@ from uhop_cli.errors import ClusterError, UhopError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-LOOK = 0.5  # seconds after which it is looked whether there is anybody who could answer
+LOOK = 1.0  # seconds after which it is looked whether there is anybody who could answer
+NOT_YET = (TimeoutError, UnboundLocalError)  # the second is what distributed makes of a wait that ends just as the result comes
 LOST = 60  # seconds in which a worker has to come where there is none
 
 
@@ -43,7 +44,7 @@ def _result(client: Any, future: Any) -> Any:
     while True:
         try:
             return future.result(timeout=LOOK)
-        except TimeoutError:
+        except NOT_YET:
             if client.status == "running" and client.scheduler_info()["workers"]:
                 alone = None
                 continue
