@@ -65,7 +65,6 @@ def _square(number: int) -> int:
 def test_results_come_in_order_however_long_they_take() -> None:
     client = Client(waits=5)
     assert list(in_order(client, _square, [3, 1, 2])) == [9, 1, 4]
-    assert all(future.cancelled for future in client.futures)
 
 
 @pytest.mark.parametrize("error", [DatasetError("not there", "put it there"), ZeroDivisionError("1 / 0")])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from uhop_cli.arrays.threads import share_cores
@@ -14,23 +15,45 @@ Result = TypeVar("Result")
 
 LOOK = 1.0  # seconds after which it is looked whether there is anybody who could answer
 NOT_YET = (TimeoutError, UnboundLocalError)  # the second is what distributed makes of a wait that ends just as the result comes
+AHEAD = 4  # pieces in flight for each thread of a worker: enough to keep all busy
 LOST = 60  # seconds in which a worker has to come where there is none
 
 
-def in_order(client: Any, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """What `function` makes of each item, in their order.
+class Tasks:
+    """The workers of a cluster as a crew (`storing.passes.Crew`).
+
+    Args:
+        client: of the cluster.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """See `in_order`."""
+        return in_order(self._client, function, items)
+
+
+def in_order(client: Any, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """What `function` makes of each item, in their order; some are in flight at a time, and no more are made before their turn.
 
     Raises:
         ClusterError: the scheduler or all workers are gone, or a piece of work ends whoever takes it.
     """
     threads = {address: int(known["nthreads"]) for address, known in client.scheduler_info()["workers"].items()}
-    fewest = min(threads.values())
-    futures = [client.submit(_done, function, item, fewest, pure=False) for item in items]
+    fewest, ahead = min(threads.values()), AHEAD * sum(threads.values())
+    waiting: deque[Any] = deque()
     try:
-        for future in futures:
-            yield _result(client, future)
+        for item in items:
+            waiting.append(client.submit(_done, function, item, fewest, pure=False))
+            if len(waiting) > ahead:
+                yield _result(client, waiting[0])
+                waiting.popleft()
+        while waiting:
+            yield _result(client, waiting[0])
+            waiting.popleft()
     finally:
-        for future in futures:
+        for future in waiting:
             future.cancel()
 
 
