@@ -45,8 +45,10 @@ def test_proposals_are_the_best_of_every_model(shard: Shard, asked: np.ndarray) 
         assert ((scores[:, query, np.unique(rows) - FIRST] >= found.least[:, query, None]).sum(axis=1) >= PROPOSALS).all()
         rest = np.delete(scores[0, query].astype(np.float64), rows - FIRST)
         assert found.others[query] == pytest.approx(np.logaddexp.reduce(rest) if len(rest) else -np.inf)
-    np.testing.assert_array_equal(found.pool.rows, np.unique(found.rows))
-    np.testing.assert_array_equal(found.pool.patterns, shard.memory.patterns[found.pool.rows - FIRST])
+        np.testing.assert_array_equal(found.scores[:-1, query], scores[:, query, rows - FIRST])
+        memory = shard.memory.patterns[rows - FIRST].reshape(len(rows), -1) / np.float32(255)
+        cosines = memory @ asked[query] / np.linalg.norm(memory, axis=1) / np.linalg.norm(asked[query])
+        np.testing.assert_allclose(found.scores[-1, query], cosines, atol=1e-4)
     assert found.examined == 15
 
 
@@ -117,10 +119,12 @@ def test_totals_are_known_better_than_float32_knows_them() -> None:
     assert totals[2] == 3
 
 
-def test_pools_of_shards_are_one(pair: Any, asked: np.ndarray) -> None:
+def test_pools_of_shards_are_one(pair: Any) -> None:
     shards = [Shard(pair.shards.shards[number], 15 * number, RetrievalSettings(), CPU) for number in (0, 2)]
-    pool = Pool.joined([shard.propose(asked, None).pool for shard in shards])
-    wanted = pool.rows[[0, -1, 5]]
+    wanted = np.array([3, 14, 15, 29, 30, 41])  # of three shards, of which two are asked
+    pool = Pool.joined([shard.pool(wanted) for shard in shards])
+    assert pool.rows.tolist() == [3, 14, 30, 41]
+    wanted = np.array([41, 3])
     np.testing.assert_array_equal(pool.patterns[pool.places(wanted)], pair.whole.patterns[wanted])
     np.testing.assert_array_equal(pool.statistics.sums, pair.whole.statistics.sums[pool.rows])
     np.testing.assert_array_equal(pool.statistics.variances, pair.whole.statistics.variances)
