@@ -97,8 +97,33 @@ def quick(data_dir: Path, keep: Path) -> None:
 
 def resume(data_dir: Path, keep: Path) -> None:
     """A run that is killed again and again, beside one that is not: the same rows."""
-    command = [sys.executable, "-m", "uhop_cli", "bench", "--experiment", "classify", "--dataset", "cifar10", "-q"]
-    command += ["--data-dir", str(data_dir), "--train-size", "2000", "--epochs", "6", "--repeats", "2", "--device", "cpu"]
+    command = [
+        sys.executable,
+        "-m",
+        "uhop_cli",
+        "bench",
+        "--experiment",
+        "classify",
+        "--dataset",
+        "cifar10",
+        "-q",
+        "--device",
+        "cpu",
+    ]
+    command += [
+        "--data-dir",
+        str(data_dir),
+        "--train-size",
+        "2000",
+        "--epochs",
+        "6",
+        "--repeats",
+        "2",
+        "--rate",
+        "1e-3",
+        "--device",
+        "cpu",
+    ]
     command += ["--methods", "kernel,warm-up,alternation-sparsemax,published:value-path"]
     with tempfile.TemporaryDirectory(prefix="uhop-learning-") as spare:
         whole, killed = Path(spare) / "whole", Path(spare) / "killed"
