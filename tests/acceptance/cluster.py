@@ -5,6 +5,7 @@
     python tests/acceptance/cluster.py equal one.safetensors      # one file, shards in turn, shards on two workers
     python tests/acceptance/cluster.py faults one.safetensors     # kill -9 of a worker during a batch, 20 times
     python tests/acceptance/cluster.py cost one.safetensors       # one worker and two, one BLAS thread each; a batch, one query
+    python tests/acceptance/cluster.py stored one.safetensors     # its patterns as files, stored with workers: bytes, kills
 
 The memory is cut into four shards in `--work`. Each of the two workers has a folder of its own with two of them, and can open no
 other. Figures are printed beside what is promised.
@@ -26,11 +27,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 from promises import missed, promise
 
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.threads import chunks, share_cores
 from uhop_cli.cluster.shards import Traffic, on_cluster
+from uhop_cli.cluster.tasks import Tasks
 from uhop_cli.cluster.worker import FOLDER
 from uhop_cli.corruption.corruption import parse
 from uhop_cli.images.decode import Image
@@ -42,6 +45,8 @@ from uhop_cli.querying.answer import Answer
 from uhop_cli.querying.restorer import Restorer
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import QuerySettings, RetrievalSettings
+from uhop_cli.storing.settings import StoreSettings
+from uhop_cli.storing.store import store
 
 DAMAGES = ("mask:0.5", "brightness:0.4", "noise-abs:0.5", "half:bottom", "blur:2")
 FRAMES = ("mirror", "turn")
@@ -208,7 +213,7 @@ def faults(path: Path, work: Path, rounds: int) -> None:
     """A worker that is killed during a batch: the other finishes it, the same answer; the one that comes in its place is used."""
     cut(path, work)
     off, index = load(work / "off.safetensors"), read_index(index_of(work / "off.safetensors"))
-    queries, _ = damaged(off, 20)
+    queries, _ = damaged(off, 10)
     alone = answers(Retriever(off), queries)
     rng = np.random.default_rng(0)
     right = used = 0
@@ -263,6 +268,40 @@ def cost(path: Path, work: Path, count: int) -> None:
     promise("one query over its first pass", over, over <= 30, f"ms, of {1e3 * query:.0f} ms; 30")
 
 
+def stored(path: Path, work: Path, count: int) -> None:
+    """Pictures stored on two workers: the bytes of a store without, also where a worker is killed meanwhile."""
+    memory, folder, rounds = load(path), work / "pictures", 20
+    folder.mkdir(parents=True, exist_ok=True)
+    for row in range(min(count, len(memory))):
+        if not (folder / f"{row}.png").exists():
+            PIL.Image.fromarray(memory.patterns[row]).save(folder / f"{row}.png")
+    settings = StoreSettings(size=16, local="off", self_test="off")
+
+    def made(name: str, crew: Any = None) -> dict[str, bytes]:
+        (work / name).mkdir(exist_ok=True)
+        store([folder], work / name / "m.safetensors", settings, shards=SHARDS, crew=crew, force=True)
+        found = {file.name.replace("m.2-", "m-"): file.read_bytes() for file in (work / name).glob("m*-of-*")}
+        return found
+
+    here, rng = made("here"), np.random.default_rng(0)
+    share_cores(1)
+    with workers([], work, own=False) as client:
+        started = time.perf_counter()
+        there = made("there", Tasks(client))
+        lasts = time.perf_counter() - started
+        equal = sum(there[name] == data for name, data in here.items())
+        promise("shards with the bytes of a store without a cluster", equal, equal == SHARDS, f"of {SHARDS}")
+        right = 0
+        for _ in range(rounds):
+            client.wait_for_workers(WORKERS, timeout=600)
+            process = list(client.run(os.getpid).values())[int(rng.integers(WORKERS))]
+            killer = threading.Timer(float(rng.uniform(0.05, 0.9)) * lasts, os.kill, (process, signal.SIGKILL))
+            killer.start()
+            right += made("there", Tasks(client)) == here
+            killer.join()
+    promise("a worker killed during a store: finished by the other, the same bytes", right, right == rounds, f"of {rounds}")
+
+
 def best_of(rounds: int, work: Callable[..., Any], *arguments: Any) -> float:
     """The shortest of some times."""
     times = []
@@ -275,12 +314,12 @@ def best_of(rounds: int, work: Callable[..., Any], *arguments: Any) -> float:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=("equal", "faults", "cost"))
+    parser.add_argument("part", choices=("equal", "faults", "cost", "stored"))
     parser.add_argument("memory", type=Path)
     parser.add_argument("--work", type=Path, default=Path("cluster-work"))
     parser.add_argument("--queries", type=int, default=0)
     wanted = parser.parse_args()
-    parts = {"equal": (equal, 500), "faults": (faults, 20), "cost": (cost, 1000)}
+    parts = {"equal": (equal, 500), "faults": (faults, 20), "cost": (cost, 1000), "stored": (stored, 1000)}
     run, usual = parts[wanted.part]
     run(wanted.memory, wanted.work, wanted.queries or usual)
     sys.exit(bool(missed))

@@ -82,3 +82,32 @@ def test_a_query_says_what_went_over_the_wire(uhop: Any, stored: Path, monkeypat
     told = _query(uhop, stored, "--cluster", "x:1", "-v").out
     assert "cluster: 1 worker, 4 shards; " in told
     assert "B a query to them, " in told
+
+
+@pytest.mark.parametrize("given", [("--cluster", "local:0"), ("--cluster", "local:2", "--experiment", "forecast")])
+def test_a_bench_elsewhere_that_makes_no_sense(uhop: Any, given: tuple[str, ...]) -> None:
+    ran = uhop("bench", *given)
+    assert (ran.code, ran.out) == (2, "")
+    assert "cluster" in ran.err
+
+
+def test_a_cluster_of_the_environment_is_for_what_has_shards(uhop: Any, stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UHOP_CLUSTER", "local:2")
+    ran = uhop("query", stored / "picture1.png", "-m", stored / "one.safetensors", "--no-output", "--frames", "same", "-q")
+    assert ran.code == 0
+    assert ran.out.strip().endswith("picture1.png")
+
+
+@pytest.mark.parametrize("given", [(), ("--remove", "picture1.png")])
+def test_a_store_elsewhere_that_would_do_nothing(uhop: Any, stored: Path, tmp_path: Path, given: tuple[str, ...]) -> None:
+    paths = () if given else (stored / "picture1.png",)
+    ran = uhop("store", *paths, "-m", tmp_path / "m.safetensors", *given, "--cluster", "local:2")
+    assert (ran.code, ran.out) == (2, "")
+    assert "cluster" in ran.err
+
+
+def test_a_cluster_of_the_environment_stores_no_single_file(
+    uhop: Any, stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UHOP_CLUSTER", "nobody:1")
+    assert uhop("store", stored / "picture1.png", "-m", tmp_path / "m.safetensors", "--self-test", "off", "-q").code == 0

@@ -143,7 +143,7 @@ def test_every_worker_is_asked_about_its_own_shards_only(index: Index, memory: M
     assert sorted(client.asked) == [("a", names[0]), ("a", names[3]), ("b", names[1]), ("b", names[2])]
 
 
-@pytest.mark.parametrize("how", [TimeoutError, KilledWorker])
+@pytest.mark.parametrize("how", [TimeoutError, UnboundLocalError, KilledWorker])
 @pytest.mark.parametrize("worker", ["a", "b"])
 def test_what_is_lost_with_a_worker_is_done_by_the_other(index: Index, memory: Memory, worker: str, how: type[Exception]) -> None:
     client = Cluster({"a": EVERYTHING, "b": EVERYTHING})

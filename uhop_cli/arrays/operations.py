@@ -114,6 +114,11 @@ def clip_over(values: Array, least: float = -math.inf, most: float = math.inf) -
     return namespace(values).clip(values, least, most)
 
 
+def less_over(values: Array, minuend: Array) -> Array:
+    """minuend - values, shapes broadcast to that of the values; an array of NumPy's is overwritten."""
+    return np.subtract(minuend, values, out=values) if isinstance(values, np.ndarray) else minuend - values
+
+
 def exp_over(values: Array) -> Array:
     """exp(u) for u <= 0, and 0 where that is below the normal numbers (1e-38 in float32), which many processors compute with a
     hundred times more slowly. An array of NumPy's is overwritten."""

@@ -14,14 +14,15 @@ from uhop_cli.cli.families import forecasts, learning
 from uhop_cli.cli.help import examples
 from uhop_cli.cli.output import Output
 from uhop_cli.cli.report.bench import Pages
+from uhop_cli.cli.screen.bench import show
+from uhop_cli.cluster.connection import check, connected
 from uhop_cli.progress import started
 
 if TYPE_CHECKING:
     from uhop_cli.experiments.bench import Bench
     from uhop_cli.experiments.config import Config
     from uhop_cli.experiments.data.datasets import Dataset
-    from uhop_cli.experiments.results.journal import Journal
-    from uhop_cli.experiments.results.statistics import Summary
+    from uhop_cli.experiments.elsewhere import Elsewhere
 
 EXAMPLES = examples(
     ("uhop bench", "the sample pictures, offline, under a minute"),
@@ -52,6 +53,7 @@ def _given(options: Mapping[str, object]) -> list[str]:
 
 
 def bench(
+    context: typer.Context,
     dataset: Annotated[
         str,
         typer.Option(
@@ -107,6 +109,7 @@ def bench(
     force: Annotated[bool, typer.Option("--force", help="With --report, --csv: replace files that are in the way.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="Name data sets, methods and experiments.")] = False,
     device: options.DeviceName = "auto",
+    cluster: options.Cluster = None,
     seed: options.Seed = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -139,6 +142,8 @@ def bench(
         _list(output)
         return
     of_pictures: dict[str, object] = {"--levels": levels, "--iterations": iterations, "--plugin": plugin}
+    source = context.get_parameter_source("cluster")
+    of_pictures["--cluster"] = cluster if source is not None and source.name == "COMMANDLINE" else None
     of_pictures["--protocol"] = None if protocol == "tuned" else protocol
     of_series: dict[str, object] = {"--horizons": ahead, "--look-backs": back}
     nets: dict[str, object] = {"epochs": epochs, "width": width, "rate": rate}
@@ -169,6 +174,8 @@ def bench(
     if "all" in _names(experiment):
         named = ", ".join((*forecasts.NAMES, *learning.NAMES))
         output.note(f"experiments on time series, and those that learn, are asked for by name: {named}")
+    if cluster is not None:
+        check(cluster)
     config = Config(
         experiments=_names(experiment) or ("capacity", "noise"),
         sizes=counts,
@@ -184,10 +191,25 @@ def bench(
         data = load(dataset, data_dir, progress)
     for warning in data.warnings:
         output.warn(warning)
-    _run(config, data, out, resume, output, wanted, plugged)
+    if cluster is None:
+        _run(config, data, out, resume, output, wanted, plugged)
+        return
+    from uhop_cli.experiments.elsewhere import Elsewhere, Place
+
+    found = Place(dataset, None if data_dir is None else data_dir.absolute(), data.digest, plugin)
+    _run(config, data, out, resume, output, wanted, plugged, Elsewhere(context.with_resource(connected(cluster)), found))
 
 
-def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: Output, wanted: Pages, plugged: str | None) -> None:
+def _run(
+    config: Config,
+    data: Dataset,
+    out: Path | None,
+    resume: bool,
+    output: Output,
+    wanted: Pages,
+    plugged: str | None,
+    elsewhere: Elsewhere | None = None,
+) -> None:
     from uhop_cli.experiments.bench import Bench
     from uhop_cli.experiments.grids.catalogue import methods_of, select
     from uhop_cli.experiments.results import report
@@ -199,10 +221,12 @@ def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: 
     record = config.to_json(data) | ({} if plugged is None else {"plugin": plugged})
     with Journal(out, record, resume=resume) as journal, output.progress() as progress:
         bench = Bench(config, data, journal, progress)
-        for experiment, methods in chosen:
+        if elsewhere is not None:
+            elsewhere.run(bench, [experiment for experiment, _ in chosen])
+        for experiment, methods in chosen if elsewhere is None else ():
             bench.run(experiment, methods)
     for experiment, _ in chosen:
-        _print(experiment.name, journal, output)
+        show(experiment.name, journal, output)
     output.line("c control   ^ ceiling: nothing can be better   p with published quirks")
     output.line("* best of its column   ! no better than the mean image")
     output.line("± standard deviation over repeats")
@@ -217,58 +241,6 @@ def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: 
     for sentence in verdicts([summarise(journal.rows, experiment.name) for experiment, _ in chosen]):
         output.paragraph(sentence)
     output.document(report.document(journal, record))
-
-
-def _print(name: str, journal: Journal, output: Output) -> None:
-    from uhop_cli.experiments.grids.catalogue import EXPERIMENTS
-    from uhop_cli.experiments.results.report import MEASURES, details, summaries
-
-    experiment = EXPERIMENTS[name]
-    for table in summaries(journal.rows, name):
-        _table(f"{name}: {MEASURES[table.measure]} against {experiment.axis}", table, output)
-    for title, heads, body in details(journal.rows, name):
-        output.table(heads, body, left=[0, 1], title=title)
-        output.line()
-
-
-def _table(title: str, table: Summary, output: Output) -> None:
-    """A table, cut into blocks of as many columns as fit the width."""
-    console = output.console()
-    if console is None:
-        return
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from uhop_cli.experiments.results.report import MARKS, cell_text, column_text
-    from uhop_cli.experiments.results.statistics import role
-
-    texts = {
-        (method, column): cell_text(table.cells.get((method, column)), table.measure)
-        for method in table.methods
-        for column in table.columns
-    }
-    width = max([len(column_text(column)) for column in table.columns] + [len(text) + 1 for text in texts.values()]) + 3
-    fitting = max(1, (console.width - max(map(len, table.methods)) - 4) // width)
-    for begin in range(0, len(table.columns), fitting):
-        columns = table.columns[begin : begin + fitting]
-        console.print(Text(title + (" (continued)" if begin else ""), style="bold"))
-        block = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        block.add_column("", no_wrap=True)
-        block.add_column("method", no_wrap=True)
-        for column in columns:
-            block.add_column(column_text(column), justify="right", no_wrap=True)
-        for method in table.methods:
-            kind = role(method)
-            style = "dim" if kind in ("control", "ceiling") else ""
-            cells = []
-            for column in columns:
-                cell = table.cells.get((method, column))
-                mark = " " if cell is None else "*" if cell.best else "!" if cell.idle else " "
-                cells.append(Text(texts[method, column] + mark, style="bold" if mark == "*" else style))
-            block.add_row(Text(MARKS[kind]), Text(method, style=style), *cells)
-        console.print(block)
-        output.line()
 
 
 def _figures(out: Path, bench: Bench, output: Output) -> list[str]:

@@ -23,6 +23,7 @@ from uhop_cli.cluster.for_memory import check_use, workers_for
 from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.files.names import escape
 from uhop_cli.images.discover import Found, Skipped, look_through
+from uhop_cli.memory.file.index import is_index, located
 from uhop_cli.memory.file.shards import read_header
 from uhop_cli.progress import started as started_on
 
@@ -161,6 +162,9 @@ def query(
     wanted.check(images=sink.stdout, json=as_json, quiet=quiet, print0=print0)
     options.existing([path for path in (mask_file, truth, originals) if path])
     read_header(memory)  # refuses what is no memory file before anything heavy is loaded
+    named = context.get_parameter_source("cluster")
+    if cluster is not None and named is not None and named.name == "ENVIRONMENT" and not is_index(located(memory)):
+        cluster = None  # it is for what has shards
     if cluster is not None:
         check_use(cluster, memory)
     found = _found(images, screen)

@@ -15,10 +15,11 @@ from uhop_cli.cli.output import Output, bytes_in_words, counted, duration_in_wor
 from uhop_cli.cli.screen import words
 from uhop_cli.errors import OutputError, SettingsError
 from uhop_cli.files.names import escape
-from uhop_cli.memory.file.index import located
+from uhop_cli.memory.file.index import is_index, located
 from uhop_cli.progress import started
 
 if TYPE_CHECKING:
+    from uhop_cli.storing.passes.passes import Crew
     from uhop_cli.storing.report import StoreReport
     from uhop_cli.storing.settings import StoreSettings
 
@@ -98,6 +99,7 @@ def store(
         _memory(help="Describe the pictures locally, so that crops are found; auto: up to 20,000 of 100 pixels or more."),
     ] = "auto",
     device: options.DeviceName = "auto",
+    cluster: options.Cluster = None,
     seed: options.Seed = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -114,6 +116,7 @@ def store(
     wanted = [*(paths or []), *(options.listed(files_from) if files_from else [])]
     if files_from and not wanted:
         raise typer.BadParameter("it names no path", param_hint="--files-from")
+    crew = None if cluster is None else _crew(context, cluster, remove=bool(remove), in_shards=shards or is_index(located(memory)))
     settings = _settings(context, memory if add and located(memory).exists() else None)
 
     from uhop_cli.storing import store as build
@@ -127,10 +130,32 @@ def store(
                 wanted, memory, settings,
                 add=add, prune=prune, keep_kernel=keep_kernel, reread=reread, force=force, dry_run=dry_run,
                 shards=shards,  # type: ignore[arg-type]  # its check converts
-                progress=progress,
+                crew=crew, progress=progress,
             )  # fmt: skip
     source = context.get_parameter_source("memory")
     _print(report, output, memory, default=source is None or source.name in ("DEFAULT", "ENVIRONMENT"))
+
+
+def _crew(context: typer.Context, address: str, *, remove: bool, in_shards: object) -> Crew | None:
+    """The workers of a cluster; None where that of the environment has nothing to do, as a memory is to be one file.
+
+    Raises:
+        SettingsError: that of the command line would have nothing to do.
+    """
+    source = context.get_parameter_source("cluster")
+    asked = source is not None and source.name == "COMMANDLINE"
+    if remove or not in_shards:
+        if asked:
+            raise SettingsError(
+                "--cluster does nothing with --remove" if remove else "a cluster stores a memory in shards, and this is one file",
+                "leave it out" if remove else "add --shards N",
+            )
+        return None
+    from uhop_cli.cluster.connection import check, connected
+    from uhop_cli.cluster.tasks import Tasks
+
+    check(address)
+    return Tasks(context.with_resource(connected(address)))
 
 
 def _check(

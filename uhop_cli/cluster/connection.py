@@ -60,7 +60,7 @@ def connected(address: str) -> Iterator[Any]:
             threads = max(1, (os.cpu_count() or 1) // count)
             cluster = LocalCluster(
                 n_workers=count, threads_per_worker=threads, processes=True, memory_limit=None,
-                dashboard_address=None, silence_logs=logging.CRITICAL + 1,
+                dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL + 1,
             )  # fmt: skip
         client = Client(cluster or address, timeout=CONNECTING, direct_to_workers=True, set_as_default=False)
     except (OSError, ValueError, RuntimeError) as error:

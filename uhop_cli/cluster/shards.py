@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uhop_cli.arrays.device import Device
+from uhop_cli.cluster.tasks import LOOK, NOT_YET
 from uhop_cli.cluster.worker import Wanted, answer, held
 from uhop_cli.errors import ClusterError, UhopError
 from uhop_cli.files.names import escape
@@ -23,7 +24,6 @@ from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.settings import RetrievalSettings
 from uhop_cli.version import __version__
 
-LOOK = 0.5  # seconds after which a worker that has not answered is looked after
 LOST = 60  # seconds in which a worker has to come for a shard that none sees
 
 
@@ -76,7 +76,7 @@ class ShardsOnWorkers:
             future, worker = asked[number]
             try:
                 data = future.result(timeout=LOOK)
-            except TimeoutError:
+            except NOT_YET:
                 if worker in self._workers():
                     continue
                 data = None

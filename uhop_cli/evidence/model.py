@@ -23,6 +23,7 @@ import numpy as np
 
 from uhop_cli.arrays.library import Array, like, namespace
 from uhop_cli.arrays.operations import logsumexp
+from uhop_cli.arrays.scratch import Scratch
 from uhop_cli.arrays.types import Float32
 from uhop_cli.evidence.blocks import FEW_QUERIES, BlockGrid
 from uhop_cli.evidence.choice import choose
@@ -106,10 +107,12 @@ class EvidenceEngine:
 
         if count > FEW_QUERIES or X.long_chunks:
             parts = [(part, queries.part(part)) for part in X.query_parts(count, MANY_TOGETHER)]
+            scratch = Scratch()
 
             def work(rows: slice, pixels: Array) -> None:
                 statistics = self.statistics.rows(rows)
-                products = inner_products(scaled, pixels, statistics.codes, None if features is None else features[:, rows])
+                some_features = None if features is None else features[:, rows]
+                products = inner_products(scaled, pixels, statistics.codes, some_features, scratch)
                 products = products._replace(veiled=self._veiled(queries, statistics, rows))
                 for part, some in parts:
                     found = log_likelihoods(some, products.part(part), statistics)

@@ -9,7 +9,6 @@ from typing import IO, Any
 import numpy as np
 
 from uhop_cli.arrays.types import Int64, UInt8
-from uhop_cli.evidence.statistics import compact_codes, encode
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.local import LocalDescriptors
@@ -17,6 +16,7 @@ from uhop_cli.memory.memory import Memory, Originals
 from uhop_cli.progress import OnProgress
 from uhop_cli.retrieval.inverse_temperature import auto_beta
 from uhop_cli.storing.learn import Learned, learn, loss_of, margins, separation, separation_loss
+from uhop_cli.storing.passes.passes import Passes, Whole
 from uhop_cli.storing.record import SelfTested, settings_json, stage1_of
 from uhop_cli.storing.settings import StoreSettings
 from uhop_cli.storing.testing.self_test import SelfTest, self_test
@@ -64,6 +64,7 @@ def learn_memory(
     keep: Memory | None = None,
     before: tuple[Memory, SelfTested] | None = None,
     test: bool = True,
+    passes: Passes | None = None,
     progress: OnProgress | None = None,
 ) -> Stored:
     """Stage I and the self-test: the memory that `store` writes.
@@ -75,15 +76,18 @@ def learn_memory(
         before: a memory that differs little, made with the same settings, whose self-test is kept: rho, beta, calibration, rows.
         test: False leaves the self-test out: no calibration of the confidence; rho is the middle one of the grid, and beta comes
             from the margins between the memories as they are. Answers by evidence depend on neither of the two.
+        passes: go through the patterns; by default as a whole.
         progress: told how far the work is.
 
     Raises:
         ResourceError: learning would take more memory than there is.
     """
     resolved, patterns = settings.resolved(), draft.patterns
-    learned = learn(patterns, settings, progress) if keep is None else Learned(keep.kernel, stage1_of(keep.record))
-    norms, statistics = encode(learned.kernel, draft.spec, patterns, progress, opacity=draft.opacity)
-    codes, directions = compact_codes(draft.spec, patterns, settings.seed, progress) or (None, None)
+    passes = passes or Whole(draft.spec, patterns, draft.opacity, progress)
+    kept_kernel = None if keep is None else Learned(keep.kernel, stage1_of(keep.record))
+    learned = kept_kernel or learn(patterns, settings, progress, passes.second_moment)
+    norms, statistics = passes.encode(learned.kernel)
+    codes, directions = passes.codes(settings.seed) or (None, None)
     memory = Memory(
         spec=draft.spec,
         patterns=patterns,

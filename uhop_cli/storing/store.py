@@ -15,13 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from uhop_cli.errors import ImageError
+from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.files.lock import lock
 from uhop_cli.frames.local.collection import Collection
 from uhop_cli.images.discover import Skipped
 from uhop_cli.memory.file.index import file_of, located
 from uhop_cli.memory.file.reader import load
-from uhop_cli.memory.file.shard_writer import Destination
+from uhop_cli.memory.file.shard_writer import Destination, bounds_of
 from uhop_cli.memory.file.shards import shard_count, stored_checksum
 from uhop_cli.memory.file.writer import Writer
 from uhop_cli.memory.lookup import look_up
@@ -34,6 +34,7 @@ from uhop_cli.storing.ingest import Distinct, take
 from uhop_cli.storing.near_duplicates import looked_at, pairs_to_look_at, propose
 from uhop_cli.storing.needs import expected_seconds
 from uhop_cli.storing.opacity import OpacityRows
+from uhop_cli.storing.passes.passes import ByShard, Crew, Passes, Threads, Whole
 from uhop_cli.storing.plan import Plan, check_target, make_plan, nothing_to_store
 from uhop_cli.storing.record import SelfTested, is_of_today, settings_of
 from uhop_cli.storing.report import StoreReport, forecast, report_of, unchanged_report
@@ -54,6 +55,7 @@ def store(
     force: bool = False,
     dry_run: bool = False,
     shards: int | Literal["auto"] | None = None,
+    crew: Crew | None = None,
     progress: OnProgress | None = None,
 ) -> StoreReport:
     """Learn on images and write a memory file; with `add` and nothing new it stays as it is.
@@ -70,6 +72,7 @@ def store(
         dry_run: say what would be done, and write nothing.
         shards: into how many files, with an index; 'auto': as many as keep each below 8 GiB; None: one file, or with `add` as
             many as there are.
+        crew: does what is done shard by shard, and decodes files; by default threads of this process.
         progress: told how far the work is.
 
     Raises:
@@ -87,12 +90,14 @@ def store(
         learning = not (keep_kernel and plan.kept is not None)
         place = Destination.of(target, shards, expected=plan.bytes, keep=old is not None)
         plan.check(target, settings, learning=learning, copies=2 if place.shards else 1)
+        if crew is not None and not place.shards:
+            raise SettingsError("a cluster stores a memory in shards, and this is one file", "add --shards N")
         if dry_run:
             expected = expected_seconds(plan, settings, learning=learning)
             return forecast(plan, target, settings, started, expected, shards=place.shards)
         if not len(plan.sources) and _stays(plan, place, settings):
             return _unchanged(plan, target, settings, started, _checked(plan.skipped, strict=settings.strict))
-        return _carry_out(plan, place, target, settings, started, keep_kernel=keep_kernel, progress=progress)
+        return _carry_out(plan, place, target, settings, started, keep_kernel=keep_kernel, crew=crew, progress=progress)
 
 
 def _stays(plan: Plan, place: Destination, settings: StoreSettings) -> bool:
@@ -118,6 +123,7 @@ def _carry_out(
     started: float,
     *,
     keep_kernel: bool,
+    crew: Crew | None,
     progress: OnProgress | None,
 ) -> StoreReport:
     with ExitStack() as stack:
@@ -129,7 +135,7 @@ def _carry_out(
         distinct.records = stack.enter_context(Records(place.file, plan.spec, *writer.place))
         originals = stack.enter_context(tempfile.TemporaryFile(dir=folder)) if settings.embed else None
         collection = stack.enter_context(_collecting(plan, settings, folder))
-        found = take(plan.kept, plan.sources, distinct, originals, progress, recovered, collection)
+        found = take(plan.kept, plan.sources, distinct, originals, progress, recovered, collection, crew)
         skipped = _checked((*plan.skipped, *found.skipped), strict=settings.strict)
         entries = found.entries()
         if not len(entries):
@@ -140,7 +146,9 @@ def _carry_out(
         local = None if collection is None else collection.finish()
         draft = Draft(plan.spec, distinct.close(), entries, found.transparent, copies, distinct.shapes, local, opacity.close())
         before = None if plan.kept is None else _before(plan.kept, settings, len(plan.sources) + plan.removed)
-        stored = _learned(draft, settings, target, keep=plan.kept if keep_kernel else None, before=before, progress=progress)
+        passes = _passes(draft, place, writer, crew, progress)
+        keep = plan.kept if keep_kernel else None
+        stored = _learned(draft, settings, target, keep=keep, before=before, passes=passes, progress=progress)
         size = place.finish(stored.memory, writer)
         marks.keep(stored.memory.entries, stored_checksum(target), plan.marks)
     return report_of(
@@ -173,6 +181,16 @@ def _before(kept: Memory, settings: StoreSettings, changes: int) -> tuple[Memory
     return kept, after
 
 
+def _passes(draft: Draft, place: Destination, writer: Writer, crew: Crew | None, progress: OnProgress | None) -> Passes:
+    """What goes through the patterns of a draft: shard by shard where there are to be some."""
+    whole = Whole(draft.spec, draft.patterns, draft.opacity, progress)
+    if not place.shards:
+        return whole
+    name, room = writer.place
+    path = Path(os.path.realpath(place.file)).parent / name
+    return ByShard.of(whole, path, room, bounds_of(len(draft.patterns), place.shards), crew or Threads())
+
+
 def _learned(
     draft: Draft,
     settings: StoreSettings,
@@ -180,10 +198,12 @@ def _learned(
     *,
     keep: Memory | None,
     before: tuple[Memory, SelfTested] | None,
+    passes: Passes,
     progress: OnProgress | None,
 ) -> Stored:
     """The memory of a draft, with its self-test, which may be that of the memory before, and its near-duplicates."""
-    stored = learn_memory(draft, settings, keep=keep, before=before, test=settings.self_test != "off", progress=progress)
+    test = settings.self_test != "off"
+    stored = learn_memory(draft, settings, keep=keep, before=before, test=test, passes=passes, progress=progress)
     memory = stored.memory
     near = propose(memory, progress)
     if settings.self_test != "off":
@@ -230,7 +250,8 @@ def remove(
                 old.spec, patterns, found.entries(), transparent, kept.originals, distinct.shapes, kept.local, opacity.close()
             )
             before = _before(kept, settings, len(wanted))
-            stored = _learned(draft, settings, target, keep=kept if keep_kernel else None, before=before, progress=progress)
+            passes, keep = _passes(draft, place, writer, None, progress), kept if keep_kernel else None
+            stored = _learned(draft, settings, target, keep=keep, before=before, passes=passes, progress=progress)
             size = place.finish(stored.memory, writer)
     return report_of(
         stored, target, settings, started, size=size, shards=min(place.shards, len(stored.memory)),

@@ -15,7 +15,7 @@ from uhop_cli.evidence.backgrounds.likelihoods import on_best_background
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.pixelwise import candidates as module
 from uhop_cli.evidence.pixelwise.agreement import agreement, value_density
-from uhop_cli.evidence.pixelwise.candidates import AGAIN, Candidates, propose, sample
+from uhop_cli.evidence.pixelwise.candidates import OF_IDENTITY, Candidates, propose, sample
 from uhop_cli.evidence.prepared import PreparedQueries, prepare
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.evidence.verdicts import PROPOSALS
@@ -96,7 +96,7 @@ def test_leaders_and_the_best_of_identity_are_looked_at(case: Case) -> None:
         rows = listed.rows[query][~listed.repeated[query]]
         assert len(np.unique(rows)) == len(rows)
         assert set(case.scores[:, query].argmax(axis=1)) <= set(rows)
-        assert set(np.argsort(-case.scores[0, query])[:AGAIN]) <= set(rows)
+        assert set(np.argsort(-case.scores[0, query])[:OF_IDENTITY]) <= set(rows)
         assert set(listed.rows[query]) == set(rows)
 
 

@@ -27,7 +27,8 @@ from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.retrieval.distances import ROUNDING
 
 LOOKED_AT = 1 << 17  # values at a time: they stay in the cache, and shorter calls have threads wait for each other
-AGAIN = 5  # of the memories that agree best on the sample: one may be left out later on, and four remain
+AGAIN = PROPOSALS  # of the memories that agree best on the sample: fewer name the same answer, but say less of how sure it is
+OF_IDENTITY = 5
 SHARE = 8  # one pixel in so many is in the sample
 LEAST = 128  # pixels that are sample enough; of patterns with fewer than twice as many all are looked at
 PAIRS = 1 << 20  # of query and memory that are chosen among together: short calls of many threads stand in each other's way
@@ -84,7 +85,7 @@ def propose(queries: PreparedQueries, scores: Array, cosine: Array, gather: Gath
     if pixels is not None:
         first = look(rows, pixels).agreed
         best = topk(xp.where(repeated, xp.full_like(first, -xp.inf), first), AGAIN)[1]
-        of_identity = best_of_each[:, 0, :AGAIN]
+        of_identity = best_of_each[:, 0, :OF_IDENTITY]
         again = [xp.take_along_axis(rows, best, axis=1), best_of_each[:, :, 0], of_identity]
         rows, repeated = distinct(xp.concat(again, axis=1))
     seen = look(rows)

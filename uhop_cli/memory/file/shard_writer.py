@@ -83,6 +83,12 @@ class Destination:
         return size
 
 
+def bounds_of(count: int, shards: int) -> list[int]:
+    """The rows at which shards of M memories begin, and M: about equally many in each, and at least one."""
+    bounds: list[int] = np.linspace(0, count, min(shards, count) + 1).astype(int).tolist()
+    return bounds
+
+
 def write_shards(memory: Memory, file: Path, shards: int) -> int:
     """Writes a memory as `shards` files of about equally many memories each, and their index; returns the bytes of all of them.
 
@@ -91,7 +97,7 @@ def write_shards(memory: Memory, file: Path, shards: int) -> int:
         file: the memory's name, NAME.safetensors; it is not written itself.
         shards: how many; at most one for each memory.
     """
-    bounds = np.linspace(0, len(memory), min(shards, len(memory)) + 1).astype(int).tolist()
+    bounds = bounds_of(len(memory), shards)
     path = index_of(file)
     places = _free_names(file, len(bounds) - 1)
     known: list[ShardPlace] = []

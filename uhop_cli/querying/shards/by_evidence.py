@@ -1,9 +1,10 @@
 """Answers by evidence from a memory in shards: the shards propose, and the choice among all their proposals is by its own code.
 
-Each shard sends the best of its memories under every model, with pixels and statistics. The best of all memories under a model are
-among these, so that every verdict, agreement's own candidates and all facts are those of one file. What is left is the weight of
-the memories that nobody proposed. None has more likelihood than the last that was: where even all of them at that would weigh less
-than `NEGLIGIBLE` they are left out, else the shards are asked what they weigh under the model that answers (`Shard.rest`).
+Each shard sends the best of its memories under every model, with their scores. The best of all memories under a model are among
+these; the shards that have them send their pixels and statistics, and every verdict, agreement's own candidates and all facts are
+those of one file. What is left is the weight of the memories that are not among the best. None that nobody proposed has more
+likelihood than the last that its shard did: where even all of them at that would weigh less than `NEGLIGIBLE` they are left out,
+else the shards are asked what they weigh under the model that answers (`Shard.rest`).
 From the second step on it is the identity model of what was read out, one pass a step (`Shard.attend`).
 
 Where the shards have codes, the first pass is over their shortlists, and all memories are asked only where the answer does not
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from uhop_cli.arrays.operations import logsumexp, unit_rows
+from uhop_cli.arrays.operations import logsumexp, topk, unit_rows
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
 from uhop_cli.evidence.choice import Choice
@@ -26,6 +27,7 @@ from uhop_cli.evidence.codes import SHORTLIST
 from uhop_cli.evidence.doubts import doubts_of_visible
 from uhop_cli.evidence.likelihoods import unrelated
 from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
+from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.evidence.visible import visible_features, visible_unrelated
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.answer import Answer, answer_from, joined
@@ -98,7 +100,7 @@ class ShardedByEvidence:
         return self._here.recognised(queries, replace(answer, rows=model.rows))
 
     def _asked(self, queries: Float32, listed: int | None) -> _Found:
-        return _Found(self.shards.all("propose", queries, listed))
+        return _Found(self.shards, self.shards.all("propose", queries, listed))
 
     def _by_visible(self, queries: Float32, visible: Bool, trace: bool) -> Answer:
         asked = Asked(kind="visible", queries=queries, visible=visible)
@@ -116,15 +118,31 @@ class ShardedByEvidence:
 
 
 class _Found:
-    """What all shards propose."""
+    """The best of what all shards propose.
 
-    def __init__(self, parts: Sequence[Proposals]) -> None:
-        self.parts, self.pool = parts, Pool.joined([part.pool for part in parts])
+    Attributes:
+        pool: with all that the choice needs, from the shards that have them.
+    """
+
+    def __init__(self, shards: Shards, parts: Sequence[Proposals]) -> None:
+        self.parts = parts
         self.examined = sum(part.examined for part in parts)
+        self._best = [self._of_query(place) for place in range(len(parts[0].rows))]
+        wanted = np.unique(np.concatenate([rows for rows, _ in self._best]))
+        self.pool = Pool.joined(shards.all("pool", wanted))
+
+    def _of_query(self, place: int) -> tuple[Int64, Float64]:
+        """The best memories of all, rising; and of those that are not among them the log sum exp of their scores, (K + 1,)."""
+        rows, first = np.unique(np.concatenate([part.rows[place] for part in self.parts]), return_index=True)
+        scores = np.concatenate([part.scores[:, place] for part in self.parts], axis=1)[:, first]
+        kept = np.zeros(len(rows), np.bool_)
+        kept[topk(scores, PROPOSALS)[1]] = True
+        dropped = logsumexp(scores[:, ~kept].astype(np.float64)) if not kept.all() else np.full(len(scores), -np.inf)
+        return rows[kept], dropped
 
     def rows(self, place: int) -> Int64:
-        """The memories that are proposed for a query, each once."""
-        return np.unique(np.concatenate([part.rows[place] for part in self.parts]))
+        """The best memories for a query, each once."""
+        return self._best[place][0]
 
     def engine(self, here: ByEvidence, place: int) -> EvidenceEngine:
         """These alone as the choice by evidence sees them."""
@@ -132,24 +150,29 @@ class _Found:
         opacity = None if pool.opacity is None else pool.opacity[own]
         return here.engine_from(pattern_matrix(pool.patterns[own]), pool.statistics.select(own), opacity)
 
+    def identity(self, place: int) -> float:
+        """Log sum exp of the identity model's log-likelihoods of all other memories."""
+        others = [part.others[place] for part in self.parts]
+        return float(logsumexp(np.array([self._best[place][1][0], *others])))
+
     def most(self, place: int, model: int) -> float:
-        """What the memories that nobody proposed weigh at most under a model: log sum exp of their log-likelihoods."""
+        """What all other memories weigh at most under a model: log sum exp of their log-likelihoods."""
         left = [part.examined - len(np.unique(part.rows[place])) for part in self.parts]
         bounds = [part.least[model, place] + np.log(count) for part, count in zip(self.parts, left, strict=True) if count]
-        return float(logsumexp(np.array([-np.inf, *bounds])))
+        return float(logsumexp(np.array([self._best[place][1][model], *bounds])))
 
 
 class _Chosen:
     """The choice for one query.
 
     Attributes:
-        rows: the memories that were proposed, (S,).
+        rows: the best memories, (S,).
         scores: their log-likelihood ratios under the model that answers, (S,).
         model, name: that one.
         null: its log-likelihood of "unrelated".
         identity: log sum exp of the identity model's log-likelihoods over all memories.
         rest: what the others weigh at most, as a log-likelihood ratio; of agreement exactly.
-        patterns: pixels of the proposed.
+        patterns: their pixels.
     """
 
     def __init__(self, found: _Found, place: int, here: ByEvidence, query: Float32) -> None:
@@ -162,8 +185,7 @@ class _Chosen:
         self.name = model.queries.models[self.model]
         energy = model.evaluate(None).energy
         assert energy is not None
-        others = [part.others[place] for part in found.parts]
-        self.identity = float(logsumexp(np.array([-energy[0], *others])))
+        self.identity = float(np.logaddexp(-energy[0], found.identity(place)))
         nulls = unrelated(model.queries)[:, 0]
         self.is_agreement = self.model == len(nulls)
         self.null = 0.0 if self.is_agreement else float(nulls[self.model])

@@ -14,21 +14,21 @@ from uhop_cli.evidence.statistics import Statistics
 
 @dataclass(frozen=True, kw_only=True)
 class Proposals:
-    """The memories that the models propose for Q queries, each model its best, as `evidence.choice.proposed` has it.
+    """The memories that the models propose for Q queries, each model its best, as `evidence.pixelwise.candidates` has it.
 
     Attributes:
-        rows: (Q, S).
+        rows: (Q, S); a shorter one is filled up with repeats.
+        scores: (K + 1, Q, S) log-likelihoods of these under every model but agreement, and their plain cosines.
         least: (K, Q) log-likelihood of the last that each model proposes: no memory of the shard that isn't proposed has more.
         others: (Q,) log sum exp of the identity model's log-likelihoods over the memories that are not proposed.
         examined: how many memories that is, with those proposed.
-        pool: the proposed ones, each once.
     """
 
     rows: Int64
+    scores: Float32
     least: Float32
     others: Float64
     examined: int
-    pool: Pool
 
 
 @dataclass(frozen=True, kw_only=True)

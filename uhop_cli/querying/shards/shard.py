@@ -1,6 +1,7 @@
 """What one shard of a memory answers, by the same engines as a whole memory; nothing here knows of other shards.
 
-propose     the best memories of every model of the evidence, with all that the choice among them needs
+propose     the best memories of every model of the evidence, with their scores
+pool        some memories, with all that the choice among them needs
 rest        what the weights of one model leave to the memories that were not proposed
 attend      a pass with softmax weights: their logarithmic total and what they read out, normalised within the shard
 claim       of a separation with finite support: the memories that may be in it
@@ -70,13 +71,15 @@ class Shard:
         lists = evidence.shortlist(queries, listed)
         one = [self._proposals(queries[i : i + 1], evidence.engine_of(rows), rows) for i, rows in enumerate(lists)]
         longest = max(part.rows.shape[1] for part in one)
-        rows = np.concatenate([np.pad(part.rows, ((0, 0), (0, longest - part.rows.shape[1])), "edge") for part in one])
+        missing = [longest - part.rows.shape[1] for part in one]
         return Proposals(
-            rows=rows,
+            rows=np.concatenate([np.pad(part.rows, ((0, 0), (0, more)), "edge") for part, more in zip(one, missing, strict=True)]),
+            scores=np.concatenate(
+                [np.pad(part.scores, ((0, 0), (0, 0), (0, more)), "edge") for part, more in zip(one, missing, strict=True)], axis=1
+            ),
             least=np.concatenate([part.least for part in one], axis=1),
             others=np.concatenate([part.others for part in one]),
             examined=one[0].examined,
-            pool=self._pool(rows),
         )
 
     def _proposals(self, queries: Float32, engine: EvidenceEngine, listed: Int64 | None) -> Proposals:
@@ -84,23 +87,24 @@ class Shard:
         rows, _ = distinct(proposed(scores, cosines))
         kept = min(PROPOSALS, engine.X.count)
         least = np.stack([to_numpy(topk(values, kept)[0])[:, -1] for values in scores])
-        identity = scores[0]
+        xp, identity = namespace(scores), scores[0]
+        found = xp.stack([xp.take_along_axis(values, rows, axis=1) for values in (*scores, cosines)])
         identity[_each(rows), rows] = -np.inf  # in place: the scores have done their service
         named = to_numpy(rows) if listed is None else listed[to_numpy(rows)]
         return Proposals(
             rows=named + self.first,
+            scores=to_numpy(found),
             least=least,
             others=_log_total(identity),
             examined=engine.X.count,
-            pool=self._pool(named + self.first),
         )
 
-    def _pool(self, rows: Int64) -> Pool:
-        distinct = np.unique(rows)
-        own = distinct - self.first
-        opacity = self.memory.opacity
+    def pool(self, rows: Int64) -> Pool:
+        """Those of the memories in `rows`, rising, that are of this shard."""
+        mine = rows[(rows >= self.first) & (rows < self.first + self.X.count)]
+        own, opacity = mine - self.first, self.memory.opacity
         return Pool(
-            rows=distinct,
+            rows=mine,
             patterns=self.memory.patterns[own],
             statistics=self._evidence.statistics.select(own),
             opacity=None if opacity is None else opacity[own],
