@@ -40,8 +40,8 @@ def in_order(client: Any, function: Callable[[Item], Result], items: Iterable[It
     Raises:
         ClusterError: the scheduler or all workers are gone, or a piece of work ends whoever takes it.
     """
-    threads = {address: int(known["nthreads"]) for address, known in client.scheduler_info()["workers"].items()}
-    fewest, ahead = min(threads.values()), AHEAD * sum(threads.values())
+    threads = [int(known["nthreads"]) for known in client.scheduler_info()["workers"].values()]
+    fewest, ahead = min(threads, default=1), AHEAD * max(1, sum(threads))
     waiting: deque[Any] = deque()
     try:
         for item in items:
