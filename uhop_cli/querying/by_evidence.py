@@ -12,17 +12,19 @@ from functools import cached_property
 
 import numpy as np
 
-from uhop_cli.arrays.library import Array, to_numpy
+from uhop_cli.arrays.library import to_numpy
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Int64, UInt8
 from uhop_cli.errors import SettingsError
 from uhop_cli.evidence.backgrounds.opacity import background_grid
+from uhop_cli.evidence.backgrounds.recognition import equal_on_some_background
+from uhop_cli.evidence.backgrounds.shown import shown_facts
 from uhop_cli.evidence.bands import BandGrid
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.codes import CodeIndex, Coder
 from uhop_cli.evidence.confidence import Confidence
-from uhop_cli.evidence.doubts import doubts_of_visible
+from uhop_cli.evidence.doubts import ABOUT_EQUAL, doubts_of_visible
 from uhop_cli.evidence.likelihoods import MemoryStatistics
 from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
 from uhop_cli.evidence.prepared import without_mean
@@ -106,18 +108,22 @@ class ByEvidence:
 
     def _examined(self, engine: EvidenceEngine, queries: Float32, trace: bool, rows: Int64 | None = None) -> Answer:
         model = EvidenceModel(engine, engine.prepare(queries), POSTERIOR, 1.0)
+        best = to_numpy(model.choice.scores).argmax(axis=1)
+        facts, best = to_numpy(model.choice.facts), best if rows is None else rows[0, best]
+        if self._judges_what_is_shown(facts.shape[1]):
+            facts = np.concatenate([facts, self.shown(queries, best)], axis=1)
         answer = answer_from(
             model,
             engine.X,
             model.queries.pictures,
             kernels=tuple(model.queries.models[int(index)] for index in to_numpy(model.choice.model)),
-            confidence=self._confidence("evidence", model.choice.facts),
+            confidence=self._confidence("evidence", facts),
             steps=self.steps,
             trace=trace,
             rows=rows,
             why=model.choice.doubts if rows is None else tuple(doubt.among(rows[0]) for doubt in model.choice.doubts),
         )
-        return self._recognised(queries, answer)
+        return self._recognised(queries, answer, to_numpy(model.choice.log_odds) > ABOUT_EQUAL)
 
     def _by_visible(self, queries: Float32, visible: Bool, trace: bool) -> Answer:
         pictures, seen = self.X.device.put(queries), self.X.device.put(visible)
@@ -126,37 +132,59 @@ class ByEvidence:
             FixedModel(scores, POSTERIOR, 1.0, VISIBLE_PIXELS),
             self.X,
             pictures,
-            confidence=self._confidence("visible", visible_features(scores, pictures, seen)),
+            confidence=self._confidence("visible", to_numpy(visible_features(scores, pictures, seen))),
             steps=self.steps,
             clamp=(seen, pictures),
             trace=trace,
             why=doubts_of_visible(scores, visible_unrelated(pictures, seen)),
         )
 
-    def _confidence(self, kind: str, features: Array) -> Float32 | None:
-        """P(right) of answers with these features, by the calibration of the self-test; None where there is none."""
+    def shown(self, queries: Float32, rows: Int64) -> Float32:
+        """What the memories in `rows`, (Q,), show of queries (Q, d) (`shown_facts`): (Q, 3)."""
+        veils = np.zeros((len(rows), self.X.dim // self.memory.spec.channels), np.float32)
+        if self.memory.opacity is not None:
+            veils = 1 - unit_rows(self.memory.opacity[rows])
+        return shown_facts(queries, unit_rows(self.memory.patterns[rows]), veils).astype(np.float32)
+
+    def _judges_what_is_shown(self, facts: int) -> bool:
+        """Whether the calibration is one of pictures with transparency: it has more than these facts about a choice."""
+        calibration = self._calibration("evidence")
+        return calibration is not None and len(calibration.weights) > 2 * facts
+
+    def _confidence(self, kind: str, facts: Float32) -> Float32 | None:
+        """P(right) of answers with these facts, by the calibration of the self-test; None where there is none."""
+        calibration = self._calibration(kind)
+        return calibration(facts) if calibration is not None and len(calibration.weights) == 2 * facts.shape[1] else None
+
+    def _calibration(self, kind: str) -> Confidence | None:
         calibration = self.memory.record.get("calibration")
         values = calibration.get(kind) if isinstance(calibration, dict) else None
         if not isinstance(values, dict):
             return None
-        facts = to_numpy(features)
         try:
-            confidence = Confidence.from_json(values)
+            return Confidence.from_json(values)
         except SettingsError:  # somebody's claim, and no calibration
             return None
-        return confidence(facts) if len(confidence.weights) == 2 * facts.shape[1] else None
 
-    def _recognised(self, queries: Float32, answer: Answer) -> Answer:
+    def _recognised(self, queries: Float32, answer: Answer, clear: Bool) -> Answer:
         """The answer, sure where the query is the match value for value (to 8 bits): patterns are stored once, so it is no other.
 
-        What a confidence is made of says little about pictures of nearly one colour, and calls an undamaged one unlikely.
+        What a confidence is made of says little about pictures of nearly one colour, and calls an undamaged one unlikely. Where the
+        match is transparent, the query may lie on another background, if no other memory looks the same there: if it is `clear`.
         """
         if answer.confidence is None:
             return answer
         best = answer.weights.argmax(axis=1)
         rows = best if answer.rows is None else np.take_along_axis(answer.rows, best[:, None], axis=1)[:, 0]
         same = (np.abs(queries - unit_rows(self.memory.patterns[rows])) < HALF_A_LEVEL).all(axis=1)
+        same |= clear & self.laid_elsewhere(queries, rows)
         return replace(answer, confidence=np.where(same, np.float32(1), answer.confidence))
+
+    def laid_elsewhere(self, queries: Float32, rows: Int64) -> Bool:
+        """Whether each of the queries (Q, d) is the memory in `rows`, (Q,), value for value on some background: (Q,)."""
+        if self.memory.opacity is None:
+            return np.zeros(len(rows), np.bool_)
+        return equal_on_some_background(queries, unit_rows(self.memory.patterns[rows]), 1 - unit_rows(self.memory.opacity[rows]))
 
     def _engine(self, X: PatternMatrix, kept: Statistics, opacity: UInt8 | None) -> EvidenceEngine:
         """The memories of X as the choice by evidence sees them, from their statistics and their opacity."""

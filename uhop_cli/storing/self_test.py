@@ -24,7 +24,7 @@ from uhop_cli.arrays.types import Bool, Float32, Int64
 from uhop_cli.corruption.corruption import SUITE, Corruption, parse
 from uhop_cli.evidence.choice import choose
 from uhop_cli.evidence.codes import CodeIndex
-from uhop_cli.evidence.confidence import fit_confidence
+from uhop_cli.evidence.confidence import Sample, calibrated
 from uhop_cli.evidence.visible import visible_features, visible_log_likelihood
 from uhop_cli.images.patterns import PatternSpec, on_background, to_pixels
 from uhop_cli.memory.memory import Memory
@@ -42,9 +42,11 @@ SHORTLISTED = 64  # queries for each corruption that are asked for their shortli
 NORMAL_95 = 1.959964
 MASKS = tuple(corruption for corruption in SUITE if corruption.kind in ("mask", "half", "corner"))
 MASK_NOISE = (0.0, 0.1)
+TIMES_ON_COLOURS = 2  # as many copies on colours for each damage: with fewer the confidence in them varies from set to set
 ON_COLOURS = (
     None,
-    *map(parse, ("jpeg:10", "noise:0.3", "half:bottom", "brightness:0.4", "contrast:0.5", "blur:2", "mask:0.5")),
+    *(parse(label) for label in ("jpeg:10", "jpeg:40", "jpeg:80", "noise:0.3", "half:bottom")),
+    *(parse(label) for label in ("brightness:0.4", "contrast:0.5", "blur:2", "mask:0.5")),
 )
 
 
@@ -127,7 +129,7 @@ def self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | No
     damaged = outcomes[1:]
     recoloured = []
     for index, corruption in enumerate(on_colours):
-        rows = np.sort(rng.choice(places, min(count, len(places)), replace=False))
+        rows = np.sort(rng.choice(places, min(TIMES_ON_COLOURS * count, len(places)), replace=False))
         recoloured.append(_try(evidence, lengths, corruption, rows, settings.seed, _on_drawn_colours(memory, rows, rng)))
         if progress:
             progress(Progress("self-test", len(SUITE) + 2 + index, total))
@@ -136,18 +138,9 @@ def self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | No
     margins = np.concatenate([outcome.margins[chosen] for outcome in damaged])
     beta = 1.0 if settings.protocol == "paper" else auto_beta(margins, len(memory))
     samples = [outcome.sample for outcome in (*outcomes, *recoloured)]
-    calibration = {"evidence": _calibrate(samples), "visible": _calibrate(known)}
+    calibration = {"evidence": calibrated(samples), "visible": calibrated(known)}
     table = [*(outcome.row(chosen) for outcome in damaged), *(outcome.row_of_background(chosen) for outcome in recoloured)]
     return SelfTest(tuple(table), chosen, beta, calibration)
-
-
-@dataclass(frozen=True)
-class _Sample:
-    """Choices of known answer: features (Q, F) with the right memory stored and left out; whether the former were right."""
-
-    stored: Float32
-    right: Bool
-    left_out: Float32
 
 
 @dataclass(frozen=True)
@@ -155,15 +148,16 @@ class _Outcome:
     """What the queries of one corruption gave; right_* are bool, margins (R, Q) those of right answers and 0 elsewhere."""
 
     corruption: Corruption | None
+    right: Bool
     right_members: Bool  # (R, Q)
     right_unlearned: Bool
     margins: Float32
     sse: float
-    sample: _Sample
+    sample: Sample
     shortlisted: float | None = None
 
     def row(self, chosen: int) -> Row:
-        right = self.sample.right
+        right = self.right
         kind, _, level = ("none" if self.corruption is None else self.corruption.label).partition(":")
         low, high = wilson(int(right.sum()), right.size)
         return Row(
@@ -209,14 +203,23 @@ def _try(
     scores[:, places, rows] = -np.inf
     cosines[places, rows] = -np.inf
     without = choose(query, engine.statistics, scores, cosines, listed)
+    answers = [found.scores.argmax(axis=1) for found in (choice, without)]
+    right = answers[0] == rows
+    told = [choice.facts, without.facts]
+    if memory.opacity is not None:
+        told = [np.concatenate([part, evidence.shown(damaged, best)], axis=1) for part, best in zip(told, answers, strict=True)]
+    sample = Sample.of(told[0], right, told[1])
+    if memory.opacity is not None:
+        sample = sample.but(np.concatenate([evidence.laid_elsewhere(damaged, best) for best in answers]))
     lead = _leads(memory, evidence.X, lengths, damaged, rows)
     return _Outcome(
         corruption=corruption,
+        right=right,
         right_members=lead[:-1] > 0,
         right_unlearned=lead[-1] > 0,
         margins=np.maximum(lead[:-1], 0),
         sse=float(error.mean()),
-        sample=_Sample(choice.facts, choice.scores.argmax(axis=1) == rows, without.facts),
+        sample=sample,
     )
 
 
@@ -239,7 +242,7 @@ def _shortlisted(memory: Memory, shortlist: CodeIndex, corruption: Corruption, r
     return float((shortlist(damaged) == rows[:, None]).any(axis=1).mean())
 
 
-def _try_known(evidence: ByEvidence, corruption: Corruption, noise: float, rows: Int64, seed: int) -> _Sample:
+def _try_known(evidence: ByEvidence, corruption: Corruption, noise: float, rows: Int64, seed: int) -> Sample:
     """The same with the missing pixels known, and noise on the visible ones."""
     memory = evidence.memory
     damaged, visible = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed)
@@ -249,17 +252,7 @@ def _try_known(evidence: ByEvidence, corruption: Corruption, noise: float, rows:
     scores = visible_log_likelihood(evidence.X, damaged, visible)
     features, right = visible_features(scores, damaged, visible), scores.argmax(axis=1) == rows
     scores[np.arange(len(rows)), rows] = -np.inf
-    return _Sample(features, right, visible_features(scores, damaged, visible))
-
-
-def _calibrate(samples: list[_Sample]) -> dict[str, Any] | None:
-    """The confidence that tells right choices from wrong ones and from those without the right memory; None if all are alike."""
-    features = np.concatenate([part for sample in samples for part in (sample.stored, sample.left_out)])
-    right = np.concatenate([part for sample in samples for part in (sample.right, np.zeros(len(sample.left_out), np.bool_))])
-    finite = np.isfinite(features).all(axis=1)
-    if not right[finite].any() or right[finite].all():
-        return None
-    return fit_confidence(features[finite], right[finite]).to_json()
+    return Sample.of(features, right, visible_features(scores, damaged, visible))
 
 
 def _leads(memory: Memory, X: PatternMatrix, bare: Float32, queries: Float32, rows: Int64) -> Float32:
