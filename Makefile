@@ -25,7 +25,7 @@ setup:
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@if $(BIN)/python -m pip show --quiet torch 2>/dev/null; then echo 'torch is there already'; fi
 	$(BIN)/python -m pip install --quiet '$(TORCH)'
-	$(BIN)/python -m pip install --quiet --editable '.[dev,plot,heif]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,plot,heif,cluster]'
 	@touch $(INSTALLED)
 	@echo 'done: $(BIN)/uhop --help, or make demo'
 
@@ -63,7 +63,7 @@ acceptance: $(INSTALLED)
 	    'confidence.py refusals --queries 1000 --seed 12' 'confidence.py forecast' known_masks.py reduced.py one_engine.py \
 	    verification.py backgrounds.py 'frames.py all' 'stage_one.py all' 'stage_two.py all' metastable_sizes.py 'bench.py all' \
 	    'forecasting.py controls' 'forecasting.py memory' 'forecasting.py events' \
-	    'forecasting.py net' 'forecasting.py tune' 'layers.py all'; do \
+	    'forecasting.py net' 'forecasting.py tune' 'learning.py all' 'layers.py all'; do \
 	  echo "== $$run"; $(BIN)/python tests/acceptance/$$run || status=1; \
 	done; exit $$status
 

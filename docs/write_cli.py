@@ -22,8 +22,8 @@ Written by `make docs` from the help texts; what the commands mean stands in the
   Ctrl-C, 143 by a TERM signal, with nothing half-written and what existed before intact.
 * **Files.** A memory file is never replaced without `--force` or `--add`. Pictures are written to `<stem>.retrieved.<suffix>`
   beside the query, or where `-o` says; what uhop wrote is replaced, anything else only with `--force`.
-* **Environment.** `UHOP_MEMORY` is the memory file, `UHOP_DEVICE` the device, `NO_COLOR` turns colours and pictures off,
-  `COLUMNS` is the width of what is printed where there is no terminal (80).
+* **Environment.** `UHOP_MEMORY` is the memory file, `UHOP_DEVICE` the device, `UHOP_CLUSTER` the cluster, `NO_COLOR` turns colours
+  and pictures off, `COLUMNS` is the width of what is printed where there is no terminal (80).
 """
 
 

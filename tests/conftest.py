@@ -18,6 +18,13 @@ from uhop_cli.memory.memory import Memory, Originals
 
 check_shapes()
 
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test finds anything in the user's cache, or leaves anything there."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
 MakeMemory = Callable[..., Memory]
 
 

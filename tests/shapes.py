@@ -36,8 +36,8 @@ SHAPES: dict[str, dict[str, Any]] = {
         "visible": Bool[Any, "Q d"],
         "return": Shaped[Any, "Q M"],
     },
-    "uhop_cli.evidence.agreement:value_density": {"queries": Shaped[Any, "Q d"], "return": Shaped[Any, "Q d"]},
-    "uhop_cli.evidence.agreement:agreement": {"density": Shaped[Any, "*#batch d"], "squares": Shaped[Any, "*#batch d"]},
+    "uhop_cli.evidence.pixelwise.agreement:value_density": {"queries": Shaped[Any, "Q d"], "return": Shaped[Any, "Q d"]},
+    "uhop_cli.evidence.pixelwise.agreement:agreement": {"density": Shaped[Any, "*#batch d"], "squares": Shaped[Any, "*#batch d"]},
     "uhop_cli.kernel.losses:AverageLoss.measure": {"cosines": Square, "return": tuple[Leading, Square]},
     "uhop_cli.kernel.feature_map:KernelFamily.features": {"patterns": Shaped[Any, "M d"], "return": Shaped[Any, "M D"]},
 }

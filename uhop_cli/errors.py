@@ -60,6 +60,12 @@ class DeviceError(UhopError):
     cure = "use --device auto or --device cpu"
 
 
+class ClusterError(UhopError):
+    """A cluster cannot be used: it isn't there, it has lost what was needed, or Dask isn't installed."""
+
+    cure = "check the address, or leave out --cluster"
+
+
 class DatasetError(UhopError):
     """A benchmark data set cannot be found, downloaded or read."""
 

@@ -29,8 +29,9 @@ import uhop_cli
 from uhop_cli.arrays.device import CPU
 from uhop_cli.corruption.corruption import parse
 from uhop_cli.errors import DatasetError
-from uhop_cli.evidence.choice import Candidates, choose
+from uhop_cli.evidence.choice import choose
 from uhop_cli.evidence.model import EvidenceEngine
+from uhop_cli.evidence.pixelwise.candidates import Candidates
 from uhop_cli.evidence.prepared import PreparedQueries
 from uhop_cli.experiments.data.datasets import load
 from uhop_cli.images.patterns import to_pixels, to_vectors

@@ -22,9 +22,10 @@ import numpy as np
 from uhop_cli.errors import DatasetError
 from uhop_cli.experiments.forecasts import forecast, net_rows, nets, sudden_event
 from uhop_cli.experiments.forecasts.case import Case
-from uhop_cli.experiments.forecasts.config import LOOK_BACKS, ForecastConfig, Surroundings
+from uhop_cli.experiments.forecasts.config import LOOK_BACKS, ForecastConfig
 from uhop_cli.experiments.forecasts.data import load_series
 from uhop_cli.experiments.forecasts.run import EXPERIMENTS
+from uhop_cli.experiments.surroundings import Surroundings
 from uhop_cli.forecasting.leakage import admissible
 from uhop_cli.forecasting.memory import ForecastMemory, MemorySettings
 from uhop_cli.forecasting.series import Series
@@ -211,7 +212,8 @@ def _gradients(series: Series, promises: Promises) -> None:
     """One backward pass on real windows through every arm."""
     import torch
 
-    from uhop_cli.nn.stanhop import NetSettings, STanHopNet, TuneAndPlay, seeded
+    from uhop_cli.nn.stanhop import NetSettings, STanHopNet, TuneAndPlay
+    from uhop_cli.nn.training import seeded
 
     case = Case.of(series, 96, 96)
     past, starts = torch.tensor(case.train.past[-64:], dtype=torch.float32), case.train.starts[-64:]

@@ -1,4 +1,5 @@
-"""Prints which copies in another frame `uhop query` finds, what it takes for one that is none, and how long that takes.
+"""Prints which copies in another frame `uhop query` finds, what it takes for one that is none, and how long that takes,
+by the clock and of a core: other work on the machine makes more of the one than of the other.
 
     python tests/acceptance/frames.py kinds --data-dir DIR    # 25 kinds, 50 queries each: copies of the second half of the photos
     python tests/acceptance/frames.py kinds --half first      # the half on which settings are chosen
@@ -127,9 +128,8 @@ def collages(run: Run) -> None:
         row = Row("collages", name)
         for place in range(run.options.queries):
             collage = made(run.memories.photos, run.copied, place)
-            started = time.perf_counter()
-            found = restorer.answer([restorer.prepare(collage.file)])[0]
-            row.seconds.append(time.perf_counter() - started)
+            with row.timed():
+                found = restorer.answer([restorer.prepare(collage.file)])[0]
             named = _named(found)
             wanted = {photo_name(index): box for index, box in collage.shown.items()}
             row.asked += len(wanted)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,11 +32,11 @@ class Row:
     wrong: int = 0
     first: int = 0  # ranked first, named or not
     seconds: list[float] = field(default_factory=list)
+    of_a_core: list[float] = field(default_factory=list)  # which other work on the machine changes less
 
-    def add(self, found: Restoration, truth: str | None, seconds: float) -> None:
+    def add(self, found: Restoration, truth: str | None) -> None:
         """Counts one answer; `truth` is the file that should be named, None for a stranger."""
         self.asked += 1
-        self.seconds.append(seconds)
         self.first += truth is not None and found.answer.matches[0].name.endswith(truth)
         if found.match is None:
             self.refused += 1
@@ -43,6 +44,14 @@ class Row:
             self.right += 1
         else:
             self.wrong += 1
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Notes what one query takes."""
+        started = time.perf_counter(), time.process_time()
+        yield
+        self.seconds.append(time.perf_counter() - started[0])
+        self.of_a_core.append(time.process_time() - started[1])
 
     @property
     def share(self) -> float:
@@ -52,7 +61,8 @@ class Row:
     def values(self) -> dict[str, Any]:
         """As JSON values."""
         counts = {name: getattr(self, name) for name in ("table", "name", "asked", *COLUMNS, "first")}
-        return {**counts, "median_seconds": round(float(np.median(self.seconds)), 4) if self.seconds else None}
+        taken = {"median_seconds": self.seconds, "median_seconds_of_a_core": self.of_a_core}
+        return {**counts, **{name: round(float(np.median(times)), 4) if times else None for name, times in taken.items()}}
 
 
 class Run:
@@ -74,16 +84,19 @@ class Run:
         """One row: queries, each with the file that it is a copy of; what preparing and answering take counts."""
         row = Row(table, name)
         for truth, file in asked:
-            started = time.perf_counter()
-            found = restorer.answer([restorer.prepare(file)])[0]
-            row.add(found, truth, time.perf_counter() - started)
+            with row.timed():
+                found = restorer.answer([restorer.prepare(file)])[0]
+            row.add(found, truth)
         return self.keep(row)
 
     def keep(self, row: Row) -> Row:
         """Prints a row and remembers it."""
         values = row.values()
         counts = "".join(f"{values[name]:8}" for name in ("asked", *COLUMNS, "first"))
-        print(f"  {row.name:<32}{counts}{values['median_seconds'] or 0:9.2f}", flush=True)
+        print(
+            f"  {row.name:<32}{counts}{values['median_seconds'] or 0:9.2f}{values['median_seconds_of_a_core'] or 0:9.2f}",
+            flush=True,
+        )
         self.rows.append(row)
         return row
 
@@ -104,16 +117,21 @@ class Run:
 
 def head(title: str) -> None:
     """Prints the head of a table."""
-    print(f"\n{title}\n  {'':32}" + "".join(f"{name:>8}" for name in ("asked", *COLUMNS, "first")) + f"{'seconds':>9}")
+    print(f"\n{title}\n  {'':32}" + "".join(f"{name:>8}" for name in ("asked", *COLUMNS, "first")) + f"{'seconds':>9}{'core s':>9}")
 
 
 def markdown(rows: Sequence[Row]) -> str:
     """The rows as tables for docs/frames.md."""
     lines: list[str] = []
     for table in dict.fromkeys(row.table for row in rows):
-        lines += [f"\n{table}\n", "| copies | asked | right | refused | wrong | median seconds |", "|---|--:|--:|--:|--:|--:|"]
+        lines += [
+            f"\n{table}\n",
+            "| copies | asked | right | refused | wrong | median seconds | of a core |",
+            "|---|--:|--:|--:|--:|--:|--:|",
+        ]
         for row in (row for row in rows if row.table == table):
             values = row.values()
             cells = [row.name, *(values[name] for name in ("asked", *COLUMNS)), f"{values['median_seconds']:.2f}"]
+            cells.append(f"{values['median_seconds_of_a_core']:.2f}")
             lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines).lstrip("\n") + "\n"

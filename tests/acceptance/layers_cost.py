@@ -151,17 +151,26 @@ def functions(options: argparse.Namespace) -> None:
 
 
 def separation(options: argparse.Namespace) -> None:
-    """The separation loss of 128 sequences of 16 tokens, forward and backward, beside the layer's."""
+    """The separation loss of 128 sequences of 16 tokens, forward and backward, beside the layer's.
+
+    As in a step of training, gradients are made anew, not added to those of the step before.
+    """
     torch.manual_seed(0)
     layer = Hopfield(512, num_heads=8, kernel=FeatureMap(512))
     x = torch.randn(128, 16, 512, requires_grad=True)
     features = torch.randn(128, 16, 512, requires_grad=True)
     g = torch.randn(128, 16, 512)
+
+    def step(output: Callable[[], Tensor], gradient: Tensor | None = None) -> None:
+        layer.zero_grad()
+        x.grad = features.grad = None
+        output().backward(gradient)
+
     for kind in ("average", "orthogonal"):
         times = alternating(
             {
-                "layer": lambda: layer(x).backward(g),
-                "loss": lambda kind=kind: separation_loss(features, kind).mean().backward(),
+                "layer": lambda: step(lambda: layer(x), g),
+                "loss": lambda kind=kind: step(lambda: separation_loss(features, kind).mean()),
             }
         )
         ratio = times["loss"] / times["layer"]

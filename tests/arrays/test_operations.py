@@ -16,7 +16,18 @@ from hypothesis.extra.numpy import arrays as array_strategy
 from uhop_cli.arrays import threads
 from uhop_cli.arrays.device import Device, device_of, resolve_device
 from uhop_cli.arrays.library import namespace, to_numpy
-from uhop_cli.arrays.operations import clip_over, exp_over, inverse, logsumexp, quotient, topk, unit_rows, unit_vectors
+from uhop_cli.arrays.operations import (
+    clip_over,
+    exp_over,
+    inverse,
+    less_over,
+    logsumexp,
+    quotient,
+    sum_of_logs,
+    topk,
+    unit_rows,
+    unit_vectors,
+)
 from uhop_cli.arrays.resources import available_memory
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.errors import DeviceError
@@ -157,6 +168,17 @@ def test_results_written_over_their_arguments() -> None:
         np.testing.assert_array_equal(to_numpy(clip_over(make(values), least=-1)), [-1, -0.5, 0.5, 3])
         np.testing.assert_array_equal(to_numpy(clip_over(make(values), most=0)), [-2, -0.5, 0, 0])
         np.testing.assert_allclose(to_numpy(exp_over(make(logits))), [0, 0, np.exp(-1), 1], rtol=1e-6, atol=1e-38)
+        np.testing.assert_array_equal(to_numpy(less_over(make(values), make(values[:1]))), [0, -1.5, -2.5, -5])
     assert exp_over(logits.copy())[1] == 0  # e^-90 is no normal number of float32
     kept = values.copy()
     assert clip_over(kept, least=0) is kept
+    assert less_over(kept, kept[:1].copy()) is kept
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 4, 7, 3072])
+def test_a_sum_of_logarithms_of_products(size: int) -> None:
+    values = np.exp(np.random.default_rng(size).uniform(-18, 18, (2, 3, size))).astype(np.float32)
+    expected = np.log(values.astype(np.float64)).sum(axis=-1)
+    np.testing.assert_allclose(sum_of_logs(values), expected, rtol=1e-5, atol=1e-4)
+    torch = pytest.importorskip("torch")
+    np.testing.assert_allclose(sum_of_logs(torch.from_numpy(values)).numpy(), expected, rtol=1e-5, atol=1e-4)

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from uhop_cli.cli.output import Output, bytes_in_words, complain, duration_in_words, number
+from uhop_cli.cli.output import LONG_LIST, Output, bytes_in_words, complain, duration_in_words, number
 
 
 def test_each_mode_puts_on_stdout_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,6 +45,19 @@ def test_each_mode_puts_on_stdout_what_it_is_for(capsys: pytest.CaptureFixture[s
 def test_json_has_no_numbers_that_json_lacks(capsys: pytest.CaptureFixture[str]) -> None:
     Output(json=True).document({"a": [math.nan, {"b": math.inf}], "c": (1.5, -math.inf)})
     assert json.loads(capsys.readouterr().out) == {"a": [None, {"b": None}], "c": [1.5, None]}
+
+
+def test_json_has_a_line_for_each_field_and_of_a_long_list_for_each_entry(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = {"b": [1, 2], "name": "a\nb", "c": {"d": None, "e": []}}
+    document = {"schema": "x/1", "list": [entry] * LONG_LIST, "numbers": {"a": 0.5}, "nothing": []}
+    Output(json=True).document(document)
+    assert capsys.readouterr().out == json.dumps(document, indent=2) + "\n"
+    for odd in (0.5, math.nan):
+        document["list"] = [entry | {"odd": odd}] * (LONG_LIST + 1)
+        Output(json=True).document(document)
+        out = capsys.readouterr().out
+        assert json.loads(out)["list"] == [entry | {"odd": None if math.isnan(odd) else odd}] * (LONG_LIST + 1)
+        assert sum('"name"' in line for line in out.splitlines()) == LONG_LIST + 1
 
 
 def test_tables_fold_long_words_and_lose_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -143,6 +143,21 @@ def test_adding_counts_what_is_new_changed_and_gone(uhop: Any, images: Path, tar
     }  # fmt: skip
 
 
+def test_nothing_new_is_one_line(uhop: Any, images: Path, target: Path) -> None:
+    uhop("store", images, "-m", target)
+    for more in ([], ["--reread"]):
+        ran = uhop("store", images, "-m", target, "--add", *more)
+        assert ran.code == 0
+        assert ran.out == f"nothing new: 5 images in {target}\n"
+        assert ran.err == ""
+    assert uhop("store", images, "-m", target, "--add", "-q").out == f"{target}\n"
+    document = json.loads(uhop("store", images, "-m", target, "--add", "--json").out)
+    assert (document["stored"], document["unchanged"], document["written"]) == (5, 5, False)
+    ran = uhop("store", images, "-m", target, "--force", "--reread")
+    assert ran.code == 2
+    assert "needs --add" in ran.err
+
+
 def test_adding_keeps_the_settings_of_the_file(uhop: Any, images: Path, target: Path) -> None:
     uhop("store", images, "-m", target, "--size", "8", "--regularization", "0.01", "--seed", "3")
     ran = uhop("store", images, "-m", target, "--add", "--json")
@@ -234,3 +249,52 @@ def test_options_of_one_solver_do_not_pass_by_the_other(uhop: Any, images: Path,
     assert document["stage1"]["iterations"] == 2
     document = json.loads(uhop("store", images, "-m", target, "--add", "--solver", "closed-form", "--json").out)
     assert (document["config"]["iterations"], document["stage1"]["solver"]) == (None, "closed-form")
+
+
+def test_a_memory_in_shards_is_used_as_a_file(uhop: Any, images: Path, target: Path, tmp_path: Path) -> None:
+    ran = uhop("store", images, "-m", target, "--shards", 2, "--self-test", "off", "--json")
+    assert (ran.code, json.loads(ran.out)["shards"]) == (0, 2)
+    index = Path(f"{target}.index.json")
+    assert [path.name for path in sorted(tmp_path.glob("memory*"))] == [
+        "memory-00001-of-00002.safetensors", "memory-00002-of-00002.safetensors", "memory.safetensors.index.json",
+    ]  # fmt: skip
+    told = json.loads(uhop("info", index, "--list", "--verify", "--export", tmp_path / "out", "--json").out)
+    assert (told["shards"], told["files"], told["patterns"], told["verified"]) == (2, 5, 5, True)
+    assert [entry["row"] for entry in told["entries"]] == [0, 1, 2, 3, 4]
+    assert len(list((tmp_path / "out").iterdir())) == 5
+    assert "in 2 shards" in uhop("info", target).out
+    assert uhop("store", images, "-m", target, "--shards", 2).code == 1  # it is there already
+    query = images / "picture3.png"
+    found = json.loads(uhop("query", query, "-m", target, "--no-output", "--mask", 0.3, "--json").out)
+    assert found["results"][0]["match"]["path"] == str(query)
+    assert uhop("store", "-m", target, "--remove", "picture3.png", "--self-test", "off").code == 0
+    added = json.loads(uhop("store", images, "-m", index, "--add", "--json").out)
+    assert (added["added"], added["unchanged"], added["shards"]) == (1, 4, 2)
+    assert len(list(tmp_path.glob("memory*"))) == 3
+    before = {path: path.read_bytes() for path in tmp_path.glob("memory*")}
+    again = json.loads(uhop("store", images, "-m", target, "--add", "--json").out)
+    assert (again["unchanged"], again["shards"], again["bytes"]) == (5, 2, sum(map(len, before.values())))
+    assert {path: path.read_bytes() for path in tmp_path.glob("memory*")} == before
+    assert json.loads(uhop("store", images, "-m", target, "--add", "--shards", 3, "--json").out)["shards"] == 3
+
+
+@pytest.mark.parametrize(
+    "given", [("--shards", "0"), ("--shards", "many"), ("--shards", "501"), ("--remove", "x", "--shards", "2")]
+)
+def test_shards_that_make_no_sense_are_a_usage_error(uhop: Any, images: Path, target: Path, given: tuple[str, ...]) -> None:
+    paths = [] if "--remove" in given else [images]
+    ran = uhop("store", *paths, "-m", target, *given)
+    assert (ran.code, ran.out) == (2, "")
+    assert "shards" in ran.err
+    assert not target.exists()
+
+
+def test_an_index_without_a_number_of_shards_is_a_usage_error(uhop: Any, images: Path, target: Path) -> None:
+    ran = uhop("store", images, "-m", f"{target}.index.json")
+    assert ran.code == 2
+    assert "--shards N" in ran.err
+
+
+def test_few_pictures_are_one_file_with_auto(uhop: Any, images: Path, target: Path) -> None:
+    document = json.loads(uhop("store", images, "-m", target, "--shards", "auto", "--dry-run", "--json").out)
+    assert document["shards"] == 0

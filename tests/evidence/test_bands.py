@@ -81,7 +81,7 @@ def test_products_and_powers_by_band(device: Device) -> None:
     products = to_numpy(grid.products(device.put(coefficients), device.put(codes)))
     powers = to_numpy(grid.powers(device.put(codes)))
     for band, part in enumerate(grid.parts):
-        np.testing.assert_allclose(products[:, band], coefficients[:, part] @ codes[:, part].T.astype(np.float32), rtol=1e-4)
+        np.testing.assert_allclose(products[band], coefficients[:, part] @ codes[:, part].T.astype(np.float32), rtol=1e-4)
         np.testing.assert_allclose(powers[:, band], (codes[:, part].astype(float) ** 2).sum(axis=1), rtol=1e-6)
 
 

@@ -28,12 +28,12 @@ def test_products_and_sums_are_those_of_the_blocks(shape: tuple[int, int, int], 
     patterns, asked = (rng.random((count, int(np.prod(shape))), dtype=np.float32) for count in (11, queries))
     products = grid.products(patterns, grid.probes(asked))
     sums, squares = grid.sums(patterns)
-    assert products.shape == (queries, grid.side**2, 11)
+    assert products.shape == (grid.side**2, queries, 11)
     for b, (block, query) in enumerate(zip(grid.cut(patterns), grid.cut(asked), strict=True)):
-        np.testing.assert_allclose(products[:, b], query @ block.T, rtol=1e-4)
+        np.testing.assert_allclose(products[b], query @ block.T, rtol=1e-4)
         np.testing.assert_allclose(sums[:, b], block.sum(axis=1), rtol=1e-5)
         np.testing.assert_allclose(squares[:, b], (block**2).sum(axis=1), rtol=1e-5)
-    np.testing.assert_allclose(products.sum(axis=1), asked @ patterns.T, rtol=1e-4)
+    np.testing.assert_allclose(products.sum(axis=0), asked @ patterns.T, rtol=1e-4)
 
 
 def test_coarser_levels_are_sums_of_the_finest() -> None:

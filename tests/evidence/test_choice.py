@@ -13,8 +13,9 @@ import pytest
 
 from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
-from uhop_cli.evidence.choice import OF_AGREEMENT, Candidates, Choice, choose
+from uhop_cli.evidence.choice import OF_AGREEMENT, Choice, choose
 from uhop_cli.evidence.likelihoods import MemoryStatistics, unrelated
+from uhop_cli.evidence.pixelwise.candidates import Candidates
 from uhop_cli.evidence.prepared import PreparedQueries, prepare
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.retrieval.distances import ROUNDING

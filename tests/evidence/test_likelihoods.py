@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from scipy.fft import dctn
 
 from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
-from uhop_cli.evidence.choice import Choice, choose, propose
+from uhop_cli.evidence.choice import Choice, choose
 from uhop_cli.evidence.facts import names
-from uhop_cli.evidence.likelihoods import MemoryStatistics, inner_products, log_likelihoods
+from uhop_cli.evidence.likelihoods import MemoryStatistics, _weighed_logs, inner_products, log_likelihoods
+from uhop_cli.evidence.pixelwise.candidates import Gather, propose
 from uhop_cli.evidence.prepared import PreparedQueries, prepare, without_mean
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.retrieval.distances import ROUNDING
@@ -52,8 +54,12 @@ class Store:
         if exclude is not None:
             scores[:, :, exclude] = -np.inf
             cosine[:, exclude] = -np.inf
-        listed = propose(query, scores, cosine, lambda rows: self.patterns[rows])
+        listed = propose(query, scores, cosine, values_of(self.patterns))
         return query, choose(query, self.statistics, scores, cosine, listed)
+
+
+def values_of(patterns: Any) -> Gather:
+    return lambda rows, places=None: patterns[rows] if places is None else patterns[rows][:, places]
 
 
 def _statistics(grid: BlockGrid, patterns: np.ndarray, norms: np.ndarray) -> MemoryStatistics:
@@ -233,7 +239,7 @@ def test_without_kernels(store: Store) -> None:
     nothing = {"probes": np.empty((0, 3, SIZE), np.float32), "norms": np.empty((0, 3), np.float32), "dims": ()}
     query = prepare(bare.grid, bare.spectrum, store.patterns[:3], **nothing)
     scores, cosine = log_likelihoods(query, inner_products(query, bare.patterns, bare.statistics.codes), bare.statistics)
-    listed = propose(query, scores, cosine, lambda rows: bare.patterns[rows])
+    listed = propose(query, scores, cosine, values_of(bare.patterns))
     choice = choose(query, bare.statistics, scores, cosine, listed)
     assert np.array_equal(choice.scores.argmax(axis=1), [0, 1, 2])
 
@@ -253,7 +259,49 @@ def test_torch_agrees(store: Store) -> None:
     asked = torch.from_numpy(pictures)
     tensors = prepare(store.grid, store.spectrum, asked, probes=torch.from_numpy(query.probes), norms=norms, dims=query.dims)
     scores, cosine = log_likelihoods(tensors, inner_products(tensors, patterns, statistics.codes), statistics)
-    choice = choose(tensors, statistics, scores, cosine, propose(tensors, scores, cosine, lambda rows: patterns[rows]))
+    choice = choose(tensors, statistics, scores, cosine, propose(tensors, scores, cosine, values_of(patterns)))
     assert choice.model.tolist() == expected.model.tolist()
     np.testing.assert_allclose(choice.scores.numpy(), expected.scores, rtol=1e-2, atol=1)
     np.testing.assert_allclose(choice.facts.numpy(), expected.facts, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("shape", [(16, 16, 3), (18, 21, 1), (9, 12, 3), (6, 6, 3)])
+@pytest.mark.parametrize("queries", [2, 11])
+def test_covariances_of_all_levels_come_from_the_finest(shape: tuple[int, int, int], queries: int) -> None:
+    rng, size = np.random.default_rng(7), int(np.prod(shape))
+    stored, pictures = (rng.random((count, size), dtype=np.float32) for count in (13, queries))
+    grid, nothing = BlockGrid.of(shape), np.empty((0, queries, size), np.float32)
+    query = prepare(
+        grid, Spectrum.of(np.ones(size - shape[2], np.float32), shape[2]), pictures, probes=nothing, norms=nothing[..., 0], dims=()
+    )
+    finest, sums = grid.products(stored, query.blocks), grid.sums(stored)[0].T
+    offsets = query.offsets @ sums
+    np.testing.assert_allclose(offsets[0] + finest.sum(axis=0), pictures @ stored.T, rtol=1e-5)
+    start = 1
+    for level in query.levels[:-1]:
+        blocks = len(level.sizes)
+        for block in range(blocks):
+            inside = np.isin(grid.owners, np.flatnonzero(grid.pooled_in(blocks) == block))
+            x, xi = pictures[:, inside].astype(float), stored[:, inside].astype(float)
+            expected = (x - x.mean(axis=1, keepdims=True)) @ xi.T
+            found = offsets[start + block] + finest[grid.pooled_in(blocks) == block].sum(axis=0)
+            np.testing.assert_allclose(found, expected, atol=1e-3)
+        start += blocks
+    assert start == len(offsets)
+    for block in range(grid.side**2):
+        x = pictures[:, grid.owners == block].astype(float)
+        np.testing.assert_allclose(
+            finest[block], (x - x.mean(axis=1, keepdims=True)) @ stored[:, grid.owners == block].T, atol=1e-3
+        )
+
+
+@pytest.mark.parametrize("count", [1, 4, 16])
+def test_logarithms_of_products_by_four_are_those_of_each(count: int) -> None:
+    values = np.random.default_rng(8).uniform(ROUNDING / 2, 1, (count, 3, 5)).astype(np.float32)
+    sizes = np.full(count, 48, np.float32)
+    expected = -24 * np.log(values.astype(np.float64)).sum(axis=0)
+    for even in (True, False):
+        np.testing.assert_allclose(_weighed_logs(values.copy(), sizes, even=even), expected, rtol=1e-5)
+    uneven = np.arange(1, count + 1, dtype=np.float32)
+    expected = -np.tensordot(uneven / 2, np.log(values.astype(np.float64)), axes=1)
+    np.testing.assert_allclose(_weighed_logs(values, uneven, even=False), expected, rtol=1e-5)

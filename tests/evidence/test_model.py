@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from uhop_cli.api import learn
 from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import to_numpy
-from uhop_cli.evidence import choice as choice_module
 from uhop_cli.evidence import model as model_module
 from uhop_cli.evidence.choice import choose
-from uhop_cli.evidence.likelihoods import inner_products, log_likelihoods
+from uhop_cli.evidence.likelihoods import inner_products, log_likelihoods, veiled_products
 from uhop_cli.evidence.model import EvidenceModel
+from uhop_cli.evidence.pixelwise import candidates as candidates_module
+from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.retrieval import pattern_matrix as matrix_module
 from uhop_cli.retrieval.dynamics import run
@@ -22,6 +25,9 @@ RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
 X = (IMAGES.reshape(40, -1) / 255).astype(np.float32)
 MEMORY = learn(IMAGES)
+OPACITY = np.full((40, 8, 8), 255, np.uint8)
+OPACITY[1::3] = RNG.choice(np.array([0, 255], np.uint8), (13, 8, 8))
+TRANSPARENT = replace(MEMORY, opacity=OPACITY)
 
 
 @pytest.fixture(params=["cpu", "torch-cpu"])
@@ -32,11 +38,16 @@ def retriever(request: pytest.FixtureRequest) -> Retriever:
 
 
 @pytest.mark.parametrize("queries", [1, 5, 20])
-def test_chunks_and_threads_change_nothing(queries: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("memory", [MEMORY, TRANSPARENT], ids=["opaque", "transparent"])
+def test_chunks_and_threads_change_nothing(queries: int, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = X[:queries] + RNG.normal(0, 0.1, (queries, X.shape[1])).astype(np.float32)
-    engine = Retriever(MEMORY).strategy.engine
+    engine = Retriever(memory).strategy.engine
     query = engine.prepare(rows)
-    whole, cosine = log_likelihoods(query, inner_products(query, X, engine.statistics.codes), engine.statistics)
+    assert (query.channel_sums is not None) == (memory is TRANSPARENT)
+    products = inner_products(query, X, engine.statistics.codes)
+    if memory is TRANSPARENT:
+        products = products._replace(veiled=veiled_products(query, (OPACITY[1::3] / 255).reshape(13, 64).astype(np.float32)))
+    whole, cosine = log_likelihoods(query, products, engine.statistics)
     monkeypatch.setattr(matrix_module, "THIN_CHUNK_BYTES", 4 * X.shape[1] * 7)
     monkeypatch.setattr(matrix_module, "THREADS_WORTH", 1)
     monkeypatch.setattr(model_module, "FEW_TOGETHER", 17)
@@ -53,7 +64,7 @@ def test_a_shortlist_in_parts_and_queries_one_by_one_change_nothing(monkeypatch:
     scores, cosines = engine.scan(query)
     whole = engine.candidates(query, scores, cosines)
     choice = choose(query, engine.statistics, scores, cosines, whole)
-    monkeypatch.setattr(choice_module, "LOOKED_AT", 3 * X.shape[1])
+    monkeypatch.setattr(candidates_module, "LOOKED_AT", 3 * X.shape[1])
     listed = engine.candidates(query, scores, cosines)
     np.testing.assert_allclose(listed.agreed, whole.agreed, rtol=1e-5)
     np.testing.assert_allclose(listed.exact, whole.exact, rtol=1e-6)

@@ -7,7 +7,7 @@ import pytest
 
 from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import to_numpy
-from uhop_cli.evidence.visible import visible_log_likelihood
+from uhop_cli.evidence.visible import visible_features, visible_log_likelihood
 from uhop_cli.retrieval.distances import ROUNDING, squared_distances
 from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 
@@ -59,3 +59,16 @@ def test_one_grey_level_tells_two_memories_apart() -> None:
     visible = np.ones((2, rows.shape[1]), np.bool_)
     scores = visible_log_likelihood(pattern_matrix(stored), rows, visible)
     np.testing.assert_array_equal(scores.argmax(axis=1), [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("scores", "lead"),
+    [([[3.0, 3.5, 1.0]], 0.5), ([[1.0, 3.5, 2.0]], 3.5 - 2 * np.log(4)), ([[3.5]], 3.5 - 2 * np.log(4)), ([[2.0, 1.0]], 0)],
+)
+def test_facts_of_a_known_mask_by_hand(device: Device, scores: list[list[float]], lead: float) -> None:
+    """Of (0, 1, 0, 1), the visible half of the query, the variance is 1/4: "unrelated" has -4/2 ln(1/4) = 2 ln 4 = 2.77."""
+    query = device.put(np.array([[0, 1, 0, 1, 9, 9, 9, 9]], np.float32))
+    visible = device.put(np.array([[True] * 4 + [False] * 4]))
+    facts = to_numpy(visible_features(device.put(np.array(scores, np.float32)), query, visible))
+    explained = max(max(scores[0]) - 2 * np.log(4), 0)
+    np.testing.assert_allclose(facts, [[np.log1p(lead), np.log1p(explained), np.log(0.5)]], atol=1e-4)

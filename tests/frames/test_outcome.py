@@ -165,3 +165,12 @@ def test_what_is_whole() -> None:
 def test_settings_that_make_no_sense(values: dict) -> None:
     with pytest.raises(SettingsError, match="not possible"):
         VerificationSettings(**values)
+
+
+@pytest.mark.parametrize(
+    ("explained", "agreeing", "hopeless"),
+    [(0.39, 0.2, True), (0.4, 0.2, False), (0.39, 0.21, False), (0.39, float("nan"), True), (0.9, 0.0, False)],
+)
+def test_what_the_coarse_grid_gives_up(explained: float, agreeing: float, hopeless: bool) -> None:
+    """X < .4, and c > .9 in a fifth of the blocks at most; where no block has texture X alone counts."""
+    assert DEFAULT.is_hopeless(replace(FIT, explained=explained, agreeing=agreeing)) == hopeless

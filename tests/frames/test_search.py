@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from uhop_cli.api import learn
 from uhop_cli.frames import search
 from uhop_cli.frames.frame import IDENTITY, Frame
+from uhop_cli.frames.local.search import Sighting
 from uhop_cli.frames.outcome import Reason
+from uhop_cli.frames.proposal import Proposal
 from uhop_cli.frames.search import FrameSearch
 from uhop_cli.frames.sheet import sheet_of_image
 from uhop_cli.images.decode import Image
@@ -118,3 +121,109 @@ def test_originals_of_any_shape(memory: Memory, shape: tuple[int, int]) -> None:
     odd = replace(memory, shapes=np.full((8, 2), shape))
     image = Image(original(60), None)
     assert FrameSearch(odd).find(image, sheet_of_image(image), lambda row: Image(original(3), None)) == []
+
+
+class Rounds:
+    """A search that notes what it is asked for: the name of a round, and which memories count."""
+
+    def __init__(self, found: dict[str, list[Proposal]] | None = None) -> None:
+        self.asked: list[str | tuple[str, list[int] | None]] = []
+        self.found = found or {}
+
+    def family_work(self, count: int) -> float:
+        return 10.0 * count
+
+    def crops_work(self, count: int) -> float:
+        return 5.0 * count
+
+    def boxes(self, picture) -> list[Proposal]:
+        self.asked.append("boxes")
+        return self.found.get("boxes", [])
+
+    def __getattr__(self, name: str):
+        def asked(picture, among) -> list[Proposal]:
+            self.asked.append((name, None if among is None else np.flatnonzero(among).tolist()))
+            return self.found.get(name, [])
+
+        return asked
+
+
+def searching(memory: Memory, rounds: Rounds, limit: float | None, described: int | None = None, keypoints: int = 150):
+    finder = FrameSearch(memory, limit)
+    finder.whole = rounds
+    seen = Sighting(rounds.found.get("local", []), keypoints)
+    local = SimpleNamespace(look=lambda image: rounds.asked.append("local") or seen, described=np.arange(8) < (described or 0))
+    finder.__dict__["local"] = None if described is None else local
+    return finder
+
+
+@pytest.mark.parametrize(
+    ("limit", "described", "keypoints", "families", "thorough"),
+    [
+        (None, None, 150, ["family", "crops", "trimmed"], True),
+        (120, None, 150, ["family", "crops", "trimmed"], True),
+        (119, None, 150, ["family", "trimmed"], False),
+        (79, None, 150, [], False),
+        (120, 8, 75, [], True),
+        (120, 8, 74, ["family", "crops", "trimmed"], True),
+        (None, 8, 150, ["family", "crops", "trimmed"], True),
+        (29, 6, 150, ["family", "trimmed"], False),
+        (30, 6, 150, ["family", "crops", "trimmed"], True),
+        (30, 6, 74, [], True),
+    ],
+)
+def test_families_are_for_what_keypoints_do_not_tell_and_within_a_limit(
+    memory: Memory, limit: float | None, described: int | None, keypoints: int, families: list[str], thorough: bool
+) -> None:
+    """10 a memory for the families, 5 more for the crops; without a limit all are looked for everywhere."""
+    rounds = Rounds()
+    finder = searching(memory, rounds, limit, described, keypoints)
+    assert finder.find(Image(original(3), None), None, nothing) == []
+    told = described and keypoints >= 75 and limit is not None
+    among = list(range(described or 0, 8)) if told else None
+    first = ["boxes"] if described is None else ["boxes", "local"]
+    assert rounds.asked == [*first, *((name, among) for name in families)]
+    assert finder.thorough == thorough
+
+
+def test_an_original_is_compared_once_in_one_place_and_opened_once(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Confirmed in the third round only, where it lies elsewhere."""
+    shown = Image(np.ascontiguousarray(original(5)[:, ::-1]), None)
+    near = Frame(0.01, 0.02, 1.0, 0.99)
+    places = {
+        "boxes": [Proposal(5, near, 100)],
+        "local": [Proposal(5, IDENTITY, 2)],
+        "family": [Proposal(5, Frame(0.01, 0, 1, 1, 0, True), 100)],
+    }
+    asked: list[int] = []
+
+    def opened(row: int) -> Image:
+        asked.append(row)
+        return Image(original(row), None)
+
+    compared: list[int] = []
+    real = search.confirm
+    monkeypatch.setattr(search, "confirm", lambda *a, **k: compared.append(len(a[1])) or real(*a, **k))
+    (found,) = searching(memory, Rounds(places), None, 8).find(shown, sheet_of_image(shown), opened)
+    assert (found.row, found.frame.mirrored, asked) == (5, True, [5])
+    assert compared == [1, 1]
+
+
+def test_by_the_patterns_alone_a_rival_counts_at_whichever_rank_it_is(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The three that follow the first lie beside it, where they are no rivals; the fifth lies where the first does."""
+    left, right = Frame(0, 0, 0.5, 1), Frame(0.5, 0, 0.5, 1)
+    proposals = [Proposal(row, left if row in (0, 4) else right, 900.0 - row) for row in range(5)]
+    rounds = Rounds({"boxes": proposals})
+    finder = searching(memory, rounds, None)
+    worth = {0: 900.0, 4: 700.0}
+    fitted: list[list[int]] = []
+
+    def fit(picture, several: list[Proposal]) -> list[Proposal]:
+        fitted.append([one.row for one in several])
+        return sorted((replace(one, score=worth.get(one.row, 0)) for one in several), key=lambda one: -one.score)
+
+    monkeypatch.setattr(Rounds, "fit", staticmethod(fit), raising=False)
+    assert finder.find(Image(original(60), None), None, nothing) == []
+    assert fitted[0] == [0, 4]
+    worth[4] = 400
+    assert [one.row for one in finder.find(Image(original(60), None), None, nothing)] == [0]

@@ -10,7 +10,7 @@ import pytest
 from uhop_cli.frames.frame import Frame
 from uhop_cli.frames.outcome import Outcome, Reason
 from uhop_cli.frames.sheet import Sheet
-from uhop_cli.frames.verification import Candidate, Verification, verify
+from uhop_cli.frames.verification import Candidate, Verification, confirm, verify
 from uhop_cli.images.decode import Image
 from uhop_cli.images.patterns import LUMA
 from uhop_cli.images.resample import Axis
@@ -208,3 +208,43 @@ def test_a_drawing_on_any_background() -> None:
         query = np.where(alpha[..., None] > 0, ink.pixels, np.uint8(paper))
         answer, _ = ask(query, ink, other)
         assert (answer.outcome, answer.best) == (Outcome.CONFIRMED, 0)
+
+
+CROP = Frame(-0.25, -0.5, 1.5, 2.0)
+
+
+def confirmed(*pictures: np.ndarray, frames: dict[int, Frame]) -> tuple[Verification, list[int]]:
+    opened = Opened(*pictures, frames=frames)
+    return confirm(sheet(PHOTOS[0][60:180, 30:150]), opened.candidates, pattern_side=32), opened.log
+
+
+def test_rivals_are_opened_only_beside_what_is_confirmed_alone() -> None:
+    stranger, log = confirmed(PHOTOS[1], PHOTOS[0], frames={0: CROP, 1: CROP})
+    assert (stranger.outcome, log) == (Outcome.CONTRADICTED, [0])
+    copy, log = confirmed(PHOTOS[0], PHOTOS[1], frames={0: CROP, 1: CROP})
+    assert (copy.outcome, copy.best, log) == (Outcome.CONFIRMED, 0, [0, 1])
+    assert copy.margin == copy.measured[0].comparison.evidence - copy.measured[1].comparison.evidence
+    both = verify(
+        sheet(PHOTOS[0][60:180, 30:150]), Opened(PHOTOS[0], PHOTOS[1], frames={0: CROP, 1: CROP}).candidates, pattern_side=32
+    )
+    assert [m.comparison for m in copy.measured] == [m.comparison for m in both.measured]
+    alone, log = confirmed(PHOTOS[0], frames={0: CROP})
+    assert (alone.outcome, log) == (Outcome.CONFIRMED, [0])
+    twin, _ = confirmed(PHOTOS[0], PHOTOS[0], frames={0: CROP, 1: CROP})
+    assert twin.outcome == Outcome.UNDECIDED, "another picture fits as well"
+
+
+def test_a_guess_that_shows_nothing_is_given_up_on_the_coarse_grid() -> None:
+    """120 x 120 pixels of the query are compared as 48 x 48; a rival, whose evidence is the margin, on the fine grid."""
+    stranger, _ = confirmed(PHOTOS[1], frames={0: CROP})
+    assert stranger.measured[0].comparison.pixels <= 48 * 48
+    copy, _ = confirmed(PHOTOS[0], PHOTOS[1], frames={0: CROP, 1: CROP})
+    assert [m.comparison.pixels > 100 * 100 for m in copy.measured] == [True, True]
+
+
+def test_in_the_same_frame_such_a_one_counts_as_it_lies() -> None:
+    answer, _ = ask(photo(99), *PHOTOS[:2])
+    assert [m.moved for m in answer.measured] == [0, 0]
+    for measured in answer.measured:
+        np.testing.assert_array_equal(measured.affine, np.eye(2, 3))
+        assert measured.comparison.pixels > 110 * 110

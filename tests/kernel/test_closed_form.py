@@ -63,14 +63,14 @@ def test_second_moment_is_streamed_without_loss(monkeypatch: pytest.MonkeyPatch)
 
 def test_randomised_form_finds_the_leading_directions(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
-    low_rank = rng.random((300, 12)) @ rng.random((12, 200)) / 12 + 0.002 * rng.random((300, 200))
+    low_rank = rng.random((300, 12)) @ rng.random((12, 200)) / 12 + 0.05 * rng.random((300, 200))
     exact = decompose(low_rank, feature_dim=12)
     monkeypatch.setattr(closed_form, "EXACT_LIMIT", 50)
     quick = decompose(low_rank, feature_dim=12)
-    np.testing.assert_allclose(quick.singular, exact.singular, rtol=1e-3)
+    np.testing.assert_allclose(quick.singular, exact.singular, rtol=1e-4)  # after two passes .001, and .9987 below
     assert quick.mean_eigenvalue == pytest.approx(exact.mean_eigenvalue, rel=1e-4)
     overlap = np.linalg.svd(quick.basis @ exact.basis.T, compute_uv=False)
-    assert overlap.min() > 0.999
+    assert overlap.min() > 0.9999
 
 
 def test_basis_is_orthonormal_and_truncation_keeps_the_largest() -> None:
@@ -89,8 +89,10 @@ def test_copies_add_no_direction(seed: int) -> None:
 
 
 def test_degenerate_memories_are_defined() -> None:
-    black = whitening(decompose(np.zeros((3, 4, 4, 1), np.uint8)), (1e-2,))
-    assert np.isfinite(black.weight).all()
+    for count in (1, 3):
+        black = whitening(decompose(np.zeros((count, 4, 4, 1), np.uint8)), (1e-2,))
+        assert black.weight.shape == (1, 16)
+        assert np.isfinite(black.weight).all()
     one = whitening(decompose(patterns(1)))
     assert one.feature_dim == 1
     assert np.isfinite(one.gains).all()

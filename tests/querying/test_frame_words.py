@@ -13,6 +13,10 @@ from uhop_cli.querying.frame_words import frame_json, kind, shown
     [
         (Frame(0, 0, 1, 1), "whole"),
         (Frame(0.01, -0.01, 1.002, 1, angle=1.4), "whole"),
+        (Frame(0, 0, 1, 1, angle=-1.6), "rotated"),
+        (Frame(0.014, 0, 0.986, 1), "whole"),
+        (Frame(0.016, 0, 0.984, 1), "border"),
+        (Frame(-0.016, 0, 1.016, 1), "crop"),
         (Frame(-0.2, 0, 1.2, 1), "crop"),
         (Frame(0, 0, 1, 1.1), "crop"),
         (Frame(0.1, 0.1, 0.8, 0.8), "border"),

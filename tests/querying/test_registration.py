@@ -30,6 +30,16 @@ def test_the_whole_picture_is_its_pattern(channels: int) -> None:
     np.testing.assert_allclose(pattern * 255, np.rint(pattern * 255), atol=1e-4)
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_what_is_turned_over_has_its_pattern_turned_over(axis: int) -> None:
+    """Of a picture of few pixels, where the margin of nothing at its edges would move it by one in height + 2."""
+    image = picture(6, 8)
+    upright, flipped = (registered(Image(pixels, None), IDENTITY.to_original(), SPEC) for pixels in (image, np.flip(image, axis)))
+    assert upright[1] is None
+    assert flipped[1] is None
+    np.testing.assert_allclose(np.flip(upright[0].reshape(16, 16, 3), axis), flipped[0].reshape(16, 16, 3), atol=1.01 / 255)
+
+
 def test_of_a_crop_the_rest_is_missing() -> None:
     whole = picture(128, 128)
     crop = Image(np.ascontiguousarray(whole[32:, :96]), None)

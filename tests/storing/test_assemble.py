@@ -19,6 +19,7 @@ from uhop_cli.memory.file.reader import load, save
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.retrieval.inverse_temperature import QUANTILE, TOLERANCE
 from uhop_cli.storing.assemble import Draft, Stored, embedded, learn_memory
+from uhop_cli.storing.record import SelfTested
 from uhop_cli.storing.settings import StoreSettings
 
 COUNT = 30
@@ -45,6 +46,7 @@ def test_a_memory_without_a_self_test_answers_alike_by_evidence(tested: Stored, 
     assert untested.test is None
     assert untested.memory.record["self_test"] == []
     assert untested.memory.record["calibration"] == {}
+    assert untested.memory.record["tested"] is None
     assert {RHOS[0], RHOS[1]} <= set(untested.memory.kernel.rhos)
     asked = to_vectors(PATTERNS) + np.random.default_rng(1).normal(0, 0.4, (COUNT, 108)).astype(np.float32)
     one, other = Retriever(tested.memory).retrieve(asked), Retriever(untested.memory).retrieve(asked)
@@ -80,6 +82,25 @@ def test_the_record_says_how_the_memory_came_about(tested: Stored) -> None:
     assert record["self_test"] == [row.to_json() for row in tested.test.rows]
     assert tested.memory.kernel.chosen == tested.test.chosen
     assert tested.memory.beta == tested.test.beta
+
+
+def test_a_kept_self_test_is_that_of_the_memory_before(tested: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tested.memory.record["tested"] == {"patterns": COUNT, "changed": 0}
+    monkeypatch.setattr("uhop_cli.storing.assemble.self_test", None)
+    before = replace(tested.memory, kernel=tested.memory.kernel.with_chosen(1), beta=123.0)
+    kept = learn_memory(draft(COUNT - 1), StoreSettings(), before=(before, SelfTested(COUNT, 1)))
+    for name in ("self_test", "calibration"):
+        assert kept.memory.record[name] == tested.memory.record[name]
+    assert kept.memory.record["tested"] == {"patterns": COUNT, "changed": 1}
+    assert (kept.memory.kernel.chosen, kept.memory.beta, kept.test) == (1, 123.0, None)
+    assert kept.memory.record["stage1"]["rho"] == kept.memory.kernel.rhos[1]
+    assert kept.memory.record["stage1"]["loss_final"] != tested.memory.record["stage1"]["loss_final"]  # it is learned again
+
+
+def test_a_self_test_with_other_values_of_rho_is_not_kept(tested: Stored) -> None:
+    made = learn_memory(draft(), StoreSettings(regularization=0.5), before=(tested.memory, SelfTested(COUNT, 1)))
+    assert made.test is not None
+    assert made.memory.record["tested"] == {"patterns": COUNT, "changed": 0}
 
 
 def test_a_kept_kernel_is_not_learned_again(tested: Stored, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,9 +61,9 @@ def seconds(folder: Path, learning: bool = True, paths: list[Path] | None = None
 
 def test_what_it_is_made_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(needs, "_reading", lambda plan: 0.0)
-    assert seconds(folder, size=32) == pytest.approx(2.5 + 20 * 7e-4)
-    assert seconds(folder, size=16) == pytest.approx((2.5 + 20 * 7e-4) / 4)
-    assert seconds(folder, size=32, self_test="off") == pytest.approx(20 * 7e-4 / 2)
+    assert seconds(folder, size=32) == pytest.approx(0.8 + 20 * 5e-4)
+    assert seconds(folder, size=16) == pytest.approx((0.8 + 20 * 5e-4) / 4)
+    assert seconds(folder, size=32, self_test="off") == pytest.approx(20 * 5e-4 * 0.7)
     gradient = seconds(folder, size=32, solver="gradient", iterations=1000) - seconds(folder, size=32)
     assert gradient == pytest.approx(6 * 20**3 * 1000 / 5e10)
     assert seconds(folder, size=32, solver="gradient") == seconds(folder, size=32, solver="gradient", iterations=1000)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from uhop_cli.storing.record import settings_json, settings_of, stage1_of
+from uhop_cli.storing.record import SelfTested, settings_json, settings_of, stage1_of
 from uhop_cli.storing.settings import StoreSettings
 
 
@@ -54,3 +54,34 @@ def test_of_stage_one_what_has_the_right_type_is_taken() -> None:
     assert odd == {"solver": "closed-form", "learning_rate": None, "loss_initial": None, "loss_bound": None, "rho": 0.1}
     for record in ({}, {"stage1": []}, {"stage1": {"solver": "magic"}}, {"stage1": {"iterations": 1}}):
         assert stage1_of(record) == {}
+
+
+TESTED = {"self_test": [], "calibration": {}, "tested": {"patterns": 100, "changed": 2}}
+
+
+def test_a_self_test_is_kept_as_long_as_little_has_changed() -> None:
+    tested = SelfTested.of(TESTED)
+    assert tested == SelfTested(100, 2)
+    assert tested.after(3) == SelfTested(100, 5)
+    assert tested.after(4) is None
+    assert SelfTested(19).after(1) is None
+    assert SelfTested(19).after(0) == SelfTested(19)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"self_test": {}},
+        {"self_test": None},
+        {"calibration": []},
+        {"tested": None},
+        {"tested": [100, 2]},
+        {"tested": {"patterns": 100}},
+        {"tested": {"changed": 2}},
+        {"tested": {"patterns": 100.0, "changed": 2}},
+        {"tested": {"patterns": True, "changed": 2}},
+        {"tested": {"patterns": 100, "changed": -1}},
+    ],
+)
+def test_a_record_that_is_not_clear_about_its_self_test_has_none(claim: dict[str, Any]) -> None:
+    assert SelfTested.of(TESTED | claim) is None

@@ -16,13 +16,14 @@ TOPK_BLOCK = 64
 
 def flat_rows(patterns: NDArray[np.generic]) -> tuple[NDArray[np.generic], float]:
     """Patterns (M, ...) as rows (M, d), and the scale of their values."""
-    flat = patterns.reshape(len(patterns), -1)
+    flat = patterns.reshape(len(patterns), math.prod(patterns.shape[1:]))
     return flat, 1 / 255 if flat.dtype == np.uint8 else 1.0
 
 
 def unit_rows(patterns: NDArray[Any], rows: slice = slice(None)) -> Float32:
     """Rows of stored patterns as vectors in [0, 1], (m, d) float32: pixels (uint8) divided by 255, floats as they are."""
-    part = patterns[rows].reshape(len(patterns[rows]), -1)
+    part = patterns[rows]
+    part = part.reshape(len(part), math.prod(part.shape[1:]))
     if part.dtype != np.uint8:
         return part.astype(np.float32, copy=False)
     vectors = part.astype(np.float32)
@@ -96,11 +97,26 @@ def logsumexp(x: Array, axis: int = -1, keepdims: bool = False) -> Array:
     return result if keepdims else xp.squeeze(result, axis=axis)
 
 
+def sum_of_logs(values: Array) -> Array:
+    """sum ln v along the last axis, of positive values whose products of four are normal numbers: a product takes less time than a
+    logarithm."""
+    xp, size = namespace(values), int(values.shape[-1])
+    quarter = size // 4
+    first, second, third, fourth = (values[..., place * quarter : (place + 1) * quarter] for place in range(4))
+    total = xp.sum(xp.log(first * second * (third * fourth)), axis=-1)
+    return total + xp.sum(xp.log(values[..., 4 * quarter :]), axis=-1) if size % 4 else total
+
+
 def clip_over(values: Array, least: float = -math.inf, most: float = math.inf) -> Array:
     """`values` within bounds; an array of NumPy's is overwritten and stays in the cache. (One bound takes longer than two.)"""
     if isinstance(values, np.ndarray):
         return np.clip(values, least, most, out=values)
     return namespace(values).clip(values, least, most)
+
+
+def less_over(values: Array, minuend: Array) -> Array:
+    """minuend - values, shapes broadcast to that of the values; an array of NumPy's is overwritten."""
+    return np.subtract(minuend, values, out=values) if isinstance(values, np.ndarray) else minuend - values
 
 
 def exp_over(values: Array) -> Array:

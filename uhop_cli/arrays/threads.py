@@ -13,6 +13,7 @@ import numpy as np
 
 from uhop_cli.arrays.types import Float32
 
+_shared: list[int] = []  # threads that this process may take, where it shares the machine
 WORTH_THREADS = 1 << 20  # values from which a second core is worth its start
 
 
@@ -25,7 +26,12 @@ def chunks(total: int, size: int) -> Iterator[slice]:
 
 def cores() -> int:
     """How many threads share the work: one a core, 16 at most, as memory does not feed more."""
-    return min(os.cpu_count() or 1, 16)
+    return min(_shared[-1] if _shared else os.cpu_count() or 1, 16)
+
+
+def share_cores(threads: int) -> None:
+    """From now on this process takes that many threads at most, beside others that do the same."""
+    _shared[:] = [max(1, threads)]
 
 
 def product_on_all_cores(left: Float32, right: Float32) -> Float32:

@@ -11,6 +11,7 @@ Bool = NDArray[np.bool_]
 Int8 = NDArray[np.int8]
 UInt8 = NDArray[np.uint8]
 Int64 = NDArray[np.int64]
+UInt64 = NDArray[np.uint64]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]  # of either precision

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from uhop_cli.cli import forecasts, options
+from uhop_cli.cli import options
+from uhop_cli.cli.families import forecasts, learning
 from uhop_cli.cli.help import examples
 from uhop_cli.cli.output import Output
 from uhop_cli.cli.report.bench import Pages
+from uhop_cli.cli.screen.bench import show
+from uhop_cli.cluster.connection import check, connected
 from uhop_cli.progress import started
 
 if TYPE_CHECKING:
     from uhop_cli.experiments.bench import Bench
     from uhop_cli.experiments.config import Config
     from uhop_cli.experiments.data.datasets import Dataset
-    from uhop_cli.experiments.results.journal import Journal
-    from uhop_cli.experiments.results.statistics import Summary
+    from uhop_cli.experiments.elsewhere import Elsewhere
 
 EXAMPLES = examples(
     ("uhop bench", "the sample pictures, offline, under a minute"),
@@ -27,6 +30,7 @@ EXAMPLES = examples(
     ("uhop bench --dataset mnist --protocol paper", "the settings of the U-Hop paper"),
     ("uhop bench --methods uhop,cosine,published", "beside the quirks of the published code"),
     ("uhop bench --experiment forecast --dataset etth1", "time series; also sudden-event, fresh-event"),
+    ("uhop bench --experiment classify --dataset cifar10", "layers that learn; also expressiveness, mil"),
     ("uhop bench --plugin FILE --report mine.html", "your own methods, and a page to read"),
     ("uhop bench --list", "data sets, methods, experiments"),
 )
@@ -43,13 +47,19 @@ def _numbers(values: list[str] | None, what: str) -> tuple[float, ...]:
         raise typer.BadParameter(f"{what} are numbers, separated by commas") from None
 
 
+def _given(options: Mapping[str, object]) -> list[str]:
+    """The names of the options that have a value."""
+    return [name for name, value in options.items() if value is not None and value != ()]
+
+
 def bench(
+    context: typer.Context,
     dataset: Annotated[
         str,
         typer.Option(
             metavar="NAME",
             autocompletion=options.of(options.dataset_names),
-            help="sample, mnist, fashion-mnist, cifar10, cifar100, etth1, ettm1, wth, a folder, .npy or .csv.",
+            help="One of --list, or a folder, .npy, .csv or .npz; sample comes with uhop.",
         ),
     ] = "sample",
     data_dir: Annotated[
@@ -71,14 +81,20 @@ def bench(
             help="Which to compare; also all, published, quirks.",
         ),
     ] = None,
-    sizes: Annotated[list[str] | None, typer.Option(metavar="M", help="Memory sizes.")] = None,
+    sizes: Annotated[list[str] | None, typer.Option(metavar="M", help="Memory sizes; training samples of expressiveness.")] = None,
     levels: Annotated[list[str] | None, typer.Option(metavar="S", help="Noise levels.")] = None,
     repeats: Annotated[
-        int | None, typer.Option(min=1, metavar="R", help="Memory sets: 5, or 20 as in the paper; seeds of nets: 3.")
+        int | None, typer.Option(min=1, metavar="R", help="Memory sets: 5, or 20 as in the paper; seeds of nets: 3, or 5.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A trial on time series: one seed, short training.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A trial where nets are trained: fewer seeds, less data.")] = False,
     horizons: Annotated[list[str] | None, typer.Option(metavar="H", help="Of forecasts: 96,192,336,720.")] = None,
     look_backs: Annotated[list[str] | None, typer.Option(metavar="L", help="Of forecasts: 96,336.")] = None,
+    train_size: Annotated[int | None, typer.Option(min=10, metavar="N", help="Training samples of classify: 10,000.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, metavar="E", help="Of nets on pictures: 15.")] = None,
+    width: Annotated[int | None, typer.Option(min=4, metavar="D", help="Of nets on pictures: 128.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0, metavar="R", help="Of nets on pictures; else chosen for each method.")
+    ] = None,
     iterations: Annotated[int | None, typer.Option(min=0, metavar="N", help="Of Stage I by gradient descent.")] = None,
     protocol: Annotated[
         Literal["paper", "tuned"], typer.Option(help="The paper's settings, or each method at its best.")
@@ -93,12 +109,13 @@ def bench(
     force: Annotated[bool, typer.Option("--force", help="With --report, --csv: replace files that are in the way.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="Name data sets, methods and experiments.")] = False,
     device: options.DeviceName = "auto",
+    cluster: options.Cluster = None,
     seed: options.Seed = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Compare retrieval methods over memory size, noise and more."""
+    """Compare methods of retrieval, forecasting and learning, each with its controls."""
     output = Output(json=as_json, quiet=quiet, binary=table == "-")
     wanted = Pages(report, table, force)
     wanted.check(json=as_json, quiet=quiet)
@@ -124,39 +141,44 @@ def bench(
     if listing:
         _list(output)
         return
+    of_pictures: dict[str, object] = {"--levels": levels, "--iterations": iterations, "--plugin": plugin}
+    source = context.get_parameter_source("cluster")
+    of_pictures["--cluster"] = cluster if source is not None and source.name == "COMMANDLINE" else None
+    of_pictures["--protocol"] = None if protocol == "tuned" else protocol
+    of_series: dict[str, object] = {"--horizons": ahead, "--look-backs": back}
+    nets: dict[str, object] = {"epochs": epochs, "width": width, "rate": rate}
+    of_nets: dict[str, object] = {"--train-size": train_size, **{f"--{name}": value for name, value in nets.items()}}
+    place: dict[str, Any] = {"dataset": dataset, "data_dir": data_dir, "out": out, "resume": resume, "pages": wanted}
+    shared = {"methods": _names(methods), "repeats": repeats, "seed": seed, "quick": quick or None}
+    counts = tuple(int(size) for size in whole)
+    learned = learning.wanted(_names(experiment))
+    if learned:
+        if train_size is not None and (whole or learned != ("classify",)):
+            raise typer.BadParameter("--train-size is for --experiment classify; expressiveness has --sizes")
+        nets["sizes"] = counts if train_size is None else (train_size,)
+        refused = _given(of_pictures | of_series)
+        learning.bench(output, experiments=learned, device=device, refused=refused, options=shared | nets, **place)
+        return
+    for name in _given(of_nets):
+        raise typer.BadParameter(f"{name} is for --experiment classify and expressiveness")
     on_series = forecasts.wanted(_names(experiment), dataset)
     if on_series:
-        refused: dict[str, object] = {"--levels": levels, "--iterations": iterations, "--plugin": plugin}
-        refused["--protocol"] = None if protocol == "tuned" else protocol
-        forecasts.bench(
-            output,
-            experiments=on_series,
-            dataset=dataset,
-            data_dir=data_dir,
-            out=out,
-            resume=resume,
-            pages=wanted,
-            device=device,
-            refused=[name for name, value in refused.items() if value is not None],
-            options={
-                "methods": _names(methods),
-                "look_backs": tuple(int(number) for number in back),
-                "horizons": tuple(int(number) for number in ahead),
-                "stored": tuple(int(size) for size in whole),
-                "repeats": repeats,
-                "seed": seed,
-                "quick": quick or None,
-            },
-        )
+        windows = {"look_backs": tuple(map(int, back)), "horizons": tuple(map(int, ahead)), "stored": counts}
+        refused = _given(of_pictures)
+        forecasts.bench(output, experiments=on_series, device=device, refused=refused, options=shared | windows, **place)
         return
-    for name, given in (("--horizons", ahead), ("--look-backs", back), ("--quick", quick)):
-        if given:
-            raise typer.BadParameter(f"{name} is for --experiment forecast")
+    for name in _given(of_series):
+        raise typer.BadParameter(f"{name} is for --experiment forecast")
+    if quick:
+        raise typer.BadParameter("--quick is for experiments that train nets")
     if "all" in _names(experiment):
-        output.note(f"experiments on time series are asked for by name: {', '.join(forecasts.NAMES)}")
+        named = ", ".join((*forecasts.NAMES, *learning.NAMES))
+        output.note(f"experiments on time series, and those that learn, are asked for by name: {named}")
+    if cluster is not None:
+        check(cluster)
     config = Config(
         experiments=_names(experiment) or ("capacity", "noise"),
-        sizes=tuple(int(size) for size in whole),
+        sizes=counts,
         levels=noise,
         methods=_names(methods),
         repeats=repeats,
@@ -169,10 +191,25 @@ def bench(
         data = load(dataset, data_dir, progress)
     for warning in data.warnings:
         output.warn(warning)
-    _run(config, data, out, resume, output, wanted, plugged)
+    if cluster is None:
+        _run(config, data, out, resume, output, wanted, plugged)
+        return
+    from uhop_cli.experiments.elsewhere import Elsewhere, Place
+
+    found = Place(dataset, None if data_dir is None else data_dir.absolute(), data.digest, plugin)
+    _run(config, data, out, resume, output, wanted, plugged, Elsewhere(context.with_resource(connected(cluster)), found))
 
 
-def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: Output, wanted: Pages, plugged: str | None) -> None:
+def _run(
+    config: Config,
+    data: Dataset,
+    out: Path | None,
+    resume: bool,
+    output: Output,
+    wanted: Pages,
+    plugged: str | None,
+    elsewhere: Elsewhere | None = None,
+) -> None:
     from uhop_cli.experiments.bench import Bench
     from uhop_cli.experiments.grids.catalogue import methods_of, select
     from uhop_cli.experiments.results import report
@@ -184,10 +221,12 @@ def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: 
     record = config.to_json(data) | ({} if plugged is None else {"plugin": plugged})
     with Journal(out, record, resume=resume) as journal, output.progress() as progress:
         bench = Bench(config, data, journal, progress)
-        for experiment, methods in chosen:
+        if elsewhere is not None:
+            elsewhere.run(bench, [experiment for experiment, _ in chosen])
+        for experiment, methods in chosen if elsewhere is None else ():
             bench.run(experiment, methods)
     for experiment, _ in chosen:
-        _print(experiment.name, journal, output)
+        show(experiment.name, journal, output)
     output.line("c control   ^ ceiling: nothing can be better   p with published quirks")
     output.line("* best of its column   ! no better than the mean image")
     output.line("± standard deviation over repeats")
@@ -202,58 +241,6 @@ def _run(config: Config, data: Dataset, out: Path | None, resume: bool, output: 
     for sentence in verdicts([summarise(journal.rows, experiment.name) for experiment, _ in chosen]):
         output.paragraph(sentence)
     output.document(report.document(journal, record))
-
-
-def _print(name: str, journal: Journal, output: Output) -> None:
-    from uhop_cli.experiments.grids.catalogue import EXPERIMENTS
-    from uhop_cli.experiments.results.report import MEASURES, details, summaries
-
-    experiment = EXPERIMENTS[name]
-    for table in summaries(journal.rows, name):
-        _table(f"{name}: {MEASURES[table.measure]} against {experiment.axis}", table, output)
-    for title, heads, body in details(journal.rows, name):
-        output.table(heads, body, left=[0, 1], title=title)
-        output.line()
-
-
-def _table(title: str, table: Summary, output: Output) -> None:
-    """A table, cut into blocks of as many columns as fit the width."""
-    console = output.console()
-    if console is None:
-        return
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from uhop_cli.experiments.results.report import MARKS, cell_text, column_text
-    from uhop_cli.experiments.results.statistics import role
-
-    texts = {
-        (method, column): cell_text(table.cells.get((method, column)), table.measure)
-        for method in table.methods
-        for column in table.columns
-    }
-    width = max([len(column_text(column)) for column in table.columns] + [len(text) + 1 for text in texts.values()]) + 3
-    fitting = max(1, (console.width - max(map(len, table.methods)) - 4) // width)
-    for begin in range(0, len(table.columns), fitting):
-        columns = table.columns[begin : begin + fitting]
-        console.print(Text(title + (" (continued)" if begin else ""), style="bold"))
-        block = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        block.add_column("", no_wrap=True)
-        block.add_column("method", no_wrap=True)
-        for column in columns:
-            block.add_column(column_text(column), justify="right", no_wrap=True)
-        for method in table.methods:
-            kind = role(method)
-            style = "dim" if kind in ("control", "ceiling") else ""
-            cells = []
-            for column in columns:
-                cell = table.cells.get((method, column))
-                mark = " " if cell is None else "*" if cell.best else "!" if cell.idle else " "
-                cells.append(Text(texts[method, column] + mark, style="bold" if mark == "*" else style))
-            block.add_row(Text(MARKS[kind]), Text(method, style=style), *cells)
-        console.print(block)
-        output.line()
 
 
 def _figures(out: Path, bench: Bench, output: Output) -> list[str]:
@@ -285,18 +272,22 @@ def _write(out: Path, bench: Bench, record: dict[str, object], figures: list[str
 
 
 def _list(output: Output) -> None:
-    from uhop_cli.experiments.data.published import PUBLISHED
+    from uhop_cli.experiments.data.bags import BAGS
+    from uhop_cli.experiments.data.published import PUBLISHED, TINY_IMAGENET
     from uhop_cli.experiments.forecasts.data import FILES
     from uhop_cli.experiments.forecasts.run import EXPERIMENTS as FORECASTS
     from uhop_cli.experiments.grids.catalogue import EXPERIMENTS
+    from uhop_cli.experiments.learning.run import EXPERIMENTS as LEARNING
     from uhop_cli.experiments.methods.registry import METHODS
 
+    families = [*FORECASTS.values(), *LEARNING.values()]
     sets = [("sample", "35 drawn pictures, part of the installation"), *((one.name, one.description) for one in PUBLISHED.values())]
     sets += [(name, description) for name, (_, description) in FILES.items()]
+    sets += [(TINY_IMAGENET.name, TINY_IMAGENET.description), *BAGS.items()]
     methods: list[tuple[str, str, str]] = [(method.name, method.role, method.description) for method in METHODS.values()]
     experiments = [(one.name, one.figure, one.question) for one in EXPERIMENTS.values()]
-    experiments += [(one.name, "-", one.question) for one in FORECASTS.values()]
-    methods += [(name, series.name, words) for series in FORECASTS.values() for name, words in series.methods.items()]
+    experiments += [(one.name, "-", one.question) for one in families]
+    methods += [(name, one.name, words) for one in families for name, words in one.methods.items()]
     output.table(["data set", "what"], sets, left=[0, 1])
     output.line()
     output.table(["experiment", "figure", "question"], experiments, left=[0, 1, 2])

@@ -15,7 +15,8 @@ from uhop_cli.cli.output import Output, bytes_in_words, counted, number
 from uhop_cli.cli.screen import guarantees, words
 from uhop_cli.cli.store import pattern_in_words, print_self_test
 from uhop_cli.files.names import escape
-from uhop_cli.memory.file.header import Header, read_header
+from uhop_cli.memory.file.header import Header
+from uhop_cli.memory.file.shards import read_header, shard_count
 from uhop_cli.progress import started
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ def describe(file: Path, header: Header) -> dict[str, Any]:
         "embedded": header.embedded,
         "local_descriptors": header.described,
         "bytes": header.file_size,
-        **{key: header.record.get(key) for key in ("stage1", "separation", "self_test", "seed", "versions")},
+        "shards": shard_count(file),
+        **{key: header.record.get(key) for key in ("stage1", "separation", "self_test", "tested", "seed", "versions")},
     }
 
 
@@ -144,7 +146,7 @@ def _near_duplicates(memory: Memory, file: Path, output: Output) -> list[dict[st
 def _facts(file: Path, header: Header, document: dict[str, Any], output: Output) -> list[tuple[str, str]]:
     holds = [counted(header.files, "image")] + ([f"{header.patterns:,} distinct"] if header.patterns != header.files else [])
     facts: list[tuple[str, str]] = [
-        ("memory", f"{escape(file)}, {bytes_in_words(header.file_size)}"),
+        ("memory", f"{escape(file)}, {bytes_in_words(header.file_size)}{words.shards(document['shards'])}"),
         ("holds", ", ".join(holds) + (", with their own bytes" if header.embedded else "")),
         ("pattern", pattern_in_words(header.pattern)),
     ]

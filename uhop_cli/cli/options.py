@@ -66,6 +66,11 @@ def count_or_auto(value: str) -> str | int:
     return int(value)
 
 
+def shards(value: str | None) -> str | int | None:
+    """None, 'auto', or a whole number from 1."""
+    return None if value is None else count_or_auto(value)
+
+
 def existing(paths: list[Path] | None) -> list[Path] | None:
     """Checks that paths are there, a name in another Unicode form (NFC, NFD) being the same name; `-` is standard input.
 
@@ -124,28 +129,33 @@ def separation_names() -> list[str]:
 
 def method_names() -> list[str]:
     """What `--methods` takes."""
-    from uhop_cli.experiments.forecasts.run import EXPERIMENTS
+    from uhop_cli.experiments.forecasts.run import EXPERIMENTS as ON_SERIES
     from uhop_cli.experiments.grids import catalogue  # noqa: F401 -- fills the registry
+    from uhop_cli.experiments.learning.run import EXPERIMENTS as LEARNING
     from uhop_cli.experiments.methods.registry import GROUPS, METHODS
 
-    return [*METHODS, *GROUPS, *dict.fromkeys(name for one in EXPERIMENTS.values() for name in one.methods)]
+    families = (*ON_SERIES.values(), *LEARNING.values())
+    return [*METHODS, *GROUPS, *dict.fromkeys(name for one in families for name in one.methods)]
 
 
 def experiment_names() -> list[str]:
     """What `--experiment` takes."""
     from uhop_cli.experiments.forecasts.run import EXPERIMENTS as ON_SERIES
     from uhop_cli.experiments.grids.catalogue import EXPERIMENTS
+    from uhop_cli.experiments.learning.run import EXPERIMENTS as LEARNING
 
-    return [*EXPERIMENTS, *ON_SERIES, "all"]
+    return [*EXPERIMENTS, *ON_SERIES, *LEARNING, "all"]
 
 
 def dataset_names() -> list[str]:
     """What `--dataset` takes: those that are known, and the folders and files here."""
-    from uhop_cli.experiments.data.published import PUBLISHED
+    from uhop_cli.experiments.data.bags import BAGS
+    from uhop_cli.experiments.data.published import PUBLISHED, TINY_IMAGENET
     from uhop_cli.experiments.forecasts.data import FILES
 
     here = [name + "/" * os.path.isdir(name) for name in sorted(os.listdir()) if not name.startswith(".")]
-    return ["sample", *PUBLISHED, *FILES, *(name for name in here if name.endswith(("/", ".npy", ".csv")))]
+    known = ["sample", *PUBLISHED, TINY_IMAGENET.name, *FILES, *BAGS]
+    return [*known, *(name for name in here if name.endswith(("/", ".npy", ".csv", ".npz")))]
 
 
 def _matching(pattern: re.Pattern[str], value: str, hint: str) -> str:
@@ -163,6 +173,12 @@ DeviceName = Annotated[
 FilesFrom = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Read paths from FILE, or from standard input for -: one a line, or null-separated."),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS|local:N", envvar="UHOP_CLUSTER", help="Have the workers of a Dask cluster do it, or N of this machine."
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of everything random.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 0.5  # seconds after which a bar appears
 WIDTH = 80  # where there is no terminal to ask, and COLUMNS says nothing
+LONG_LIST = 64  # entries
 LEAST = 40  # fewer columns hold no table
 
 
@@ -68,7 +69,7 @@ class Output:
     def document(self, value: dict[str, Any]) -> None:
         """With `json`, the result. Numbers that JSON lacks become null."""
         if self.json:
-            _write(sys.stdout, json.dumps(_finite(value), indent=2))
+            _write(sys.stdout, _laid_out(value))
 
     def line(self, text: str = "") -> None:
         """A line for people; a `Styled` one has its colour on a terminal."""
@@ -274,6 +275,23 @@ def _columns(stream: TextIO | None) -> int:
         return os.get_terminal_size(stream.fileno()).columns or WIDTH
     asked = os.environ.get("COLUMNS", "")
     return max(LEAST, int(asked)) if asked.isdecimal() and len(asked) < 5 else WIDTH
+
+
+def _laid_out(document: dict[str, Any]) -> str:
+    """JSON with a line for each field; in a long list, such as the results of a thousand queries, with a line for each entry.
+
+    The encoder that indents is Python and takes as long for such a list as answering a hundred queries does.
+    """
+    try:
+        return "{\n" + ",\n".join(f"  {json.dumps(name)}: {_field(value)}" for name, value in document.items()) + "\n}"
+    except ValueError:  # a number that JSON lacks
+        return _laid_out(_finite(document))
+
+
+def _field(value: Any) -> str:
+    if isinstance(value, list) and len(value) > LONG_LIST:
+        return "[\n" + ",\n".join("    " + json.dumps(entry, allow_nan=False) for entry in value) + "\n  ]"
+    return json.dumps(value, allow_nan=False, indent=2).replace("\n", "\n  ")
 
 
 def _finite(value: Any) -> Any:

@@ -14,15 +14,17 @@ import typer
 
 from uhop_cli.cli import options
 from uhop_cli.cli.help import ORDER, examples
-from uhop_cli.cli.output import Output
+from uhop_cli.cli.output import Output, bytes_in_words, counted
 from uhop_cli.cli.query_run import Session, Sink, View
 from uhop_cli.cli.query_targets import check_folder
 from uhop_cli.cli.report.asked import Reports
 from uhop_cli.cli.standard_input import read_picture
+from uhop_cli.cluster.for_memory import check_use, workers_for
 from uhop_cli.errors import ImageError, SettingsError
 from uhop_cli.files.names import escape
 from uhop_cli.images.discover import Found, Skipped, look_through
-from uhop_cli.memory.file.header import read_header
+from uhop_cli.memory.file.index import is_index, located
+from uhop_cli.memory.file.shards import read_header
 from uhop_cli.progress import started as started_on
 
 if TYPE_CHECKING:
@@ -142,6 +144,7 @@ def query(
     strict: Annotated[bool, _review("--strict", help="Exit with 1 where an image is not found.")] = False,
     print0: Annotated[bool, _review("--print0", "-0", help="With -q: end paths with null characters, as xargs -0 reads.")] = False,
     device: options.DeviceName = "auto",
+    cluster: options.Cluster = None,
     seed: options.Seed = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -159,6 +162,11 @@ def query(
     wanted.check(images=sink.stdout, json=as_json, quiet=quiet, print0=print0)
     options.existing([path for path in (mask_file, truth, originals) if path])
     read_header(memory)  # refuses what is no memory file before anything heavy is loaded
+    named = context.get_parameter_source("cluster")
+    if cluster is not None and named is not None and named.name == "ENVIRONMENT" and not is_index(located(memory)):
+        cluster = None  # it is for what has shards
+    if cluster is not None:
+        check_use(cluster, memory)
     found = _found(images, screen)
     if len(found) > 1 and (states or sink.stdout):
         raise SettingsError(f"one image, not {len(found)}, can go to {'--states' if states else 'standard output'}")
@@ -175,7 +183,8 @@ def query(
     )  # fmt: skip
     with screen.progress() as progress:
         started_on(progress, "load")
-        restorer = Restorer(memory, settings, expected=len(found))
+        workers = None if cluster is None else context.with_resource(workers_for(memory, cluster, device))
+        restorer = Restorer(memory, settings, expected=len(found), asker=None if workers is None else workers.asker)
     if device == "auto" and restorer.device.kind != "cpu":
         screen.note(f"running on {restorer.device.kind}")
     if show and os.environ.get("NO_COLOR"):
@@ -187,6 +196,11 @@ def query(
     session = Session(restorer, sink, view, stdin, wanted.review(restorer, len(found)))
     session.run(found)
     document = session.finish(images, started)
+    if workers is not None and screen.verbose:
+        told = max(1, len(session.told))
+        sent, received = (bytes_in_words(part // told) for part in (workers.traffic.sent, workers.traffic.received))
+        who = f"{counted(workers.count, 'worker')}, {counted(workers.shards, 'shard')}"
+        screen.line(f"cluster: {who}; {sent} a query to them, {received} back")
     with screen.progress() as progress:
         started_on(progress, "report")
         wanted.write(document, session.review)

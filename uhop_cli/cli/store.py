@@ -15,9 +15,11 @@ from uhop_cli.cli.output import Output, bytes_in_words, counted, duration_in_wor
 from uhop_cli.cli.screen import words
 from uhop_cli.errors import OutputError, SettingsError
 from uhop_cli.files.names import escape
+from uhop_cli.memory.file.index import is_index, located
 from uhop_cli.progress import started
 
 if TYPE_CHECKING:
+    from uhop_cli.storing.passes.passes import Crew
     from uhop_cli.storing.report import StoreReport
     from uhop_cli.storing.settings import StoreSettings
 
@@ -48,9 +50,14 @@ def store(
     ] = None,
     add: Annotated[bool, _memory("--add", help="Add to the file; changed images are replaced.")] = False,
     prune: Annotated[bool, _memory("--prune", help="With --add: drop images that are gone.")] = False,
+    reread: Annotated[bool, _memory("--reread", help="With --add: read all files, whatever their sizes and times say.")] = False,
     keep_kernel: Annotated[bool, _memory("--keep-kernel", help="With --add, --remove: don't learn again.")] = False,
     remove: Annotated[list[str] | None, _memory(metavar="NAME", help="Take an image out; repeatable.")] = None,
     force: Annotated[bool, _memory("--force", help="Replace an existing file.")] = False,
+    shards: Annotated[
+        str | None,
+        _memory(metavar="N|auto", callback=options.shards, help="Write N files and an index; auto: files of at most 8 GiB."),
+    ] = None,
     embed: Annotated[bool, _memory("--embed", help="Keep the images' own bytes inside the file.")] = False,
     strict: Annotated[bool, _memory("--strict", help="Stop at an image that can't be read.")] = False,
     damaged: Annotated[bool, _memory("--damaged", help="Store files that are cut short, as far as they go.")] = False,
@@ -92,6 +99,7 @@ def store(
         _memory(help="Describe the pictures locally, so that crops are found; auto: up to 20,000 of 100 pixels or more."),
     ] = "auto",
     device: options.DeviceName = "auto",
+    cluster: options.Cluster = None,
     seed: options.Seed = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -100,11 +108,16 @@ def store(
 ) -> None:
     """Learn a kernel on images and store them as a memory file."""
     output = Output(json=as_json, quiet=quiet, verbose=verbose)
+    if reread and not add:
+        raise typer.BadParameter("it needs --add", param_hint="--reread")
+    if remove and shards:
+        raise typer.BadParameter("a memory keeps its shards when images are taken out", param_hint="--remove, --shards")
     _check(paths, files_from, remove, memory, add=add, prune=prune, keep_kernel=keep_kernel, force=force, dry_run=dry_run)
     wanted = [*(paths or []), *(options.listed(files_from) if files_from else [])]
     if files_from and not wanted:
         raise typer.BadParameter("it names no path", param_hint="--files-from")
-    settings = _settings(context, memory if add and memory.exists() else None)
+    crew = None if cluster is None else _crew(context, cluster, remove=bool(remove), in_shards=shards or is_index(located(memory)))
+    settings = _settings(context, memory if add and located(memory).exists() else None)
 
     from uhop_cli.storing import store as build
 
@@ -115,10 +128,34 @@ def store(
         else:
             report = build.store(
                 wanted, memory, settings,
-                add=add, prune=prune, keep_kernel=keep_kernel, force=force, dry_run=dry_run, progress=progress,
+                add=add, prune=prune, keep_kernel=keep_kernel, reread=reread, force=force, dry_run=dry_run,
+                shards=shards,  # type: ignore[arg-type]  # its check converts
+                crew=crew, progress=progress,
             )  # fmt: skip
     source = context.get_parameter_source("memory")
     _print(report, output, memory, default=source is None or source.name in ("DEFAULT", "ENVIRONMENT"))
+
+
+def _crew(context: typer.Context, address: str, *, remove: bool, in_shards: object) -> Crew | None:
+    """The workers of a cluster; None where that of the environment has nothing to do, as a memory is to be one file.
+
+    Raises:
+        SettingsError: that of the command line would have nothing to do.
+    """
+    source = context.get_parameter_source("cluster")
+    asked = source is not None and source.name == "COMMANDLINE"
+    if remove or not in_shards:
+        if asked:
+            raise SettingsError(
+                "--cluster does nothing with --remove" if remove else "a cluster stores a memory in shards, and this is one file",
+                "leave it out" if remove else "add --shards N",
+            )
+        return None
+    from uhop_cli.cluster.connection import check, connected
+    from uhop_cli.cluster.tasks import Tasks
+
+    check(address)
+    return Tasks(context.with_resource(connected(address)))
 
 
 def _check(
@@ -144,8 +181,8 @@ def _check(
         raise typer.BadParameter("it needs --add", param_hint="--prune")
     if keep_kernel and not (add or remove):
         raise typer.BadParameter("it needs --add or --remove", param_hint="--keep-kernel")
-    if memory.is_file() and not (add or force or remove):
-        raise OutputError(f"{escape(memory)}: exists already", "use --add to add to it, or --force to replace it")
+    if located(memory).is_file() and not (add or force or remove):
+        raise OutputError(f"{escape(located(memory))}: exists already", "use --add to add to it, or --force to replace it")
 
 
 def _settings(context: typer.Context, memory: Path | None) -> StoreSettings:
@@ -164,7 +201,7 @@ def _settings(context: typer.Context, memory: Path | None) -> StoreSettings:
     }
     base = StoreSettings()
     if memory is not None:
-        from uhop_cli.memory.file.header import read_header
+        from uhop_cli.memory.file.shards import read_header
         from uhop_cli.storing.record import settings_of
 
         header = read_header(memory)
@@ -198,6 +235,9 @@ def _print(report: StoreReport, output: Output, memory: Path, *, default: bool) 
         output.note(note)
     output.document(document)
     output.essential(escape(report.memory))
+    if not (report.written or report.dry_run):
+        output.line(f"nothing new: {counted(report.stored, 'image')} in {escape(report.memory)}")
+        return
     facts: list[tuple[str, str]] = [("would store" if report.dry_run else "stored", _stored_in_words(report, document))]
     if report.duplicates:
         groups = f"{counted(len(report.duplicates), 'group')} of files with equal patterns"
@@ -210,7 +250,7 @@ def _print(report: StoreReport, output: Output, memory: Path, *, default: bool) 
     size = f"{'about ' if report.dry_run else ''}{bytes_in_words(report.bytes)}"
     expected = report.seconds_expected
     took = f"{report.seconds:.1f} s" if expected is None else f"about {duration_in_words(expected)}"
-    facts.append(("memory", f"{escape(report.memory)}, {size}, {took}"))
+    facts.append(("memory", f"{escape(report.memory)}, {size}{words.shards(report.shards)}, {took}"))
     if local := report.local:
         cost = f", {local['seconds']:.1f} s of a core" if local["seconds"] else ""
         facts.append(("described", f"{counted(local['pictures'], 'picture')} for crops, {bytes_in_words(local['bytes'])}{cost}"))

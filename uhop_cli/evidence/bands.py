@@ -20,6 +20,7 @@ from functools import cache
 import numpy as np
 
 from uhop_cli.arrays.library import Array, float32, like, namespace
+from uhop_cli.arrays.scratch import Scratch, product_into
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Float32, Int8, Int64
 
@@ -88,15 +89,14 @@ class BandGrid:
             out[:, band] = xp.sum(values * values, axis=1)
         return out
 
-    def products(self, coefficients: Array, codes: Array) -> Array:
-        """<x_w, xi_w> of queries (Q, K or more) and codes of memories (m, K): (Q, W, m), the long axis last."""
-        xp, (count, memories) = namespace(coefficients), (coefficients.shape[0], codes.shape[0])
-        parts = self.parts
-        out = xp.empty((count, len(parts), memories), dtype=coefficients.dtype, device=coefficients.device)
+    def products(self, coefficients: Array, codes: Array, scratch: Scratch | None = None) -> Array:
+        """<x_w, xi_w> of queries (Q, K or more) and codes of memories (m, K): (W, Q, m), the long axis last."""
+        parts, count, memories = self.parts, coefficients.shape[0], codes.shape[0]
+        out = (scratch or Scratch()).empty("bands", (len(parts), count, memories), coefficients)
         for rows in chunks(memories, TOGETHER):
             columns = float32(codes[rows]).T
             for band, part in enumerate(parts):
-                out[:, band, rows] = coefficients[:, part] @ columns[part]
+                out[band, :, rows] = product_into(coefficients[:, part], columns[part], out[band, :, rows])
         return out
 
 

@@ -7,12 +7,16 @@ block sums s_b = sum xi_b, squares q_b = sum xi_b^2 and products p_b = <xi_b, x_
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from uhop_cli.arrays.library import Array, namespace
-from uhop_cli.arrays.types import Float32
+from uhop_cli.arrays.library import Array, like, namespace
+from uhop_cli.arrays.scratch import Scratch, product_into
+from uhop_cli.arrays.types import Float32, Int64
 
 SMALLEST_SIDE = 4  # pixels: a smaller block has too few values for a gain, an offset and a noise level of its own
 FINEST = 4  # blocks a side
@@ -54,12 +58,29 @@ class BlockGrid:
         sizes: Float32 = (np.outer(rows, columns).ravel() * self.shape[2]).astype(np.float32)
         return sizes
 
+    @property
+    def even(self) -> bool:
+        """Whether all blocks have the same size."""
+        return all(length % self.side == 0 for length in self.shape[:2])
+
+    @property
+    def owners(self) -> Int64:
+        """The block of each value of a pattern, (d,)."""
+        rows, columns = (np.repeat(np.arange(self.side), np.diff(self.edges(axis))) for axis in (0, 1))
+        owners: Int64 = np.repeat((rows[:, None] * self.side + columns).ravel(), self.shape[2])
+        return owners
+
     def pooling(self, level: int) -> Float32:
         """0/1 matrix (B, level^2) that adds the finest blocks up to those of a coarser level."""
-        index = np.arange(self.side) * level // self.side
-        owner = (index[:, None] * level + index[None, :]).ravel()
-        matrix: Float32 = (owner[:, None] == np.arange(level * level)).astype(np.float32)
+        matrix: Float32 = (self.pooled_in(level * level)[:, None] == np.arange(level * level)).astype(np.float32)
         return matrix
+
+    def pooled_in(self, blocks: int) -> Int64:
+        """Which of so many coarser blocks each of the finest lies in, (B,)."""
+        level = math.isqrt(blocks)
+        index = np.arange(self.side) * level // self.side
+        owners: Int64 = (index[:, None] * level + index[None, :]).ravel()
+        return owners
 
     def cut(self, patterns: Array) -> list[Array]:
         """The blocks of patterns (M, d): B arrays (M, n_b)."""
@@ -72,6 +93,17 @@ class BlockGrid:
             for j in range(self.side)
         ]
 
+    def _laid_out(self, patterns: Array, scratch: Scratch) -> Array:
+        """The blocks of patterns (M, d), all of one size: (B, M, n)."""
+        xp, count, side, (height, width, channels) = namespace(patterns), patterns.shape[0], self.side, self.shape
+        high, wide = height // side, width // side * channels
+        parts = xp.permute_dims(patterns.reshape(count, side, high, side, wide), (1, 3, 0, 2, 4))
+        if not isinstance(patterns, np.ndarray):
+            return parts.reshape(side * side, count, -1)
+        out = scratch.empty("blocks", (side * side, count, high * wide), patterns)
+        np.copyto(out.reshape(parts.shape), parts)
+        return out
+
     def sums(self, patterns: Array) -> tuple[Array, Array]:
         """s_b and q_b of patterns (M, d): two arrays (M, B)."""
         xp = namespace(patterns)
@@ -79,14 +111,20 @@ class BlockGrid:
         sums = xp.stack([xp.sum(block, axis=1) for block in blocks], axis=1)
         return sums, xp.stack([xp.sum(block * block, axis=1) for block in blocks], axis=1)
 
-    def probes(self, queries: Array) -> tuple[Array, ...]:
+    def centred(self, patterns: Array) -> Array:
+        """Patterns (M, d) less the mean of each of their blocks."""
+        xp, owners = namespace(patterns), like(patterns, self.owners)
+        means = xp.stack([xp.mean(block, axis=1) for block in self.cut(patterns)], axis=1)
+        return patterns - means[:, owners]
+
+    def probes(self, queries: Array) -> Sequence[Array]:
         """Queries (Q, d) laid out for `products`.
 
         For a few queries, one matrix for each row of blocks, which is contiguous in a pattern: the query's blocks one below the
         other with zeros between them, (Q * side, values of the row). For many, the B blocks, (Q, n_b).
         """
         if queries.shape[0] > FEW_QUERIES:
-            return tuple(self.cut(queries))
+            return self.cut(queries)
         xp = namespace(queries)
         count, (height, width, channels) = queries.shape[0], self.shape
         pictures = queries.reshape(count, height, width, channels)
@@ -100,7 +138,7 @@ class BlockGrid:
             results.append(spread.reshape(count * self.side, -1))
         return tuple(results)
 
-    def slabs(self, probes: tuple[Float32, ...], whole: Float32) -> list[Float32]:
+    def slabs(self, probes: Sequence[Float32], whole: Float32) -> list[Float32]:
         """The probes of a few queries, and below them what is multiplied with the whole pattern, cut alike: (Q * side + R, n)
         matrices, one for each row of blocks; a single (side, Q * side + R, n) where all rows are equally high.
 
@@ -128,20 +166,25 @@ class BlockGrid:
             start = stop
 
     def of_slabs(self, products: Float32, queries: int) -> tuple[Float32, Float32]:
-        """What `slab_products` wrote: the products with the blocks, (Q, B, m) as from `products`, and with the wholes, (R, m)."""
+        """What `slab_products` wrote: the products with the blocks, (B, Q, m) as from `products`, and with the wholes, (R, m)."""
         side, size = self.side, products.shape[2]
-        blocks = products[:, : queries * side].reshape(side, queries, side, size).swapaxes(0, 1)
-        return blocks.reshape(queries, side * side, size), products[:, queries * side :].sum(axis=0)
+        blocks = products[:, : queries * side].reshape(side, queries, side, size).swapaxes(1, 2)
+        return blocks.reshape(side * side, queries, size), products[:, queries * side :].sum(axis=0)
 
-    def products(self, patterns: Array, probes: tuple[Array, ...]) -> Array:
-        """p_b = <xi_b, x_b> of patterns (M, d) and queries laid out by `probes`: shape (Q, B, M), the long axis last."""
+    def products(self, patterns: Array, probes: Sequence[Array], scratch: Scratch | None = None) -> Array:
+        """p_b = <xi_b, x_b> of patterns (M, d) and queries laid out by `probes`: shape (B, Q, M), the long axis last."""
         xp = namespace(patterns)
         if len(probes) == self.side**2 > 1:
-            pairs = zip(self.cut(patterns), probes, strict=True)
-            return xp.stack([query @ block.T for block, query in pairs], axis=1)
+            scratch = scratch or Scratch()
+            blocks: Any = self._laid_out(patterns, scratch) if self.even else self.cut(patterns)
+            out = scratch.empty("products", (len(probes), probes[0].shape[0], patterns.shape[0]), patterns)
+            for place, (block, query) in enumerate(zip(blocks, probes, strict=True)):
+                out[place] = product_into(query, block.T, out[place])
+            return out
         results, start = [], 0
         for probe in probes:
             stop = start + probe.shape[1]
-            results.append((probe @ patterns[:, start:stop].T).reshape(-1, self.side, patterns.shape[0]))
+            products = (probe @ patterns[:, start:stop].T).reshape(-1, self.side, patterns.shape[0])
+            results.append(xp.permute_dims(products, (1, 0, 2)))
             start = stop
-        return xp.concat(results, axis=1)
+        return xp.concat(results)

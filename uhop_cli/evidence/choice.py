@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
-from uhop_cli.arrays.device import device_of
-from uhop_cli.arrays.library import Array, like, namespace, to_numpy
-from uhop_cli.arrays.operations import logsumexp, topk
-from uhop_cli.evidence.agreement import BINS, agreement, value_density
-from uhop_cli.evidence.backgrounds.likelihoods import on_best_background
+from uhop_cli.arrays.library import Array, like, namespace
+from uhop_cli.arrays.operations import logsumexp
 from uhop_cli.evidence.doubts import Doubt, doubts_of_choice
 from uhop_cli.evidence.facts import Outcome, facts
 from uhop_cli.evidence.likelihoods import MemoryStatistics, unrelated
+from uhop_cli.evidence.pixelwise.agreement import BINS
+from uhop_cli.evidence.pixelwise.candidates import Candidates, by_queries
 from uhop_cli.evidence.prepared import PreparedQueries
-from uhop_cli.evidence.verdicts import PROPOSALS, Verdict, stacked
+from uhop_cli.evidence.verdicts import Verdict, stacked
 from uhop_cli.retrieval.distances import ROUNDING
 
-LOOKED_AT = 1 << 18  # values at a time: shorter calls have threads wait for each other
-PAIRS = 1 << 20  # of query and memory that are chosen among together: short calls of many threads stand in each other's way
-MOST_TOGETHER = 16  # queries
 OF_AGREEMENT = BINS + 1  # parameters of agreement: the bins of the histogram, and the share of values that are kept
 FLAT = 4 * ROUNDING  # variance of a picture of one colour, with what float32 adds to it
 
@@ -53,93 +48,6 @@ class Choice:
         return xp.exp(self.scores - logsumexp(self.scores, axis=-1, keepdims=True))
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """The memories that one of the models proposes for each query, with what only they are asked.
-
-    Attributes:
-        rows: (Q, S); one that is shorter than the longest is filled up with repeats.
-        repeated: (Q, S) bool, which only fill up.
-        exact: (Q, S) log-likelihood of the identity model, from the residual itself.
-        agreed, kept: (Q, S) log-likelihood ratio of agreement, and the share of values that agree.
-        replaced: (Q,) log-likelihood of the query if every value is replaced, sum_j ln h_j, on the scale of the densities: it makes
-            a density of the pixels of agreement's ratio.
-    """
-
-    rows: Array
-    repeated: Array
-    exact: Array
-    agreed: Array
-    kept: Array
-    replaced: Array
-
-    def part(self, queries: slice) -> Candidates:
-        """Those of some of the queries."""
-        return Candidates(*(getattr(self, field.name)[queries] for field in fields(self)))
-
-
-Gather = Callable[[Array], Array]
-
-
-def propose(queries: PreparedQueries, scores: Array, cosine: Array, gather: Gather, opacity: Gather | None = None) -> Candidates:
-    """The `PROPOSALS` best memories of every model and of the plain cosine, looked at pixel by pixel.
-
-    Args:
-        queries: from `prepare`.
-        scores: `log_likelihoods` of all memories, (K, Q, M).
-        cosine: plain cosines, (Q, M).
-        gather: rows (n,) -> their pixels in [0, 1], (n, d), float32, to be written to.
-        opacity: likewise their opacity, (n, H W), where pictures have transparency.
-    """
-    xp = namespace(cosine)
-    parts: dict[int, Array] = {}
-
-    def work(part: slice) -> None:
-        best = [topk(values[part], PROPOSALS)[1] for values in (*scores, cosine)]
-        parts[part.start] = xp.concat(best, axis=1)
-
-    _by_queries(work, cosine)
-    rows, repeated = _distinct(xp.concat([parts[start] for start in sorted(parts)], axis=0))
-    return Candidates(rows, repeated, *_looked_at(queries.pictures, rows, gather, opacity))
-
-
-def _by_queries(work: Callable[[slice], object], results: Array) -> None:
-    """Runs `work` on slices of the queries whose results with all memories are (Q, M), on all cores."""
-    count, memories = (int(length) for length in results.shape)
-    step = count if count == 1 else int(np.clip(PAIRS // memories, 1, MOST_TOGETHER))
-    device_of(results).on_all_cores(work, count, step)
-
-
-def _looked_at(pictures: Array, rows: Array, gather: Gather, opacity: Gather | None) -> tuple[Array, Array, Array, Array]:
-    """`Candidates.exact`, `agreed`, `kept` and `replaced` of memories `rows` (Q, S), a few at a time, to stay in the cache.
-
-    Transparent ones lie on the colour that explains the query best (`backgrounds`), which is charged, where that is worth it.
-    """
-    xp = namespace(pictures)
-    count, length = rows.shape
-    flat = rows.reshape(-1)
-    density = like(pictures, value_density(to_numpy(pictures)))
-    results = [xp.empty(count * length, dtype=pictures.dtype, device=pictures.device) for _ in range(3)]
-    size = pictures.shape[1]
-
-    def work(pairs: slice) -> None:
-        asked = xp.arange(pairs.start, pairs.stop, device=rows.device) // length
-        squares = gather(flat[pairs])
-        squares -= pictures[asked]
-        charge: Array | float = 0.0
-        if opacity is not None:
-            squares, charge = on_best_background(squares, 1 - opacity(flat[pairs]))
-        squares *= squares
-        results[0][pairs] = (-size / 2) * xp.log(xp.sum(squares, axis=1) / size + ROUNDING) - charge
-        found, results[2][pairs] = agreement(density[asked], squares)
-        results[1][pairs] = found - charge
-
-    device_of(pictures).on_all_cores(work, count * length, max(1, LOOKED_AT // size))
-    exact, agreed, kept = (result.reshape(count, length) for result in results)
-    # The densities leave out what is the same for all of them, (d/2) (ln(2 pi) + 1).
-    return exact, agreed, kept, xp.sum(xp.log(density), axis=1) + size / 2 * (math.log(2 * math.pi) + 1)
-
-
 def choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, cosine: Array, candidates: Candidates) -> Choice:
     """The model that answers each query, and its scores.
 
@@ -155,7 +63,7 @@ def choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, co
     def work(part: slice) -> None:
         parts[part.start] = _choose(queries.part(part), memory, scores[:, part], cosine[part], candidates.part(part))
 
-    _by_queries(work, cosine)
+    by_queries(work, cosine)
     found = [parts[start] for start in sorted(parts)]
     if len(found) == 1:
         return found[0]
@@ -265,14 +173,3 @@ def _may_answer(queries: PreparedQueries, memory: MemoryStatistics, verdicts: Ve
         allowed |= (best == bands - 1) & (index > 0) & (index < bands)
     flat = queries.levels[0].variances[:, 0] < FLAT
     return xp.where(flat, index == 0, allowed)
-
-
-def _distinct(proposals: Array) -> tuple[Array, Array]:
-    """The distinct proposals (Q, S) of each query from all of them (Q, P), and which are repeats that only fill up: last."""
-    xp = namespace(proposals)
-    rows = xp.sort(proposals, axis=1)
-    repeated = xp.concat([xp.zeros_like(rows[:, :1], dtype=xp.bool), rows[:, 1:] == rows[:, :-1]], axis=1)
-    order = xp.argsort(xp.astype(repeated, xp.int8), axis=1, stable=True)
-    longest = int(xp.max(xp.sum(xp.astype(~repeated, xp.int32), axis=1)))
-    order = order[:, :longest]
-    return xp.take_along_axis(rows, order, axis=1), xp.take_along_axis(repeated, order, axis=1)

@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from uhop_cli.arrays.library import Array, like, namespace
-from uhop_cli.arrays.operations import clip_over
+from uhop_cli.arrays.operations import clip_over, less_over
+from uhop_cli.arrays.scratch import Scratch, product_into
 from uhop_cli.evidence.backgrounds.likelihoods import Backgrounds, unrelated_by_channel
 from uhop_cli.evidence.backgrounds.opacity import background_grid
 from uhop_cli.evidence.bands import BandGrid
@@ -42,16 +43,16 @@ class MemoryStatistics:
 
     Attributes:
         inverses: for each kernel 1 / feature norm of the centred memory, 0 where that is 0: (M,).
-        sums: for each level of the grid the sums of its blocks, (level^2, M).
-        scales: likewise 1 / (n_b (|xi_b|^2 + n_b q)) of the centred blocks.
+        sums: of the finest blocks, (B, M).
+        scales: for each level of the grid 1 / (n_b (|xi_b|^2 + n_b q)) of the centred blocks.
         totals: |xi|^2, (M,).
         codes: the coefficients of the bands in units of `reach`, band by band, int8 (M, K).
-        reach: the scale of the codes times s_w^(1/2), (W, M): squared products of codes with x_w become cov_w^2 s_w.
+        reach: the square of the scale of the codes times s_w, (W, M): squared products of codes with x_w become cov_w^2 s_w.
         backgrounds: of the memories through which a background is seen, or None.
     """
 
     inverses: tuple[Array, ...]
-    sums: tuple[Array, ...]
+    sums: Array
     scales: tuple[Array, ...]
     totals: Array
     codes: Array
@@ -72,21 +73,20 @@ class MemoryStatistics:
             opacity: `opacity_sums`, (M, 2 + 2C, B'), where pictures have transparency.
         """
         xp = namespace(sums, squares)
-        pooled, scales = [], []
+        scales = []
         for level in grid.levels:
             pool, sizes = pooling(grid, level, sums)
             total = pool.T @ sums.T
             spread = xp.clip(pool.T @ squares.T - total**2 / sizes[:, None], 0, None)
-            pooled.append(total)
             scales.append(1 / (sizes[:, None] * (spread + sizes[:, None] * ROUNDING)))
         inverses = tuple(inverse(norms[:, r]) for r in range(norms.shape[1]))
         bands = BandGrid(grid.shape)
         sizes = like(sums, bands.sizes)[:, None]
         power = (bands.powers(codes) * steps**2).T
-        reach = steps.T / (sizes * (power + sizes * ROUNDING)) ** 0.5
+        reach = steps.T**2 / (sizes * (power + sizes * ROUNDING))
         return cls(
             inverses=inverses,
-            sums=tuple(pooled),
+            sums=total,
             scales=tuple(scales),
             totals=xp.sum(squares, axis=1),
             codes=codes,
@@ -96,11 +96,10 @@ class MemoryStatistics:
 
     def rows(self, rows: slice) -> MemoryStatistics:
         """The statistics of a chunk of the memories."""
-        sums, scales = (tuple(level[:, rows] for level in levels) for levels in (self.sums, self.scales))
         return MemoryStatistics(
             inverses=tuple(kernel[rows] for kernel in self.inverses),
-            sums=sums,
-            scales=scales,
+            sums=self.sums[:, rows],
+            scales=tuple(level[:, rows] for level in self.scales),
             totals=self.totals[rows],
             codes=self.codes[rows],
             reach=self.reach[:, rows],
@@ -112,8 +111,8 @@ class Products(NamedTuple):
     """What the models need of a chunk of m memories.
 
     Attributes:
-        blocks: <x_b, xi_b> of the finest blocks, (Q, B, m).
-        bands: <x_w, codes_w>, (Q, W, m).
+        blocks: covariances <x_b - mean x_b, xi_b> in the finest blocks, (B, Q, m).
+        bands: <x_w, codes_w>, (W, Q, m).
         kernels: <probe, xi>, (R, Q, m).
         veiled: <x_c, 1 - opacity> in the blocks of `background_grid`, of the memories that have some: (Q, C, B', T).
     """
@@ -126,10 +125,12 @@ class Products(NamedTuple):
     def part(self, queries: slice) -> Products:
         """Those of some of the queries."""
         veiled = None if self.veiled is None else self.veiled[queries]
-        return Products(self.blocks[queries], self.bands[queries], self.kernels[:, queries], veiled)
+        return Products(self.blocks[:, queries], self.bands[:, queries], self.kernels[:, queries], veiled)
 
 
-def inner_products(queries: PreparedQueries, patterns: Array, codes: Array, features: Array = None) -> Products:
+def inner_products(
+    queries: PreparedQueries, patterns: Array, codes: Array, features: Array = None, scratch: Scratch | None = None
+) -> Products:
     """The products of a chunk of memories.
 
     Args:
@@ -137,14 +138,17 @@ def inner_products(queries: PreparedQueries, patterns: Array, codes: Array, feat
         patterns: the chunk's pixels, (m, d).
         codes: of its bands, (m, K).
         features: of the centred chunk, (D, m), where the probes are for them.
+        scratch: where the products are written, until those of the next chunk; None: they stay.
     """
+    scratch = scratch or Scratch()
     kernels, count = queries.probes.shape[:2]
     columns = patterns.T if features is None else features
     probes = queries.probes.reshape(kernels * count, columns.shape[0])
+    into = scratch.empty("kernels", (kernels * count, patterns.shape[0]), patterns)
     return Products(
-        blocks=queries.grid.products(patterns, queries.blocks),
-        bands=queries.bands.products(queries.coefficients, codes),
-        kernels=(probes @ columns).reshape(kernels, count, patterns.shape[0]),
+        blocks=queries.grid.products(patterns, queries.blocks, scratch),
+        bands=queries.bands.products(queries.coefficients, codes, scratch),
+        kernels=product_into(probes, columns, into).reshape(kernels, count, patterns.shape[0]),
     )
 
 
@@ -152,8 +156,9 @@ def veiled_products(queries: PreparedQueries, opacity: Array) -> Array:
     """<x_c, 1 - opacity> in the blocks of `background_grid`, of memories of opacity (T, H W) in [0, 1]: (Q, C, B', T)."""
     height, width, channels = queries.grid.shape
     one = BlockGrid((height, width, 1), background_grid(queries.grid.shape).side)
-    products = one.products(1 - opacity, one.probes(queries.channels()))
-    return products.reshape(-1, channels, *products.shape[1:])
+    products = one.products(1 - opacity, one.probes(queries.channels()))  # (B', Q C, T)
+    apart = products.reshape(products.shape[0], -1, channels, products.shape[2])
+    return namespace(products).permute_dims(apart, (1, 2, 0, 3))
 
 
 def log_likelihoods(queries: PreparedQueries, products: Products, memory: MemoryStatistics) -> tuple[Array, Array]:
@@ -167,46 +172,69 @@ def log_likelihoods(queries: PreparedQueries, products: Products, memory: Memory
     Returns:
         (K, Q, m) in the order of `PreparedQueries.models`, and the plain cosine (Q, m), which only proposes.
     """
-    xp = namespace(products.blocks)
-    total = xp.sum(products.blocks, axis=1)
-    size = queries.pictures.shape[1]
+    xp, size = namespace(products.blocks), queries.pictures.shape[1]
     own = xp.sum(queries.squares, axis=1)[:, None]
+    offsets = (queries.offsets.reshape(-1, memory.sums.shape[0]) @ memory.sums).reshape(-1, *products.blocks.shape[1:])
+    total = offsets[0] + xp.sum(products.blocks, axis=0)
     residual = clip_over(own - 2 * total + memory.totals, least=0)
     results = [(-size / 2) * xp.log(residual / size + ROUNDING)]
-    for level, sums, scale in zip(queries.levels, memory.sums, memory.scales, strict=True):
-        finest = len(level.sizes) == products.blocks.shape[1]
-        values = sums * level.means[..., None]
-        values -= products.blocks if finest else level.pool @ products.blocks
-        values = clip_over(values, most=0)  # minus the covariance; a negative gain is no damage
-        values *= values
-        values *= -scale
-        values += level.variances[..., None]
-        values = clip_over(values, least=ROUNDING / 2)  # what the best gain and offset leave unexplained
-        results.append((-level.sizes / 2) @ xp.log(values))
-    results.append(_of_bands(queries, products.bands, memory.reach))
+    raw = _of_blocks_as_they_are(queries, products.blocks, memory) if memory.backgrounds is not None else None
+    start = 1
+    for level, scale in zip(queries.levels, memory.scales, strict=True):
+        covariances, blocks = products.blocks, int(level.sizes.shape[0])
+        if blocks < covariances.shape[0]:
+            covariances = offsets[start : start + blocks]
+            for part, owner in zip(products.blocks, queries.grid.pooled_in(blocks), strict=True):
+                covariances[owner] += part
+        values = _unexplained(covariances, scale[:, None], level.variances.T[..., None])
+        results.append(_weighed_logs(values, level.sizes, even=queries.grid.even))
+        start += blocks
+    values = _unexplained(products.bands, memory.reach[:, None], queries.band_variances.T[..., None])
+    results.append(_weighed_logs(values, like(total, queries.bands.sizes), even=False) + queries.band_rest[:, None])
     for projection, dim, scale in zip(products.kernels, queries.dims, memory.inverses, strict=True):
         cosine = clip_over(projection * scale, 0, 1)
         results.append((-dim / 2) * xp.log(1 - cosine * cosine + queries.floor[:, None]))
-    length = clip_over(memory.totals * own, least=ROUNDING)
     scores = xp.stack(results, axis=0)
     if memory.backgrounds is not None and products.veiled is not None and queries.channel_sums is not None:
-        pool = like(total, queries.grid.pooling(background_grid(queries.grid.shape).side))
         memory.backgrounds.raise_scores(
-            scores, residual, queries.channel_sums, _of_background_blocks(queries), pool.T @ products.blocks, products.veiled
+            scores, residual, queries.channel_sums, _of_background_blocks(queries), raw, products.veiled
         )
-    return scores, total / length**0.5
+    return scores, total / clip_over(own * memory.totals, least=ROUNDING) ** 0.5
 
 
-def _of_bands(queries: PreparedQueries, products: Array, reach: Array) -> Array:
-    """L of the bands, (Q, m)."""
-    xp, sizes = namespace(products), like(products, queries.bands.sizes)
-    values = clip_over(products, least=0)  # a negative gain is no damage
-    values *= reach
+def _unexplained(covariances: Array, scales: Array, variances: Array) -> Array:
+    """What the best gain leaves unexplained, v - s max(c, 0)^2, at least q/2: a negative gain is no damage. Written over c.
+
+    Args:
+        covariances: c, (b, Q, m).
+        scales: s, (b, 1, m).
+        variances: v, (b, Q, 1).
+    """
+    values = clip_over(covariances, least=0)
     values *= values
-    values *= -1
-    values += queries.band_variances[..., None]
-    values = clip_over(values, least=ROUNDING / 2)
-    return (-sizes / 2) @ xp.log(values) + queries.band_rest[:, None]
+    values *= scales
+    return clip_over(less_over(values, variances), least=ROUNDING / 2)
+
+
+def _weighed_logs(values: Array, sizes: Array, *, even: bool) -> Array:
+    """-sum_b (n_b/2) ln v_b of values (b, Q, m): (Q, m); blocks of one size are multiplied by fours before the logarithm."""
+    xp, count = namespace(values), int(values.shape[0])
+    if even and count % 4 == 0:
+        quarter = count // 4
+        first, second, third, fourth = (values[place * quarter : (place + 1) * quarter] for place in range(4))
+        first *= second
+        third *= fourth
+        first *= third
+        return (-sizes[0] / 2) * xp.sum(xp.log(first), axis=0)
+    return xp.tensordot(-sizes / 2, xp.log(values), axes=1)
+
+
+def _of_blocks_as_they_are(queries: PreparedQueries, covariances: Array, memory: MemoryStatistics) -> Array:
+    """<x, xi> in the blocks of `background_grid`, (Q, B', m)."""
+    xp, finest = namespace(covariances), queries.levels[-1]
+    pool = like(covariances, queries.grid.pooling(background_grid(queries.grid.shape).side))
+    products = covariances + finest.means.T[..., None] * memory.sums[:, None]
+    return xp.permute_dims(xp.tensordot(pool.T, products, axes=1), (1, 0, 2))
 
 
 def _of_background_blocks(queries: PreparedQueries) -> Array:

@@ -23,9 +23,10 @@ import numpy as np
 
 from uhop_cli.arrays.library import Array, like, namespace
 from uhop_cli.arrays.operations import logsumexp
+from uhop_cli.arrays.scratch import Scratch
 from uhop_cli.arrays.types import Float32
 from uhop_cli.evidence.blocks import FEW_QUERIES, BlockGrid
-from uhop_cli.evidence.choice import Candidates, choose, propose
+from uhop_cli.evidence.choice import choose
 from uhop_cli.evidence.likelihoods import (
     MemoryStatistics,
     Products,
@@ -33,6 +34,7 @@ from uhop_cli.evidence.likelihoods import (
     log_likelihoods,
     veiled_products,
 )
+from uhop_cli.evidence.pixelwise.candidates import Candidates, propose
 from uhop_cli.evidence.prepared import PreparedQueries, prepare, without_mean
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.retrieval.distances import ROUNDING, squared_distances
@@ -105,10 +107,12 @@ class EvidenceEngine:
 
         if count > FEW_QUERIES or X.long_chunks:
             parts = [(part, queries.part(part)) for part in X.query_parts(count, MANY_TOGETHER)]
+            scratch = Scratch()
 
             def work(rows: slice, pixels: Array) -> None:
                 statistics = self.statistics.rows(rows)
-                products = inner_products(scaled, pixels, statistics.codes, None if features is None else features[:, rows])
+                some_features = None if features is None else features[:, rows]
+                products = inner_products(scaled, pixels, statistics.codes, some_features, scratch)
                 products = products._replace(veiled=self._veiled(queries, statistics, rows))
                 for part, some in parts:
                     found = log_likelihoods(some, products.part(part), statistics)
@@ -139,6 +143,11 @@ class EvidenceEngine:
             return None
         places = like(queries.pictures, rows.start + statistics.backgrounds.places)
         return veiled_products(queries, self.opacity.rows(places))
+
+    def identity(self, pictures: Array) -> Array:
+        """L of the identity model, (Q, M), for pictures (Q, d)."""
+        squares = squared_distances(self.X, pictures, totals=self.statistics.totals)
+        return (-self.X.dim / 2) * namespace(pictures).log(squares / self.X.dim + ROUNDING)
 
     def candidates(self, queries: PreparedQueries, scores: Array, cosines: Array) -> Candidates:
         """The memories that the models propose, from what the pass found."""
@@ -172,7 +181,7 @@ class EvidenceModel:
 
     def evaluate(self, state: Array | None) -> Evaluation:
         """The weights of the answering model for the query, of the identity model for a picture; the energy is the latter's."""
-        identity = self._first if state is None else self._identity(state)
+        identity = self._first if state is None else self.engine.identity(state)
         energy = -logsumexp(identity)
         if state is None:
             return Evaluation(separated(self.separation, self.choice.scores, self.beta)[0], self.choice.scores, energy)
@@ -184,9 +193,3 @@ class EvidenceModel:
     def advance(self, state: Array | None, weights: Array, picture: Array) -> Array:
         """The picture."""
         return picture
-
-    def _identity(self, pictures: Array) -> Array:
-        """L of the identity model, (Q, M)."""
-        X = self.engine.X
-        squares = squared_distances(X, pictures, totals=self.engine.statistics.totals)
-        return (-X.dim / 2) * namespace(pictures).log(squares / X.dim + ROUNDING)

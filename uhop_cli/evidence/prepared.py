@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -102,9 +103,20 @@ class PreparedQueries:
         return tuple(result)
 
     @cached_property
-    def blocks(self) -> tuple[Array, ...]:
-        """The pictures, laid out for `BlockGrid.products`."""
-        return self.grid.probes(self.pictures)
+    def blocks(self) -> Sequence[Array]:
+        """The pictures less the mean of each of the finest blocks, laid out for `BlockGrid.products`: products are covariances."""
+        return self.grid.probes(self.grid.centred(self.pictures))
+
+    @cached_property
+    def offsets(self) -> Array:
+        """What the sums of a memory's blocks are multiplied by, (b, Q, B), to be added to the pooled covariances of the finest
+        blocks: first for the product of the whole pictures, then for the covariances in the blocks of each coarser level.
+
+        <x - m, xi> in a block of mean m is that of the parts of it, each less its own mean m_b, and sum_b (m_b - m) sum xi_b.
+        """
+        xp, finest = namespace(self.sums), self.levels[-1]
+        coarse = (level.pool[:, None] * (finest.means - level.means.T[..., None]) for level in self.levels[:-1])
+        return xp.concat([finest.means[None], *coarse])
 
     @property
     def floor(self) -> Array:

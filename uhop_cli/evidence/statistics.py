@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.threads import chunks
-from uhop_cli.arrays.types import Bool, Float32, Int8, Int64, UInt8
+from uhop_cli.arrays.types import Bool, Float32, Float64, Int8, Int64, UInt8
 from uhop_cli.evidence.backgrounds.opacity import background_grid, opacity_sums
 from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
@@ -37,7 +38,49 @@ def encode(
     *,
     opacity: UInt8 | None = None,
 ) -> tuple[Float32, Statistics]:
-    """Norms (M, R) and statistics of the memories, in one pass over the features.
+    """Norms (M, R) and statistics of the memories: `encoded`, of all of them.
+
+    Args:
+        kernel, spec, patterns, progress, opacity: as there.
+    """
+    return joined_parts([encoded(kernel, spec, patterns, progress, opacity=opacity)])
+
+
+class Encoded(NamedTuple):
+    """What is kept of some memories.
+
+    Attributes:
+        norms: (m, R).
+        of_each: what `Statistics` keeps of each memory, in the order of its fields.
+        moments: sums of the coefficients of the spectrum and of their squares, (2, d - C), float64.
+    """
+
+    norms: Float32
+    of_each: tuple[Any, ...]
+    moments: Float64
+
+
+def joined_parts(parts: Sequence[Encoded]) -> tuple[Float32, Statistics]:
+    """The norms and statistics of all parts of a memory, in their order."""
+    whole = parts[0] if len(parts) == 1 else None
+    norms = whole.norms if whole else np.concatenate([part.norms for part in parts])
+    columns = zip(*(part.of_each for part in parts), strict=True)
+    kept: list[Any] = [None if column[0] is None else column[0] if whole else np.concatenate(column) for column in columns]
+    mean, power = np.sum([part.moments for part in parts], axis=0) / len(norms)
+    variances = np.maximum(power - mean**2, 0).astype(np.float32)
+    sums, squares, centred, codes, scales, opacities = kept
+    return norms, Statistics(sums, squares, centred, codes, scales, variances, opacities)
+
+
+def encoded(
+    kernel: KernelFamily,
+    spec: PatternSpec,
+    patterns: UInt8,
+    progress: OnProgress | None = None,
+    *,
+    opacity: UInt8 | None = None,
+) -> Encoded:
+    """Norms, statistics and moments of memories, in one pass over the features.
 
     The features of a memory less its mean m are z - m W 1, so that both norms come from the same z.
 
@@ -73,9 +116,7 @@ def encode(
             opacities[rows] = opacity_sums(laid, part, unit_rows(opacity, rows))
         if progress:
             progress(Progress("encode", rows.stop, count))
-    mean, power = moments / count
-    variances = np.maximum(power - mean**2, 0).astype(np.float32)
-    return norms, Statistics(sums, blockwise, centred_norms, codes, scales, variances, opacities)
+    return Encoded(norms, (sums, blockwise, centred_norms, codes, scales, opacities), moments)
 
 
 def compact_codes(

@@ -20,12 +20,20 @@ from uhop_cli.experiments.methods.learners import Learner
 from uhop_cli.experiments.methods.protocol import Prediction, Tuning
 from uhop_cli.experiments.methods.registry import Method
 from uhop_cli.experiments.methods.task import MemorySet, Task
-from uhop_cli.experiments.results.journal import KEY, Journal, Row
+from uhop_cli.experiments.results.journal import KEY, Journal, Key, Row
 from uhop_cli.experiments.results.measures import measure
 from uhop_cli.experiments.training import Training, TuningTasks
 from uhop_cli.progress import OnProgress, Progress
 
 WEIGHT_BYTES = 1 << 30  # of learned W that are held at a time; it decides how many repeats go side by side
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows that are made together: some repeats of conditions that share memory sets."""
+
+    conditions: tuple[Condition, ...]
+    repeats: range
 
 
 @dataclass
@@ -44,6 +52,8 @@ class Bench:
     journal: Journal
     progress: OnProgress | None = None
     device: Device = field(default=CPU, init=False)
+    _done: int = field(default=0, init=False)
+    _total: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.device = resolve_device(self.config.device)
@@ -55,18 +65,42 @@ class Bench:
 
     def run(self, experiment: Experiment, methods: Sequence[Method]) -> None:
         """All rows of an experiment that are not in the journal yet."""
+        parts = self.parts(experiment, methods)
+        self.begin(sum(len(part.conditions) * len(part.repeats) for part in parts))
+        self.run_parts(parts, methods)
+
+    def parts(self, experiment: Experiment, methods: Sequence[Method]) -> list[Part]:
+        """The experiment in parts, in their order, none of which needs anything of another."""
         conditions = experiment.conditions(self.config, self.dataset)
-        learners = list(dict.fromkeys(learner for method in methods for learner in method.needs(self.config.protocol)))
+        learners = self._learners(methods)
         self.device = resolve_device(self.config.device, self._flop(conditions, len(methods), len(learners)))
         size = self._group_size(learners, conditions)
-        self._done, self._total = 0, len(conditions) * self.config.count
         by_set = sorted(conditions, key=lambda c: c.training)  # stable: within a set, as the experiment lists them
-        for _, some in groupby(by_set, key=lambda c: (*c.training[:3], c.held_out)):
-            same_set = list(some)
+        return [
+            Part(tuple(same_set), range(part.start, part.stop))
+            for same_set in (list(some) for _, some in groupby(by_set, key=lambda c: (*c.training[:3], c.held_out)))
+            for part in chunks(self.config.count, 1 if same_set[0].drawn else size)
+        ]
+
+    def run_parts(self, parts: Sequence[Part], methods: Sequence[Method]) -> None:
+        """The rows of some parts; those of the same conditions share what settings are tuned on."""
+        learners = self._learners(methods)
+        for conditions, some in groupby(parts, key=lambda part: part.conditions):
             tuning = TuningTasks(self.sets, learners)
             settings = Tuning(self.config.protocol, tuning.task)
-            for part in chunks(self.config.count, 1 if same_set[0].drawn else size):
-                self._repeats(same_set, range(part.start, part.stop), methods, learners, settings, tuning)
+            for part in some:
+                self._repeats(list(conditions), part.repeats, methods, learners, settings, tuning)
+
+    def keys(self, part: Part, methods: Sequence[Method]) -> list[Key]:
+        """What identifies the rows of a part."""
+        return [self._key(c, repeat, method) for repeat in part.repeats for c in part.conditions for method in methods]
+
+    def begin(self, cells: int) -> None:
+        """Sets how many cells there are to do."""
+        self._done, self._total = 0, cells
+
+    def _learners(self, methods: Sequence[Method]) -> list[Learner]:
+        return list(dict.fromkeys(learner for method in methods for learner in method.needs(self.config.protocol)))
 
     def _flop(self, conditions: Sequence[Condition], methods: int, learners: int) -> float:
         """About how much work an experiment is: Stage I once a memory set, and each method's products, the engine's ten of them."""
@@ -92,7 +126,7 @@ class Bench:
     ) -> None:
         """The rows of some repeats, for conditions that share memory sets and differ in iterations, corruption, steps or beta."""
         missing = [[c for c in conditions if not self._complete(c, repeat, methods)] for repeat in repeats]
-        self._report(len(conditions) * len(repeats) - sum(map(len, missing)))
+        self.report(len(conditions) * len(repeats) - sum(map(len, missing)))
         if not any(missing):
             return
         training = Training(self.sets, conditions[0], repeats, learners)
@@ -125,7 +159,7 @@ class Bench:
             seconds.append(time.perf_counter() - began + learned / len(training.repeats))
             rows.append(self._row(condition, repeat, method, task, answer, training))
         self.journal.append(rows, seconds)
-        self._report(1)
+        self.report(1)
 
     def _row(self, condition: Condition, repeat: int, method: Method, task: Task, answer: Prediction, training: Training) -> Row:
         needs = method.needs(self.config.protocol)
@@ -149,11 +183,14 @@ class Bench:
         }
 
     def _complete(self, condition: Condition, repeat: int, methods: Sequence[Method]) -> bool:
-        known = {"repeat": repeat, "corruption": condition.corruption.label}
-        parts = [known[name] if name in known else getattr(condition, name) for name in KEY[:-1]]
-        return all((*parts, method.name) in self.journal for method in methods)
+        return all(self._key(condition, repeat, method) in self.journal for method in methods)
 
-    def _report(self, cells: int) -> None:
+    def _key(self, condition: Condition, repeat: int, method: Method) -> Key:
+        known = {"repeat": repeat, "corruption": condition.corruption.label, "method": method.name}
+        return tuple(known[name] if name in known else getattr(condition, name) for name in KEY)
+
+    def report(self, cells: int) -> None:
+        """Tells that so many more cells are done."""
         self._done += cells
         if self.progress and cells:
             self.progress(Progress("bench", self._done, self._total))

@@ -51,23 +51,19 @@ class Level:
     original: Float32
 
 
-def align(levels: tuple[Level, ...], start: Float64, iterations: int = 10) -> Float64:
-    """The map (2, 3) from the query's unit square to the original's, from `start` on.
+def align_on(level: Level, start: Float64, iterations: int = 10, *, coarsest: bool = False) -> Float64:
+    """The map (2, 3) from the query's unit square to the original's, from `start` on; `start` itself where nothing is better.
 
     Args:
-        levels: from small to large.
-        start: the map of the frame.
-        iterations: at most so many steps at a level.
+        level: the grids.
+        start: the map of the frame, or what a smaller level led to.
+        iterations: at most so many steps.
+        coarsest: whether it is the smallest level, on which the pictures as they are lead somewhere too.
     """
-    best = start
-    for place, level in enumerate(levels):
-        smooth = Level(_smoothed(level.query, level.visible), level.visible, _smoothed(level.original, None))
-        band = Level(_high(smooth.query, level.visible), level.visible, _high(smooth.original, None))
-        found = [best, descend(band, best, iterations)]
-        if place == 0:
-            found.append(descend(smooth, best, iterations))
-        best = found[int(np.argmax([evidence(smooth, affine) for affine in found]))]
-    return best
+    smooth = Level(_smoothed(level.query, level.visible), level.visible, _smoothed(level.original, None))
+    band = Level(_high(smooth.query, level.visible), level.visible, _high(smooth.original, None))
+    found = [start, *(descend(one, start, iterations) for one in ((band, smooth) if coarsest else (band,)))]
+    return found[int(np.argmax([evidence(smooth, affine) for affine in found]))]
 
 
 def descend(level: Level, start: Float64, iterations: int) -> Float64:

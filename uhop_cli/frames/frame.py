@@ -149,6 +149,16 @@ class Frame:
         return inverse(self.to_query(aspect))
 
 
+def refined(frame: Frame, affine: Float64, aspect: float) -> Frame:
+    """The frame that an alignment led to; as it was if it was left as it is, or an affine map that is no frame."""
+    if np.allclose(affine, frame.to_original(aspect), rtol=0, atol=1e-9):
+        return frame
+    try:
+        return Frame.of_affine(affine, aspect)
+    except SettingsError:
+        return frame
+
+
 def inverse(affine: Float64) -> Float64:
     """The affine map (2, 3) that undoes another."""
     return _upper(np.linalg.inv(_matrix(affine)))

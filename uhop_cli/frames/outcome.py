@@ -72,6 +72,8 @@ class VerificationSettings:
         whole_correlation: the same for the median correlation of the blocks.
         strict_explained: X that any frame but the identity needs,
         strict_agreeing: or the share of blocks with c > .9.
+        hopeless_explained: X on the coarse grid, once aligned there, below which nothing is aligned any further,
+        hopeless_agreeing: if no more than this share of the blocks has c > .9 there.
         side: pixels of the side of a square that the compared part is brought to.
         coarse_side: the same for the first level of the alignment.
 
@@ -94,6 +96,8 @@ class VerificationSettings:
     whole_correlation: float = 0.9
     strict_explained: float = 0.8
     strict_agreeing: float = 0.65
+    hopeless_explained: float = 0.4
+    hopeless_agreeing: float = 0.2
     side: int = 128
     coarse_side: int = 48
 
@@ -114,6 +118,10 @@ class VerificationSettings:
     def is_strictly_like(self, comparison: Comparison) -> bool:
         """The same as it is asked of any frame but the identity, in which alignment finds likenesses everywhere."""
         return comparison.explained >= self.strict_explained or comparison.agreeing >= self.strict_agreeing
+
+    def is_hopeless(self, comparison: Comparison) -> bool:
+        """Whether an original that was aligned on the coarse grid explains too little there to be like on the fine one."""
+        return comparison.explained < self.hopeless_explained and not comparison.agreeing > self.hopeless_agreeing
 
     def is_unlike(self, comparison: Comparison) -> bool:
         """Whether the original explains little of what the query shows."""

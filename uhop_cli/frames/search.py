@@ -5,47 +5,45 @@ The rounds, cheap ones first:
     boxes      the whole query in all eight turns; what is left after trimming; halves and quarters; rectangles between lines;
                upright and mirrored
     local      the keypoints of the query, where the originals were described (`local/search.py`): crops and rotations
-    pictures   the whole family of frames (`whole/family.py`) of the query
-    trimmed    the same of what is left after trimming
+    family     the whole family of frames (`whole/family.py`) of the query
+    crops      a finer family of crops
+    trimmed    the family of what is left after trimming
 
-Each goes through all memories, by canvases (`whole/canvases.py`) unless it is by keypoints. The 50 best proposals of canvases are
-fitted on the patterns (`whole/fitting.py`); those of keypoints are finer than these. The best are compared with their originals,
-where the rule is strict (`outcome.py`), and the search ends with the first one that is confirmed. Where originals are not at hand,
-or show no more than the patterns, the fit on the patterns decides, by a bar of its own.
+By canvases and fits on the patterns (`whole/search.py`), unless it is by keypoints. The families are for pictures that aren't
+described, or for all if the query has few keypoints: in docs/frames.md no copy of a described picture was first found in one. The
+best of a round are compared with their originals, where the rule is strict (`outcome.py`), and the search ends with the first one
+that is confirmed. Where originals are not at hand, or show no more than the patterns, the fit on the patterns decides, by a bar of
+its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.errors import SettingsError
 from uhop_cli.frames.alignment import displacement
-from uhop_cli.frames.frame import Frame, inverse
+from uhop_cli.frames.frame import Frame, refined
 from uhop_cli.frames.local.search import LocalSearch
 from uhop_cli.frames.outcome import Outcome, Reason
 from uhop_cli.frames.proposal import Proposal
 from uhop_cli.frames.sheet import Sheet
-from uhop_cli.frames.verification import Candidate, verify
-from uhop_cli.frames.whole.canvases import Canvases, aspects_of
-from uhop_cli.frames.whole.family import CANVAS, whole_picture_frames
-from uhop_cli.frames.whole.fitting import fitted
-from uhop_cli.frames.whole.line_rectangles import line_rectangles
-from uhop_cli.frames.whole.trimming import trimmed_frames
-from uhop_cli.frames.whole.windows import Picture, Windows, picture_of
+from uhop_cli.frames.verification import Candidate, confirm
+from uhop_cli.frames.whole.canvases import aspects_of
+from uhop_cli.frames.whole.search import PARTS, WholeSearch
+from uhop_cli.frames.whole.windows import Picture, picture_of
 from uhop_cli.images.decode import Image
 from uhop_cli.memory.memory import Memory
 
 Float64 = NDArray[np.float64]
 
-FAMILY_ROUNDS, FAMILY_SIZE = 2, 2000  # about
-SHORTLIST = 50
 COMPARED = 3  # of them with their originals, in each round
 RIVALS_OPENED = 2  # beside each
+TELLING = 75  # keypoints of a query from which on described pictures that they don't lead to are not looked for in families
+ALIKE = 0.03  # shares of a side that a corner is off in frames that alignment brings to one
 CLEAR = 2.0  # times the fit of a rival: it need not be opened
 AHEAD, LEAD = 2.0, 300.0  # times the fit of the best rival, and nats above it, that hold where no original can be asked
 STRETCHED = 1.5  # of the aspect, either way
@@ -56,12 +54,6 @@ SHOT = 0.06  # shares of a side that another shot of a scene may be moved by
 _BLEED = 2  # pixels that a picture runs into what is beside it
 EVEN = 12.0  # levels of 255: the standard deviation of what is beside a picture and no picture
 PART = 0.02  # shares of a side that a picture's edge may be off that of a part
-PARTS = tuple(  # side by side, one above the other, four in a square
-    Frame(x / columns, y / rows, 1 / columns, 1 / rows)
-    for columns, rows in ((2, 1), (1, 2), (2, 2))
-    for y in range(rows)
-    for x in range(columns)
-)
 
 
 @dataclass(frozen=True)
@@ -86,20 +78,20 @@ class FrameSearch:
 
     Args:
         memory: what is stored.
-        limit: multiplications and additions that a query may take; a memory for which the family takes more has the boxes only.
-            None: none.
+        limit: multiplications and additions that the families of a query may take; of a memory for which they take more there are
+            only the boxes and the keypoints. None: whatever it takes.
     """
 
     def __init__(self, memory: Memory, limit: float | None = None) -> None:
         self.memory = memory
-        work = 2.0 * FAMILY_ROUNDS * FAMILY_SIZE * CANVAS * CANVAS * memory.spec.channels * len(memory)
-        self._aspects = aspects_of(memory)
-        self.thorough = limit is None or work <= limit
+        self._limit, self.whole, self._aspects = limit, WholeSearch(memory), aspects_of(memory)
 
-    @cached_property
-    def canvases(self) -> Canvases:
-        """The memories as canvases, made for the first query and kept for the others."""
-        return Canvases(self.memory, CANVAS)
+    @property
+    def thorough(self) -> bool:
+        """Whether a query is looked for in all frames of all memories, but for those that its keypoints would lead to."""
+        described = 0 if self.local is None else int(self.local.described.sum())
+        count = len(self.memory) - described
+        return self._within(self.whole.family_work(count) + self.whole.crops_work(count))
 
     @cached_property
     def local(self) -> LocalSearch | None:
@@ -115,7 +107,7 @@ class FrameSearch:
             opener: the original of a row, decoded; None where it is not at hand.
             most: so many at most; each is looked for in what those before it leave of the query.
         """
-        picture, found = picture_of(image, self.memory.spec.channels), list[Found]()
+        picture, found, opener = picture_of(image, self.memory.spec.channels), list[Found](), cache(opener)
         while len(found) < most:
             one = self._first(image, picture, sheet, opener, found)
             if one is None:
@@ -133,11 +125,15 @@ class FrameSearch:
         before: Sequence[Found],
     ) -> Found | None:
         """The first proposal that holds beside what was found `before`; a round's are looked at in falling order."""
+        tried: list[Proposal] = []
         for proposals in self.rounds(image, picture):
             free = [one for one in proposals if all(_overlap(one.frame, other.frame) <= RIVALS for other in before)]
-            best = [one for one in free if self._is_possible(one.row, one.frame, picture.aspect)][:COMPARED]
-            for one in best:
-                rivals = [other for other in best if self._are_rivals(one, other)]
+            possible = [one for one in free if self._is_possible(one.row, one.frame, picture.aspect)]
+            for one in possible[:COMPARED]:
+                if any(_are_alike(one, other, picture.aspect) for other in tried):
+                    continue
+                tried.append(one)
+                rivals = [other for other in possible if self._are_rivals(one, other)][:COMPARED]
                 found = self._held(one, rivals, picture, sheet, opener)
                 if (
                     found is not None
@@ -168,57 +164,34 @@ class FrameSearch:
         opener: Callable[[int], Image | None],
     ) -> Found | None:
         """What is found of a proposal: confirmed by its original, or, if there is none to ask, far ahead of its rivals."""
-        found, unseen = (None, Reason.ABSENT) if sheet is None else self._compared(sheet, [one], opener)
-        if unseen is not None:
-            first, *others = self.fit(picture, [one, *rivals])
-            second = others[0].score if others else 0.0
-            if first.row != one.row or first.score < max(AHEAD * second, second + LEAD):
-                return None
-            return Found(first.row, first.frame, first.frame.to_original(picture.aspect), unseen)
         close = [other for other in rivals if CLEAR * other.score > one.score][:RIVALS_OPENED]
-        if found is None or sheet is None or not close:
+        found, unseen = (None, Reason.ABSENT) if sheet is None else self._compared(sheet, [one, *close], opener)
+        if unseen is None:
             return found
-        return self._compared(sheet, [one, *close], opener)[0]
-
-    def fit(self, picture: Picture, proposals: Sequence[Proposal]) -> list[Proposal]:
-        """Proposals where they lie once they are fitted to the query, in falling order of what the fits are worth, their scores."""
-        if not proposals:
-            return []
-        starts = np.array([one.frame.to_query(picture.aspect) for one in proposals])
-        maps, worth = fitted(picture, self.memory.patterns[[one.row for one in proposals]], starts)
-        order = np.argsort(-worth, kind="stable").tolist()
-        frames = [_refined(proposals[place].frame, inverse(maps[place]), picture.aspect) for place in order]
-        return [
-            replace(proposals[place], frame=frame, score=float(worth[place])) for place, frame in zip(order, frames, strict=True)
-        ]
+        first, *others = self.whole.fit(picture, [one, *rivals])
+        second = others[0].score if others else 0.0
+        if first.row != one.row or first.score < max(AHEAD * second, second + LEAD):
+            return None
+        return Found(first.row, first.frame, first.frame.to_original(picture.aspect), unseen)
 
     def rounds(self, image: Image, picture: Picture) -> Iterator[list[Proposal]]:
-        """The proposals that are worth a comparison, in falling order, a list a round."""
-        yield self.fit(picture, self._boxes(picture))
+        """The proposals, in falling order, a list a round."""
+        yield self.whole.boxes(picture)
+        among = None
         if self.local is not None:
-            yield self.local.proposals(image)
-        if not self.thorough:
-            return
-        yield self.fit(picture, self._family(picture))
-        trimmed = trimmed_frames(picture.pixels)
-        if trimmed:
-            box = trimmed[-1]
-            inside = [replace(one, frame=one.frame.within(box)) for one in self._family(picture.part(box))]
-            yield self.fit(picture, inside)
+            seen = self.local.look(image)
+            yield seen.proposals
+            if seen.keypoints >= TELLING and self._limit is not None:
+                among = ~self.local.described
+        count = len(self.memory) if among is None else int(among.sum())
+        if count and self._within(self.whole.family_work(count)):
+            yield self.whole.family(picture, among)
+            if self._within(self.whole.family_work(count) + self.whole.crops_work(count)):
+                yield self.whole.crops(picture, among)
+            yield self.whole.trimmed(picture, among)
 
-    def _boxes(self, picture: Picture) -> list[Proposal]:
-        boxes = [*trimmed_frames(picture.pixels), *PARTS, *line_rectangles(picture.pixels, self._aspects)]
-        frames = [Frame(0, 0, 1, 1, turn, mirrored) for turn in range(4) for mirrored in (False, True)]
-        frames += [Frame(box.x, box.y, box.width, box.height) for box in boxes]
-        frames += [Frame(1 - box.x - box.width, box.y, box.width, box.height, mirrored=True) for box in boxes]
-        windows = picture.windows(frames, CANVAS)
-        return self.canvases.proposals(lambda group: windows, SHORTLIST)
-
-    def _family(self, picture: Picture) -> list[Proposal]:
-        def windows(group: int) -> Windows:
-            return picture.windows(whole_picture_frames(picture.aspect, group), CANVAS)
-
-        return self.canvases.proposals(windows, SHORTLIST)
+    def _within(self, work: float) -> bool:
+        return self._limit is None or work <= self._limit
 
     def _are_rivals(self, one: Proposal, other: Proposal) -> bool:
         """Whether two proposals are of different pictures at one place; two at different places may both be there."""
@@ -227,25 +200,21 @@ class FrameSearch:
     def _compared(
         self, sheet: Sheet, proposals: Sequence[Proposal], opener: Callable[[int], Image | None]
     ) -> tuple[Found | None, Reason | None]:
-        """The one of several proposals that its original confirms; and why the first was not compared, where it was not."""
+        """The first of several proposals or the rival that fits better, if its original confirms it; and why the first was not
+        compared, where it was not."""
         spec = self.memory.spec
         candidates = [Candidate(partial(opener, one.row), one.frame, self.memory.same(one.row)[0]) for one in proposals]
-        said = verify(sheet, candidates, pattern_side=max(spec.width, spec.height))
+        said = confirm(sheet, candidates, pattern_side=max(spec.width, spec.height))
         if said.outcome != Outcome.CONFIRMED or said.best is None:
             return None, said.measured[0].reason
         best, affine = proposals[said.best], said.measured[said.best].affine
         assert affine is not None  # of what was compared
-        return Found(best.row, _refined(best.frame, affine, sheet.width / sheet.height), affine, None), None
+        return Found(best.row, refined(best.frame, affine, sheet.width / sheet.height), affine, None), None
 
 
-def _refined(frame: Frame, affine: Float64, aspect: float) -> Frame:
-    """The frame that an alignment led to; as it was if it was left as it is, or an affine map that is no frame."""
-    if np.allclose(affine, frame.to_original(aspect), rtol=0, atol=1e-9):
-        return frame
-    try:
-        return Frame.of_affine(affine, aspect)
-    except SettingsError:
-        return frame
+def _are_alike(one: Proposal, other: Proposal, aspect: float) -> bool:
+    """Whether two proposals are one picture at one place, so that the original says the same of both."""
+    return one.row == other.row and displacement(one.frame.to_original(aspect), other.frame.to_original(aspect)) <= ALIKE
 
 
 def _is_part(frame: Frame) -> bool:

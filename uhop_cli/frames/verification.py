@@ -4,18 +4,20 @@ The leader and the next other picture are compared as they lie in their frames. 
 confirmed, nothing else is opened. Else all candidates are compared so. Where the best then fits as it lies in the whole frame,
 these comparisons decide, since alignment would bring all shots of a scene to fit alike; to lie still means that a few steps of
 alignment on the coarse grid move it by next to nothing: a shot that is not stored would be moved. Else all are aligned and compared
-again. `outcome.py` says what follows, `pair.py` on what grids.
+again, on the coarse grid first, where most that have nothing in common end. In another frame nothing is compared before it is
+aligned: the frame is a guess.
+`outcome.py` says what follows, `pair.py` on what grids.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.frames.alignment import align, displacement
+from uhop_cli.frames.alignment import align_on, displacement
 from uhop_cli.frames.block_evidence import Comparison
 from uhop_cli.frames.frame import IDENTITY, Frame
 from uhop_cli.frames.outcome import Compared, Decision, Outcome, Reason, VerificationSettings, decide
@@ -95,7 +97,27 @@ def verify(
         pattern_side: the longer side of the patterns: an original of less than twice that shows nothing new.
         settings: the thresholds, or None for the defaults.
     """
-    return _Run(query, candidates, pattern_side, settings or VerificationSettings()).verify()
+    return _Run(query, candidates, pattern_side, settings or VerificationSettings()).verify(len(candidates))
+
+
+def confirm(
+    query: Sheet,
+    candidates: Sequence[Candidate],
+    *,
+    pattern_side: int,
+    settings: VerificationSettings | None = None,
+) -> Verification:
+    """The first candidate compared alone, and only where that confirms it again beside the others, its rivals.
+
+    Args:
+        query: with its damage, at its own or a reduced size.
+        candidates: the guess and its rivals.
+        pattern_side: the longer side of the patterns.
+        settings: the thresholds, or None for the defaults.
+    """
+    run = _Run(query, candidates, pattern_side, settings or VerificationSettings())
+    alone = run.verify(1)
+    return run.verify(len(candidates)) if alone.outcome == Outcome.CONFIRMED and len(candidates) > 1 else alone
 
 
 def are_one(first: Sheet, second: Image, *, pattern_side: int, settings: VerificationSettings | None = None) -> bool | None:
@@ -123,30 +145,35 @@ class _Run:
         self._query, self._candidates, self._settings = query, candidates, settings
         self._least = LEAST_SIDES * pattern_side
         self._pairs: dict[int, Pair] = {}
-        self._measured: list[Measured] = [Measured()] * len(candidates)
+        self._unseen: dict[int, Reason] = {}
+        self._compared: dict[int, Measured] = {}
+        self._laid: dict[int, Measured] = {}
+        self._measured = [Measured()] * len(candidates)
         # a number of its own for each candidate that shares none
         self._pictures = [c.picture if c.picture >= 0 else -2 - place for place, c in enumerate(candidates)]
 
-    def verify(self) -> Verification:
-        """The steps in order, each only where those before it leave something open."""
-        everyone = range(len(self._candidates))
-        rivals = [place for place in everyone if self._pictures[place] != self._pictures[0]][:1]
-        for places in ([*everyone[:1], *rivals], everyone):
-            for place in places:
-                self._compare(place)
-            decision = self._decide()
-            still = decision.best is not None and self._is_still(decision.best)
-            if still and decision.outcome == Outcome.CONFIRMED:
-                return self._result(decision)
+    def verify(self, count: int) -> Verification:
+        """What the first `count` candidates say; the steps in order, each only where those before it leave something open."""
+        self._measured = [Measured()] * count
+        everyone, still = range(count), False
+        if any(self._candidates[place].frame.is_identity for place in everyone):
+            rivals = [place for place in everyone if self._pictures[place] != self._pictures[0]][:1]
+            for places in ([*everyone[:1], *rivals], everyone):
+                for place in places:
+                    self._measured[place] = self._as_given(place)
+                decision = self._decide()
+                still = decision.best is not None and self._is_still(decision.best)
+                if still and decision.outcome == Outcome.CONFIRMED:
+                    return self._result(decision)
         if not still:
             for place in everyone:
-                self._align(place)
+                self._measured[place] = self._aligned(place, alone=count == 1)
             decision = self._decide()
         return self._result(decision)
 
     def are_one(self) -> bool | None:
         """Whether the query is the only candidate, unrefined; None: it can't be compared."""
-        self._compare(0)
+        self._measured = [self._as_given(0)]
         if self._measured[0].reason is not None:
             return None
         return self._is_still(0) and self._decide().outcome == Outcome.CONFIRMED
@@ -157,38 +184,58 @@ class _Run:
         whole = comparison is not None and self._candidates[place].frame.is_identity and self._settings.is_whole(comparison)
         if not whole:
             return False
-        found = align((pair.level(self._settings.coarse_side, 1),), pair.start, _STEPS)
+        found = align_on(pair.level(self._settings.coarse_side, 1), pair.start, _STEPS, coarsest=True)
         return displacement(found, pair.start) <= self._settings.most_still
 
-    def _aligned(self, pair: Pair) -> Float64:
-        return align(tuple(pair.level(side, 1) for side in (self._settings.coarse_side, self._settings.side)), pair.start)
+    def _as_given(self, place: int) -> Measured:
+        """A candidate compared as it lies in its frame."""
+        pair = self._pair(place)
+        if pair is None:
+            return Measured(reason=self._unseen[place])
+        if place not in self._compared:
+            self._compared[place] = Measured(pair.compare(pair.start, self._settings.side, 1), pair.start)
+        return self._compared[place]
 
-    def _compare(self, place: int) -> None:
-        if self._measured[place].comparison is not None or self._measured[place].reason is not None:
-            return
-        candidate = self._candidates[place]
-        image = candidate.open()
-        if image is None:
-            self._measured[place] = Measured(reason=Reason.ABSENT)
-        elif _sides(image) < self._least:
-            self._measured[place] = Measured(reason=Reason.SMALL)
+    def _aligned(self, place: int, *, alone: bool) -> Measured:
+        """A candidate aligned and compared. Where the coarse grid shows nothing in common no other one will: in the same frame it
+        then counts as it lies, and in another one as it is there, unless it is a rival, whose evidence is the margin."""
+        pair, settings = self._pair(place), self._settings
+        if pair is None or place in self._laid:
+            return self._laid.get(place) or Measured(reason=self._unseen[place])
+        affine = align_on(pair.level(settings.coarse_side, 1), pair.start, coarsest=True)
+        same = self._candidates[place].frame.is_identity
+        if same or alone:
+            coarse = pair.compare(affine, settings.coarse_side, SAMPLES)
+            if settings.is_hopeless(coarse):
+                return (
+                    replace(self._as_given(place), moved=0.0)
+                    if same
+                    else Measured(coarse, affine, displacement(affine, pair.start))
+                )
+        affine = align_on(pair.level(settings.side, 1), affine)
+        if affine is pair.start:
+            self._laid[place] = self._as_given(place)
         else:
-            pair = self._pairs[place] = Pair(self._query, sheet_of_image(image), candidate.frame)
-            self._measured[place] = Measured(pair.compare(pair.start, self._settings.side, 1), pair.start)
+            comparison = pair.compare(affine, settings.side, SAMPLES)
+            self._laid[place] = Measured(comparison, affine, displacement(affine, pair.start))
+        return self._laid[place]
 
-    def _align(self, place: int) -> None:
-        if place not in self._pairs:
-            return
-        pair = self._pairs[place]
-        affine = self._aligned(pair)
-        if affine is not pair.start:
-            comparison = pair.compare(affine, self._settings.side, SAMPLES)
-            self._measured[place] = Measured(comparison, affine, displacement(affine, pair.start))
+    def _pair(self, place: int) -> Pair | None:
+        """A candidate beside the query; None where there is nothing to compare, with the reason in `_unseen`."""
+        if place not in self._pairs and place not in self._unseen:
+            image = self._candidates[place].open()
+            if image is None:
+                self._unseen[place] = Reason.ABSENT
+            elif _sides(image) < self._least:
+                self._unseen[place] = Reason.SMALL
+            else:
+                self._pairs[place] = Pair(self._query, sheet_of_image(image), self._candidates[place].frame)
+        return self._pairs.get(place)
 
     def _decide(self) -> Decision:
         compared = [
             None if m.comparison is None else Compared(m.comparison, self._pictures[place], c.frame.is_identity, m.moved)
-            for place, (m, c) in enumerate(zip(self._measured, self._candidates, strict=True))
+            for place, (m, c) in enumerate(zip(self._measured, self._candidates, strict=False))
         ]
         unseen = any(m.comparison is None and m.reason is not None for m in self._measured)
         return decide(compared, not unseen, self._settings)

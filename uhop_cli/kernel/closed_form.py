@@ -14,6 +14,7 @@ min(M, d) is beyond `EXACT_LIMIT` a randomised subspace iteration finds the lead
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +53,12 @@ class Spectrum:
 
 
 def decompose(
-    patterns: NDArray[np.generic], *, feature_dim: int | None = None, seed: int = 0, progress: OnProgress | None = None
+    patterns: NDArray[np.generic],
+    *,
+    feature_dim: int | None = None,
+    seed: int = 0,
+    progress: OnProgress | None = None,
+    moment: Callable[[], Float64] | None = None,
 ) -> Spectrum:
     """The singular values and right singular vectors of the memories.
 
@@ -61,6 +67,7 @@ def decompose(
         feature_dim: keep at most this many directions; None keeps all with a singular value above rounding.
         seed: of the randomised method, where it is used.
         progress: told how many of the rows are done.
+        moment: makes the second moment, where it is needed; by default `second_moment` does.
 
     Raises:
         SettingsError: there are no patterns.
@@ -83,7 +90,7 @@ def decompose(
         if progress:
             progress(Progress("learn", total, total))
     else:
-        values, vectors = np.linalg.eigh(second_moment(patterns, progress))
+        values, vectors = np.linalg.eigh(second_moment(patterns, progress) if moment is None else moment())
         trace = float(values.sum())
         keep = _significant(values, total)
         singular = np.sqrt(values[keep])[::-1]

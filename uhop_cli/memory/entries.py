@@ -76,7 +76,15 @@ class Entries:
 
     def files_of(self, row: int) -> Int64:
         """The files that share the pattern in `row`, in order."""
-        return np.flatnonzero(self.name_entry == row)
+        order, rows = self._by_row
+        begin, end = np.searchsorted(rows, (row, row + 1))
+        return order[begin:end]
+
+    @cached_property
+    def _by_row(self) -> tuple[Int64, Int64]:
+        """The files in the order of their patterns' rows, and these rows: (N,) each."""
+        order: Int64 = np.argsort(self.name_entry, kind="stable")
+        return order, self.name_entry[order]
 
     @cached_property
     def first_files(self) -> Int64:

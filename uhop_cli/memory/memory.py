@@ -65,6 +65,8 @@ class Memory:
         shapes: (M, 2) int64, width and height of each original as the eye sees it; None: those of the patterns.
         local: local descriptors of the originals, or None.
         opacity: (M, H, W) uint8, of the cells of each pattern; None: all are opaque, or nobody kept it.
+        shards: the memories that this one is joined of, in the order of its rows (`memory.joining`); empty for one that isn't. Then
+            patterns and opacity are `JoinedRows`, and statistics and codes are the shards' own.
     """
 
     spec: PatternSpec
@@ -82,6 +84,7 @@ class Memory:
     shapes: Int64 | None = None
     local: LocalDescriptors | None = None
     opacity: UInt8 | None = None
+    shards: tuple[Memory, ...] = ()
 
     def __len__(self) -> int:
         """M, the number of patterns."""
@@ -125,20 +128,28 @@ class Memory:
             raise MemoryFileError("no image would be left in the memory", "delete the file instead")
         entries = self.entries.select(files)
         rows: Bool = np.bincount(entries.name_entry, minlength=len(self)) > 0
+        first, last = rows.argmax(), len(rows) - rows[::-1].argmax()
+        taken = slice(first, last) if rows[first:last].all() else rows  # neighbours are a view, others a copy
         originals = self.originals
         return replace(
             self,
-            patterns=self.patterns if rows.all() else self.patterns[rows],
-            norms=self.norms[rows],
+            patterns=self.patterns[taken],
+            norms=self.norms[taken],
             entries=entries.with_rows((np.cumsum(rows) - 1)[entries.name_entry]),
             statistics=None if self.statistics is None else self.statistics.select(rows),
             compact=None if self.compact is None else self.compact[:, rows],
             near=None if self.near is None else self.near.select(rows),
             shapes=None if self.shapes is None else self.shapes[rows],
             local=None if self.local is None else self.local.select(rows),
-            opacity=None if self.opacity is None else self.opacity[rows],
+            opacity=None if self.opacity is None else self.opacity[taken],
+            shards=(),
             originals=None if originals is None else Originals(*subset(originals.data, originals.offsets, files)),
         )
+
+    @property
+    def without_opacity(self) -> Memory:
+        """The same as if all pictures were opaque."""
+        return replace(self, opacity=None, shards=tuple(replace(shard, opacity=None) for shard in self.shards))
 
     def without(self, names: Collection[bytes]) -> Memory:
         """The memory without the files of these names.

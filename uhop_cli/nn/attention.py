@@ -138,7 +138,7 @@ class Rule:
             raise SettingsError(f"separation '{kind.kind}' has no known energy", "softmax, sparsemax and entmax have one")
         k, mask = self._prepared(q, k, mask)
         q = self._settled(q, k, mask)
-        logits = masks.applied(self._scaled(q) @ k.mT, mask)
+        logits = masks.applied(self.scaled(q) @ k.mT, mask)
         p = separate(kind, logits, self.alpha)
         log = torch.where(p > 0, p, 1).log()
         if kind.alpha == 1:
@@ -193,7 +193,7 @@ class Rule:
         )
         return beta.to(q).reshape(-1, 1, 1)
 
-    def _scaled(self, q: Tensor) -> Tensor:
+    def scaled(self, q: Tensor) -> Tensor:
         """beta q."""
         return q * (self.beta if isinstance(self.beta, float) else self._betas(q))
 
@@ -212,7 +212,7 @@ class Rule:
             inside = support(self.separation, (*q.shape[:3], size), None, torch.zeros((), dtype=torch.int64, device=q.device))
             inside = masks.with_null(inside) if self.null else inside
             mask = mask if inside is None else masks.joined(mask, inside)
-        return separate(self.separation, masks.applied(self._scaled(q) @ k.mT, mask), self.alpha)
+        return separate(self.separation, masks.applied(self.scaled(q) @ k.mT, mask), self.alpha)
 
     def _read(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float = 0.0) -> Tensor:
         kind = self.separation
@@ -226,11 +226,11 @@ class Rule:
         if (kind.learned or kind.kind in ("sparsemax", "entmax")) and dropout == 0 and not learned_mask:
             alpha = self.alpha if kind.alpha is None else kind.alpha
             assert alpha is not None
-            return read_entmax(self._scaled(q), k, v, alpha, mask)
+            return read_entmax(self.scaled(q), k, v, alpha, mask)
         return F.dropout(self._weights(q, k, mask), dropout).to(v.dtype) @ v
 
     def _read_softmax(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
-        q, scale = (q, float(self.beta)) if isinstance(self.beta, float | int) else (self._scaled(q), 1.0)
+        q, scale = (q, float(self.beta)) if isinstance(self.beta, float | int) else (self.scaled(q), 1.0)
         if mask is None:
             return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scale)
         dead = masks.dead_rows(mask)

@@ -23,6 +23,7 @@ from uhop_cli.nn.losses import CodeMeasures, measure
 from uhop_cli.nn.projections import InProjections
 from uhop_cli.nn.random_features import block_orthogonal
 from uhop_cli.nn.separation import LayerSeparation
+from uhop_cli.nn.shared_states import foldable, read
 from uhop_cli.nn.sizes import Sizes
 
 
@@ -158,8 +159,12 @@ class Hopfield(InProjections):
         Raises:
             SettingsError: shapes that do not fit.
         """
-        q, k, v = self.project(stored, state, projection)
-        z = self._rule().read(q, k, v, mask, self.dropout if self.training else 0.0)
+        rule, dropout = self._rule(), self.dropout if self.training else 0.0
+        if state is not None and foldable(self, rule, state, mask):
+            self._check_input(stored, "stored")
+            z = read(self, rule, stored, state, self.value_source(stored, projection), mask, dropout)
+        else:
+            z = rule.read(*self.project(stored, state, projection), mask, dropout)
         z = z.transpose(1, 2).flatten(2)
         return z if self.out_proj is None else self.out_proj(z)
 

@@ -25,6 +25,7 @@ from uhop_cli.kernel.spherical_codes import code_bounds
 
 Kind = Literal["average", "orthogonal", "max", "temperature"]
 SHARPNESS: dict[Kind, float] = {"average": 2.0, "orthogonal": 2.0, "max": 2.0, "temperature": 0.1}
+_LARGE = 30.0  # up to here exp(a C) can be summed in float32 as it is: e^30 = 1e13
 
 
 def separation_loss(features: Tensor, kind: Kind = "average", t: float | None = None, mask: Tensor | None = None) -> Tensor:
@@ -49,80 +50,77 @@ def separation_loss(features: Tensor, kind: Kind = "average", t: float | None = 
         raise SettingsError(f"the sharpness of a separation loss must be a positive number, not {t}")
     if features.ndim < 2 or features.shape[-2] < 2:
         raise SettingsError(f"features of shape {tuple(features.shape)} have no pairs", "give (..., T, D) with T of at least 2")
-    c = cosines(features)
+    pairs = None if mask is None else _pairs(features.shape[:-1], mask)
     if kind == "max":
-        pairs = _pairs(c, mask)
-        top = c.masked_fill(~pairs, -math.inf).amax(dim=(-2, -1))
+        pairs = _different(features) if pairs is None else pairs
+        top = cosines(features).masked_fill(~pairs, -math.inf).amax(dim=(-2, -1))
         return torch.where(top == -math.inf, 0, 2 * t * (top - 1))
-    if kind == "temperature":
-        scores, scale, shift = c / t, t, 0.0
-    else:
-        scores, scale, shift = 2 * t * (c.square() if kind == "orthogonal" else c), 1.0, 2 * t
-    if mask is None:
-        mean: Tensor = _LogMeanExp.apply(scores)  # type: ignore[no-untyped-call]
-        return scale * mean - shift
-    pairs = _pairs(c, mask)
-    counts = pairs.sum(dim=(-2, -1))
-    none = counts == 0
-    scores = scores.masked_fill(~(pairs | none[..., None, None]), -math.inf)  # a finite sum also where it is not asked for
-    mean = scores.flatten(-2).logsumexp(dim=-1) - counts.clamp_min(1).to(scores.dtype).log()
-    return torch.where(none, 0, scale * mean - shift)
+    z = features.float() if features.dtype.itemsize < 4 else features
+    sharpness, scale = (1 / t, t) if kind == "temperature" else (2 * t, 1.0)
+    with torch.autocast(z.device.type, enabled=False):
+        mean: Tensor = _LogMeanExp.apply(z, sharpness, kind == "orthogonal", pairs)  # type: ignore[no-untyped-call]
+    loss = scale * mean if kind == "temperature" else mean - sharpness
+    return loss if mask is None else torch.where(mask.sum(dim=-1) < 2, 0, loss)
 
 
 def cosines(features: Tensor) -> Tensor:
-    """C, (..., T, T), from features (..., T, D); 0 with a vector of length 0."""
+    """C, (..., T, T), from features (..., T, D); 0 with a vector of length 0, which has no gradient either."""
     z = features.float() if features.dtype.itemsize < 4 else features
     with torch.autocast(z.device.type, enabled=False):
-        c: Tensor = _Cosines.apply(z)  # type: ignore[no-untyped-call]
-    return c
-
-
-class _Cosines(torch.autograd.Function):
-    """C = R Z Z^T R, R = diag(1/|z_i|), with the one product that its gradient needs.
-
-    With S = dC + dC^T, dZ = A Z, A_ij = S_ij r_i r_j off the diagonal and A_ii = -r_i^2 sum_{j != i} S_ij C_ij: C_ii is constant.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor) -> Tensor:
         gram = z @ z.mT
         squares = gram.diagonal(dim1=-2, dim2=-1)
-        inverse = squares.rsqrt().masked_fill_(squares <= 0, 0)
-        c = gram.mul_(inverse[..., :, None]).mul_(inverse[..., None, :])
-        ctx.save_for_backward(z, c, inverse)
-        return c
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, d: Tensor) -> Tensor:
-        z, c, inverse = ctx.saved_tensors
-        s = d + d.mT
-        s.diagonal(dim1=-2, dim2=-1).zero_()
-        own = torch.linalg.vecdot(s, c).mul_(inverse).mul_(inverse)
-        a = s.mul_(inverse[..., :, None]).mul_(inverse[..., None, :])
-        a.diagonal(dim1=-2, dim2=-1).sub_(own)
-        return a @ z  # type: ignore[no-any-return]
+        inverse = torch.where(squares > 0, squares, math.inf).rsqrt()
+        return gram * inverse[..., :, None] * inverse[..., None, :]
 
 
 class _LogMeanExp(torch.autograd.Function):
-    """log mean_{i != j} exp(s_ij) of scores (..., T, T); its gradient is the softmax over the pairs."""
+    """log mean exp(a C_ij), or of a C_ij^2, over the pairs of z, in two products of (T, D) and a dozen operations on (T, T).
+
+    With r_i = sqrt(b) / |z_i|, s_ij = r_i r_j z_i . z_j = b C_ij, and, 0 beside the pairs, either b = a, e_ij = w_ij = exp(s_ij)
+    or b = sqrt(a), e_ij = exp(s_ij^2), w_ij = 2 s_ij e_ij, the gradient is A z:
+
+        A_ij = (2 / sum e) w_ij r_i r_j  for i != j,        A_ii = -(2 / sum e) r_i^2 sum_j w_ij s_ij / b,   as C_ii is constant.
+
+    Beside a layer's ten large products a loss of some thousand pairs costs what its calls cost: there are few.
+    """
 
     @staticmethod
-    def forward(ctx: Any, scores: Tensor) -> Tensor:
-        size = scores.shape[-1]
-        weights = scores.clone()
-        weights.diagonal(dim1=-2, dim2=-1).fill_(-math.inf)
-        top = weights.amax(dim=(-2, -1), keepdim=True)
-        weights.sub_(top).exp_()
-        total = weights.sum(dim=(-2, -1), keepdim=True)
-        ctx.save_for_backward(weights.div_(total))
-        return (total.log() + top)[..., 0, 0] - math.log(size * (size - 1))
+    def forward(ctx: Any, z: Tensor, a: float, square: bool, pairs: Tensor | None) -> Tensor:
+        b = math.sqrt(a) if square else a
+        scores = z @ z.mT
+        squares = scores.diagonal(dim1=-2, dim2=-1)
+        lengths = (squares / b).rsqrt_().masked_fill_(squares <= 0, 0)
+        scores.mul_(lengths[..., :, None]).mul_(lengths[..., None, :])
+        exponents = scores.square() if square else scores
+        if a > _LARGE:
+            among = _different(z) if pairs is None else pairs
+            top = exponents.masked_fill(~among, -math.inf).amax(dim=(-2, -1), keepdim=True).clamp_min_(-2 * a)
+            terms = (exponents - top).exp_()
+        else:
+            top = None
+            terms = exponents.exp_() if square else exponents.exp()
+        if pairs is None:
+            terms.diagonal(dim1=-2, dim2=-1).zero_()
+            count: float | Tensor = z.shape[-2] * (z.shape[-2] - 1)
+        else:
+            terms.masked_fill_(~pairs, 0)
+            count = pairs.sum(dim=(-2, -1)).clamp_min(1)
+        total = terms.sum(dim=(-2, -1))
+        ctx.save_for_backward(z, scores, lengths, terms, total)
+        ctx.scale, ctx.square = b, square
+        mean = (total / count).log_()
+        return mean if top is None else mean.add_(top[..., 0, 0])
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d: Tensor) -> Tensor:
-        (weights,) = ctx.saved_tensors
-        return weights * d[..., None, None]  # type: ignore[no-any-return]
+    def backward(ctx: Any, d: Tensor) -> tuple[Tensor, None, None, None]:
+        z, scores, lengths, terms, total = ctx.saved_tensors
+        weights = terms * scores if ctx.square else terms
+        factor = (torch.where(total > 0, d / total, 0) * (4 if ctx.square else 2))[..., None] * lengths
+        own = (weights * scores).sum(dim=-1).mul_(lengths).mul_(factor).div_(ctx.scale)
+        matrix = (weights * factor[..., :, None]).mul_(lengths[..., None, :])
+        matrix.diagonal(dim1=-2, dim2=-1).sub_(own)
+        return matrix @ z, None, None, None
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +152,7 @@ def measure(features: Tensor, mask: Tensor | None = None) -> CodeMeasures:
     """
     loss = separation_loss(features, "temperature", mask=mask)
     distance = 1 - cosines(features)
-    pairs = _pairs(distance, mask)
+    pairs = _different(features) if mask is None else _pairs(features.shape[:-1], mask)
     tokens = torch.full_like(loss, features.shape[-2], dtype=torch.int64) if mask is None else mask.sum(dim=-1)
     bounds = {n: math.inf if n < 2 else code_bounds(n, features.shape[-1]).upper for n in set(tokens.flatten().tolist())}
     return CodeMeasures(
@@ -166,14 +164,13 @@ def measure(features: Tensor, mask: Tensor | None = None) -> CodeMeasures:
     )
 
 
-def _pairs(c: Tensor, mask: Tensor | None) -> Tensor:
-    """Which entries of (..., T, T) are pairs of different tokens; each pair stands twice."""
-    size = c.shape[-1]
-    different = ~torch.eye(size, dtype=torch.bool, device=c.device)
-    if mask is None:
-        return different
-    if mask.shape != c.shape[:-1] or mask.dtype != torch.bool:
-        raise SettingsError(
-            f"a mask of {mask.dtype} {tuple(mask.shape)} for tokens {tuple(c.shape[:-1])}", "bool, True = is a token"
-        )
-    return different & mask[..., :, None] & mask[..., None, :]
+def _different(features: Tensor) -> Tensor:
+    """Which entries of (T, T) are pairs of different tokens; each pair stands twice."""
+    return ~torch.eye(features.shape[-2], dtype=torch.bool, device=features.device)
+
+
+def _pairs(tokens: torch.Size, mask: Tensor) -> Tensor:
+    """Which entries of (..., T, T) are pairs of different tokens that the mask (..., T) lets stand."""
+    if mask.shape != tokens or mask.dtype != torch.bool:
+        raise SettingsError(f"a mask of {mask.dtype} {tuple(mask.shape)} for tokens {tuple(tokens)}", "bool, True = is a token")
+    return _different(mask[..., None]) & mask[..., :, None] & mask[..., None, :]

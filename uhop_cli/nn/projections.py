@@ -79,10 +79,7 @@ class InProjections(nn.Module):
         if state is None and projection is None and self._in_one_product:
             self._check_input(stored, "stored")
             return self._packed_product(stored)
-        projection = stored if projection is None else projection
-        self._check_input(projection, "projection")
-        if projection.shape[1] != stored.shape[1]:
-            raise SettingsError(f"{stored.shape[1]} stored patterns and {projection.shape[1]} pattern projections")
+        projection = self.value_source(stored, projection)
         q, k = self.project_pair(stored, state)
         y = projection if self.norm_pattern_projection is None else self.norm_pattern_projection(projection)
         if self.sizes.values == "stored":
@@ -96,17 +93,31 @@ class InProjections(nn.Module):
             v = self._heads(y) if self.sizes.values == "stored" else self._whole(y)
         return q, k, v.expand(k.shape[0], -1, -1, -1) if v.shape[0] == 1 else v
 
+    def value_source(self, stored: Tensor, projection: Tensor | None) -> Tensor:
+        """What the values are made of, checked: by default the stored patterns."""
+        projection = stored if projection is None else projection
+        self._check_input(projection, "projection")
+        if projection.shape[1] != stored.shape[1]:
+            raise SettingsError(f"{stored.shape[1]} stored patterns and {projection.shape[1]} pattern projections")
+        return projection
+
+    def project_states(self, state: Tensor) -> Tensor:
+        """q, (B, H, L, d)."""
+        self._check_input(state, "state")
+        r = state if self.norm_state_pattern is None else self.norm_state_pattern(state)
+        q = self._projected(r if self.kernel is None else self.kernel(r), "state")
+        return q if self.norm_hopfield_space is None else self.norm_hopfield_space(q)
+
+    def _projected(self, x: Tensor, role: str) -> Tensor:
+        weight, bias = self.weight_and_bias(role)
+        return self._whole(x) if weight is None else self._heads(F.linear(x, weight, bias))
+
     def project_pair(self, stored: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         """q and k."""
         state = stored if state is None else state
         self._check_input(stored, "stored")
-        self._check_input(state, "state")
-        r = state if self.norm_state_pattern is None else self.norm_state_pattern(state)
-        found = []
-        for role, x in (("state", r if self.kernel is None else self.kernel(r)), ("stored", self.features(stored))):
-            weight, bias = self.weight_and_bias(role)
-            found.append(self._whole(x) if weight is None else self._heads(F.linear(x, weight, bias)))
-        q, k = (x if self.norm_hopfield_space is None else self.norm_hopfield_space(x) for x in found)
+        q, k = self.project_states(state), self._projected(self.features(stored), "stored")
+        k = k if self.norm_hopfield_space is None else self.norm_hopfield_space(k)
         batch = k.shape[0] if q.shape[0] == 1 else q.shape[0]
         q, k = (x.expand(batch, -1, -1, -1) if x.shape[0] == 1 else x for x in (q, k))
         if q.shape[0] != k.shape[0]:

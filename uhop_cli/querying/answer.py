@@ -12,9 +12,8 @@ from uhop_cli.arrays.library import Array, to_numpy
 from uhop_cli.arrays.operations import topk
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
 from uhop_cli.evidence.doubts import Doubt
-from uhop_cli.retrieval.dynamics import run
+from uhop_cli.retrieval.dynamics import ReadsOut, run
 from uhop_cli.retrieval.models import Model
-from uhop_cli.retrieval.pattern_matrix import PatternMatrix
 
 RANKED = 64  # best scores among which the weights decide the order
 
@@ -134,7 +133,7 @@ def joined(parts: Sequence[Answer]) -> Answer:
 
 def answer_from(
     model: Model,
-    X: PatternMatrix,
+    X: ReadsOut,
     queries: Array,
     *,
     kernels: tuple[str, ...] | None = None,

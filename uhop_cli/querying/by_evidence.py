@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from uhop_cli.arrays.library import to_numpy
+from uhop_cli.arrays.library import Array, to_numpy
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Int64, UInt8
@@ -74,13 +74,17 @@ class ByEvidence:
         self.budget.asked += len(queries)
         # With a shortlist few queries come here, and what is bounded is the memory taken.
         at_hand = None if self.memory.compact is not None else self._engine_with_features()
-        return self._examined(at_hand or self.engine, queries, trace)
+        return self.examined(at_hand or self.engine, queries, trace)
 
     def among(self, query: Float32, rows: Int64, *, trace: bool = False) -> Answer:
         """The answer to one query (1, d), as if only the memories in `rows` were stored."""
-        X = pattern_matrix(self.memory.patterns[rows], self.X.device)
+        return self.examined(self.engine_of(rows), query, trace, rows[None])
+
+    def engine_of(self, rows: Int64) -> EvidenceEngine:
+        """The memories in `rows` alone as the choice by evidence sees them."""
         opacity = None if self.memory.opacity is None else self.memory.opacity[rows]
-        return self._examined(self._engine(X, self._statistics.select(rows), opacity), query, trace, rows[None])
+        X = pattern_matrix(self.memory.patterns[rows], self.X.device)
+        return self.engine_from(X, self.statistics.select(rows), opacity)
 
     @cached_property
     def shortlist(self) -> CodeIndex | None:
@@ -93,7 +97,7 @@ class ByEvidence:
     @cached_property
     def engine(self) -> EvidenceEngine:
         """All memories as the choice by evidence sees them."""
-        return self._engine(self.X, self._statistics, self.memory.opacity)
+        return self.engine_from(self.X, self.statistics, self.memory.opacity)
 
     def _in_two_stages(self, queries: Float32, shortlists: Int64, trace: bool) -> Answer:
         """Each query's evidence on its shortlist (Q, S); all memories for those whose answer is not convincing then."""
@@ -106,24 +110,22 @@ class ByEvidence:
                 answers[place] = again.part(index, shortlists.shape[1])
         return joined(answers)
 
-    def _examined(self, engine: EvidenceEngine, queries: Float32, trace: bool, rows: Int64 | None = None) -> Answer:
+    def examined(self, engine: EvidenceEngine, queries: Float32, trace: bool, rows: Int64 | None = None) -> Answer:
+        """The answers to queries (Q, d) from the memories of an engine, which are those in `rows` (1, S); None: all."""
         model = EvidenceModel(engine, engine.prepare(queries), POSTERIOR, 1.0)
-        best = to_numpy(model.choice.scores).argmax(axis=1)
-        facts, best = to_numpy(model.choice.facts), best if rows is None else rows[0, best]
-        if self._judges_what_is_shown(facts.shape[1]):
-            facts = np.concatenate([facts, self.shown(queries, best)], axis=1)
+        facts, best = to_numpy(model.choice.facts), to_numpy(model.choice.scores).argmax(axis=1)
         answer = answer_from(
             model,
             engine.X,
             model.queries.pictures,
             kernels=tuple(model.queries.models[int(index)] for index in to_numpy(model.choice.model)),
-            confidence=self._confidence("evidence", facts),
+            confidence=self.confidence_in(queries, facts, best if rows is None else rows[0, best]),
             steps=self.steps,
             trace=trace,
             rows=rows,
             why=model.choice.doubts if rows is None else tuple(doubt.among(rows[0]) for doubt in model.choice.doubts),
         )
-        return self._recognised(queries, answer, to_numpy(model.choice.log_odds) > ABOUT_EQUAL)
+        return self.recognised(queries, answer, to_numpy(model.choice.log_odds) > ABOUT_EQUAL)
 
     def _by_visible(self, queries: Float32, visible: Bool, trace: bool) -> Answer:
         pictures, seen = self.X.device.put(queries), self.X.device.put(visible)
@@ -132,28 +134,23 @@ class ByEvidence:
             FixedModel(scores, POSTERIOR, 1.0, VISIBLE_PIXELS),
             self.X,
             pictures,
-            confidence=self._confidence("visible", to_numpy(visible_features(scores, pictures, seen))),
+            confidence=self.confidence("visible", visible_features(scores, pictures, seen)),
             steps=self.steps,
             clamp=(seen, pictures),
             trace=trace,
             why=doubts_of_visible(scores, visible_unrelated(pictures, seen)),
         )
 
-    def shown(self, queries: Float32, rows: Int64) -> Float32:
-        """What the memories in `rows`, (Q,), show of queries (Q, d) (`shown_facts`): (Q, 3)."""
-        veils = np.zeros((len(rows), self.X.dim // self.memory.spec.channels), np.float32)
-        if self.memory.opacity is not None:
-            veils = 1 - unit_rows(self.memory.opacity[rows])
-        return shown_facts(queries, unit_rows(self.memory.patterns[rows]), veils).astype(np.float32)
-
-    def _judges_what_is_shown(self, facts: int) -> bool:
-        """Whether the calibration is one of pictures with transparency: it has more than these facts about a choice."""
+    def confidence_in(self, queries: Float32, facts: Float32, rows: Int64) -> Float32 | None:
+        """P(right) of the memories in `rows`, (Q,), as answers to queries (Q, d), from the facts about the choice, (Q, F)."""
         calibration = self._calibration("evidence")
-        return calibration is not None and len(calibration.weights) > 2 * facts
+        if calibration is not None and len(calibration.weights) > 2 * facts.shape[1]:  # of pictures with transparency
+            facts = np.concatenate([facts, self.shown(queries, rows)], axis=1)
+        return self.confidence("evidence", facts)
 
-    def _confidence(self, kind: str, facts: Float32) -> Float32 | None:
-        """P(right) of answers with these facts, by the calibration of the self-test; None where there is none."""
-        calibration = self._calibration(kind)
+    def confidence(self, kind: str, features: Array) -> Float32 | None:
+        """P(right) of answers with these features, by the calibration of the self-test; None where there is none."""
+        calibration, facts = self._calibration(kind), to_numpy(features)
         return calibration(facts) if calibration is not None and len(calibration.weights) == 2 * facts.shape[1] else None
 
     def _calibration(self, kind: str) -> Confidence | None:
@@ -166,7 +163,7 @@ class ByEvidence:
         except SettingsError:  # somebody's claim, and no calibration
             return None
 
-    def _recognised(self, queries: Float32, answer: Answer, clear: Bool) -> Answer:
+    def recognised(self, queries: Float32, answer: Answer, clear: Bool) -> Answer:
         """The answer, sure where the query is the match value for value (to 8 bits): patterns are stored once, so it is no other.
 
         What a confidence is made of says little about pictures of nearly one colour, and calls an undamaged one unlikely. Where the
@@ -180,13 +177,20 @@ class ByEvidence:
         same |= clear & self.laid_elsewhere(queries, rows)
         return replace(answer, confidence=np.where(same, np.float32(1), answer.confidence))
 
+    def shown(self, queries: Float32, rows: Int64) -> Float32:
+        """How well what the memories in `rows`, (Q,), show explains queries (Q, d) (`shown_facts`): (Q, 3)."""
+        veils = np.zeros((len(rows), self.memory.spec.height * self.memory.spec.width), np.float32)
+        if self.memory.opacity is not None:
+            veils = 1 - unit_rows(self.memory.opacity[rows])
+        return shown_facts(queries, unit_rows(self.memory.patterns[rows]), veils).astype(np.float32)
+
     def laid_elsewhere(self, queries: Float32, rows: Int64) -> Bool:
         """Whether each of the queries (Q, d) is the memory in `rows`, (Q,), value for value on some background: (Q,)."""
         if self.memory.opacity is None:
             return np.zeros(len(rows), np.bool_)
         return equal_on_some_background(queries, unit_rows(self.memory.patterns[rows]), 1 - unit_rows(self.memory.opacity[rows]))
 
-    def _engine(self, X: PatternMatrix, kept: Statistics, opacity: UInt8 | None) -> EvidenceEngine:
+    def engine_from(self, X: PatternMatrix, kept: Statistics, opacity: UInt8 | None) -> EvidenceEngine:
         """The memories of X as the choice by evidence sees them, from their statistics and their opacity."""
         kernel, members, put = self.memory.kernel, evidence_members(self.memory.kernel), X.device.put
         grid = BlockGrid.of(self.memory.spec.shape)
@@ -215,7 +219,7 @@ class ByEvidence:
         return self._with_features
 
     @cached_property
-    def _statistics(self) -> Statistics:
+    def statistics(self) -> Statistics:
         """What the memory file keeps of each memory; computed where it is absent, or was made for other kernels or blocks."""
         memory, blocks = self.memory, BlockGrid.of(self.memory.spec.shape).side ** 2
         kept = memory.statistics

@@ -19,7 +19,7 @@ from uhop_cli.querying.restoration import Query
 from uhop_cli.querying.verifying import CONFIRMED, UNSEEN, Verdict, decoded
 
 UNVERIFIED = 0.95  # set, not fitted: no stranger passed the bar of what no original can be asked about, of too few to tell more
-LIMIT = 1e11  # multiplications and additions of a query, one to two seconds on two cores: some 65,000 pictures
+LIMIT = 1e11  # multiplications and additions of a query, one to two seconds on two cores: some 35,000 undescribed pictures
 LEFT_OUT = "the memory is too large to look for crops and for small pictures on large pages each time: --frames all does"
 
 

@@ -35,6 +35,7 @@ from uhop_cli.retrieval.states import settled, size_threshold
 if TYPE_CHECKING:
     from uhop_cli.frames.search import Found
     from uhop_cli.querying.framing import Framer
+    from uhop_cli.querying.shards.asking import Asker
 
 ORIGINAL_WEIGHT = 0.99  # of the weight on one memory: from there on the answer is that memory, not a mixture
 
@@ -46,15 +47,23 @@ class Restorer:
         memory: a memory, or the path of a memory file.
         settings: what to do with every query.
         expected: how many queries will come, where that is known.
+        asker: asks the shards of a memory in shards; by default one after the other.
     """
 
-    def __init__(self, memory: Memory | str | Path, settings: QuerySettings | None = None, *, expected: int = 0) -> None:
+    def __init__(
+        self,
+        memory: Memory | str | Path,
+        settings: QuerySettings | None = None,
+        *,
+        expected: int = 0,
+        asker: Asker | None = None,
+    ) -> None:
         self.settings = settings or QuerySettings()
         self.path = None if isinstance(memory, Memory) else Path(memory)
         self.memory = memory if isinstance(memory, Memory) else load(memory)
         flop = 2.0 * len(self.memory) * self.memory.spec.dim * 10
         self.device = resolve_device(self.settings.device, flop)
-        self._expected = expected
+        self._expected, self._asker = expected, asker
         self.retriever = self._retriever(self.memory)
         self.originals = None if self.path is None else OriginalFiles(self.memory, self.path, self.settings.originals)
         self._radii: dict[int, float | None] = {}
@@ -112,10 +121,10 @@ class Restorer:
     @cached_property
     def _on_background(self) -> Retriever:
         """For queries that lie on the memory's own background: then no other one need be thought of."""
-        return self.retriever if self.memory.opacity is None else self._retriever(replace(self.memory, opacity=None))
+        return self.retriever if self.memory.opacity is None else self._retriever(self.memory.without_opacity)
 
     def _retriever(self, memory: Memory) -> Retriever:
-        return Retriever(memory, self.settings.retrieval, self.device, features_expected=self._expected)
+        return Retriever(memory, self.settings.retrieval, self.device, features_expected=self._expected, asker=self._asker)
 
     def _is_open(self, query: Query, result: Restoration) -> bool:
         """Whether a query is looked for in other frames, after what the same frame has said."""

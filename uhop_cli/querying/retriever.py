@@ -7,6 +7,7 @@ papers with that similarity alone (`by_similarity`), and so is 'auto' on a memor
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -23,6 +24,19 @@ from uhop_cli.querying.settings import RetrievalSettings
 from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 from uhop_cli.retrieval.separation import Separation
 
+if TYPE_CHECKING:
+    from uhop_cli.querying.shards.asking import Asker
+
+
+class Strategy(Protocol):
+    """How queries are answered."""
+
+    budget: Budget
+
+    def answer(self, queries: Float32, visible: Bool | None, *, trace: bool = False) -> Answer:
+        """The answers to queries (Q, d), of which the values marked in `visible` (Q, d) are known; None: all may be damaged."""
+        ...
+
 
 class Retriever:
     """Stage II on a memory.
@@ -33,20 +47,45 @@ class Retriever:
         device: where.
         features_expected: queries that are to come in all, where somebody knows: for many of them the memories' features are made
             before the first.
+        asker: asks the shards of a memory in shards; by default one after the other.
     """
 
     def __init__(
-        self, memory: Memory, settings: RetrievalSettings | None = None, device: Device = CPU, *, features_expected: int = 0
+        self,
+        memory: Memory,
+        settings: RetrievalSettings | None = None,
+        device: Device = CPU,
+        *,
+        features_expected: int = 0,
+        asker: Asker | None = None,
     ) -> None:
         self.memory, self.device = memory, device
         self.settings = settings or RetrievalSettings()
         self.separation = Separation.parse(self.settings.separation)
-        self.X = pattern_matrix(memory.patterns, device)
-        self.strategy: ByEvidence | BySimilarity
-        if self.settings.similarity == "auto" and not memory.raw_features:
-            self.strategy = ByEvidence(memory, self.X, Budget(memory, device, "evidence", features_expected), self.settings.limit)
-        else:
-            self.strategy = BySimilarity(memory, self.X, self.settings, Budget(memory, device, "similarity", features_expected))
+        # Of a memory in shards, which have theirs where they are asked, this is what is looked up here.
+        self.X = pattern_matrix(memory.patterns, CPU if memory.shards else device)
+        self.strategy = self._in_shards(asker) if memory.shards else self._in_one(features_expected)
+
+    def _in_one(self, expected: int) -> Strategy:
+        memory, device, settings = self.memory, self.device, self.settings
+        if self._by_evidence:
+            return ByEvidence(memory, self.X, Budget(memory, device, "evidence", expected), settings.limit)
+        return BySimilarity(memory, self.X, settings, Budget(memory, device, "similarity", expected))
+
+    def _in_shards(self, asker: Asker | None) -> Strategy:
+        from uhop_cli.querying.shards.asking import InTurn
+        from uhop_cli.querying.shards.by_evidence import ShardedByEvidence
+        from uhop_cli.querying.shards.by_similarity import ShardedBySimilarity
+
+        memory, device, settings = self.memory, self.device, self.settings
+        shards, largest = (asker or InTurn)(memory, settings, device), max(memory.shards, key=len)
+        if self._by_evidence:
+            return ShardedByEvidence(memory, self.X, shards, Budget(largest, device, "evidence"), settings.limit)
+        return ShardedBySimilarity(memory, self.X, shards, settings, Budget(largest, device, "similarity"))
+
+    @property
+    def _by_evidence(self) -> bool:
+        return self.settings.similarity == "auto" and not self.memory.raw_features
 
     @property
     def batch(self) -> int:

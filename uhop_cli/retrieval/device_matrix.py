@@ -15,6 +15,7 @@ from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import Array, float32, namespace, to_numpy
 from uhop_cli.arrays.operations import flat_rows
 from uhop_cli.arrays.threads import chunks
+from uhop_cli.arrays.types import Int64
 
 ARRAYS_PER_PAIR = 64  # float32 values that the choice by evidence has alive for each pair: those of all blocks, twice
 SENT_BYTES = 256 << 20  # of a chunk that is sent to a GPU: two of them are page-locked
@@ -45,10 +46,10 @@ class DeviceMatrix:
             out[:, rows] = scaled @ (float32(part) ** 2).T if squared else half_products.product(scaled, part)
         return out if factors is None else out * factors
 
-    def rows(self, indices: Array) -> Array:
+    def rows(self, indices: Array, places: Int64 | None = None) -> Array:
         """See `PatternMatrix.rows`."""
         found = self.patterns[indices] if self.resident else self.device.put(self.patterns[to_numpy(indices)])
-        return float32(found) * np.float32(self.scale)
+        return float32(found if places is None else found[..., self.device.put(places)]) * np.float32(self.scale)
 
     def read_out(self, weights: Array) -> Array:
         """See `PatternMatrix.read_out`."""

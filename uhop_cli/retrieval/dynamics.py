@@ -7,14 +7,13 @@ A step computes the weights p of the present state, reads out the picture X^T p 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from uhop_cli.arrays.library import Array, namespace, to_numpy
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
 from uhop_cli.retrieval.models import Evaluation, Model
-from uhop_cli.retrieval.pattern_matrix import PatternMatrix
 
 MAX_STEPS = 10  # of `auto`; retrieval that has not settled by then wanders between metastable states
 TOLERANCE = 1e-4  # of values in [0, 1]: a fortieth of a grey level of 8 bits
@@ -44,9 +43,17 @@ class Trajectory:
     monotone: bool
 
 
+class ReadsOut(Protocol):
+    """What a picture is read out of."""
+
+    def read_out(self, weights: Array) -> Array:
+        """X^T p of weights (Q, M): (Q, d)."""
+        ...
+
+
 def run(
     model: Model,
-    X: PatternMatrix,
+    X: ReadsOut,
     queries: Array,
     *,
     steps: int | None = None,

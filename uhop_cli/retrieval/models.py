@@ -119,7 +119,6 @@ class LinearModel:
 
     def evaluate(self, state: Array) -> Evaluation:
         """p = Sep(beta F z) and E(z) = scale ||z||^2 / 2 - Psi*(beta, F z)."""
-        xp = namespace(state)
         if self.features is not None:
             scores = device_of(state).product(state, self.features)
         else:
@@ -128,13 +127,22 @@ class LinearModel:
         if self.bias is not None:
             scores += self.bias
         weights, potential = separated(self.separation, scores, self.beta)
-        if potential is None:
-            return Evaluation(weights, scores, None)
-        return Evaluation(weights, scores, 0.5 * self.scale * xp.sum(state * state, axis=-1) - potential)
+        return Evaluation(weights, scores, None if potential is None else self.energy(state, potential))
+
+    def energy(self, state: Array, potential: Array) -> Array:
+        """E(z) from Psi*(beta, F z), (Q,)."""
+        return 0.5 * self.scale * namespace(state).sum(state * state, axis=-1) - potential
 
     def advance(self, state: Array, weights: Array, picture: Array) -> Array:
         """z <- F^T p."""
-        target = picture if self.inverse is None else self.X.read_out(weights * self.inverse)
+        return self.moved(state, self.target(weights, picture))
+
+    def target(self, weights: Array, picture: Array) -> Array:
+        """sum_mu p_mu xi_mu / n_mu, (Q, d): what W takes to F^T p."""
+        return picture if self.inverse is None else self.X.read_out(weights * self.inverse)
+
+    def moved(self, state: Array, target: Array) -> Array:
+        """The state that a target leads to."""
         return target if self.weight is None else target @ self.weight.T
 
 
@@ -165,10 +173,10 @@ class ClampedModel(LinearModel):
         self._length = xp.where(length > 0, length, 1) if self.inverse is not None else xp.ones_like(length)
         return features / self._length
 
-    def advance(self, state: Array, weights: Array, picture: Array) -> Array:
+    def moved(self, state: Array, target: Array) -> Array:
         """Free pixels x_f <- argmin ||W x / l - F^T p||^2, by conjugate gradients on the normal equations."""
         xp = namespace(state)
-        target = super().advance(state, weights, picture) * self._length  # (Q, D)
+        target = super().moved(state, target) * self._length  # (Q, D)
         x, weight = self._pixels, self.weight
         residual = target - x @ weight.T
         gradient = xp.where(self.known, 0, residual @ weight)
@@ -209,8 +217,20 @@ class FixedModel:
     def evaluate(self, state: Array) -> Evaluation:
         """p = Sep(beta * scores); the energy is -Psi*(beta, scores), constant."""
         weights, potential = separated(self.separation, self.scores, self.beta)
-        return Evaluation(weights, self.scores, None if potential is None else -potential)
+        return Evaluation(weights, self.scores, None if potential is None else self.energy(state, potential))
+
+    def energy(self, state: Array, potential: Array) -> Array:
+        """-Psi*(beta, scores), (Q,)."""
+        return -potential
+
+    def target(self, weights: Array, picture: Array) -> Array:
+        """The picture, which leads nowhere."""
+        return picture
+
+    def moved(self, state: Array, target: Array) -> Array:
+        """Nowhere."""
+        return state
 
     def advance(self, state: Array, weights: Array, picture: Array) -> Array:
         """Nowhere."""
-        return state
+        return self.moved(state, picture)

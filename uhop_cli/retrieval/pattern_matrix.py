@@ -23,7 +23,7 @@ from uhop_cli.arrays.device import CPU, Device
 from uhop_cli.arrays.library import Array, float32
 from uhop_cli.arrays.operations import flat_rows
 from uhop_cli.arrays.threads import chunks, on_all_cores
-from uhop_cli.arrays.types import Float32
+from uhop_cli.arrays.types import Float32, Int64
 from uhop_cli.retrieval.read_out import read_out
 
 THIN = 32  # up to this many queries a product is bound by memory, not by arithmetic
@@ -60,8 +60,8 @@ class PatternMatrix(Protocol):
         """
         ...
 
-    def rows(self, indices: Array) -> Array:
-        """Memories by index, in [0, 1]: shape (*indices.shape, d)."""
+    def rows(self, indices: Array, places: Int64 | None = None) -> Array:
+        """Memories by index, in [0, 1]: shape (*indices.shape, d); or their values at `places` (s,) alone."""
         ...
 
     def read_out(self, weights: Array) -> Array:
@@ -124,9 +124,10 @@ class HostMatrix:
             out *= factors
         return out
 
-    def rows(self, indices: Array) -> Float32:
+    def rows(self, indices: Array, places: Int64 | None = None) -> Float32:
         """See `PatternMatrix.rows`."""
-        found: Float32 = float32(self.patterns[indices]) * np.float32(self.scale)
+        stored = self.patterns[indices]
+        found: Float32 = float32(stored if places is None else stored[..., places]) * np.float32(self.scale)
         return found
 
     def read_out(self, weights: Float32) -> Float32:

@@ -6,13 +6,10 @@ so that the memory taken does not grow with the number of images. Equal patterns
 
 from __future__ import annotations
 
-import hashlib
 import os
-import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,16 +19,16 @@ from uhop_cli.arrays.types import Int64, UInt8
 from uhop_cli.errors import ImageError, MemoryFileError
 from uhop_cli.files.names import escape, page_name, split_page
 from uhop_cli.frames.local.collection import Collection
-from uhop_cli.frames.local.describing import DRAFT, SIDE, describe, is_describable
-from uhop_cli.frames.local.keypoints import Keypoints
-from uhop_cli.images.decode import Header, decoding_threads
+from uhop_cli.images.decode import decoding_threads
 from uhop_cli.images.discover import Skipped
-from uhop_cli.images.patterns import PatternSpec, to_layers
+from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.file.writer import Writer
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress, Progress
 from uhop_cli.storing.opacity import OpacityRows
+from uhop_cli.storing.passes.passes import Crew
+from uhop_cli.storing.passes.taking import Taken, Taking, taken
 from uhop_cli.storing.resume import Records, pattern_key
 from uhop_cli.storing.sources import Source, Sources
 
@@ -144,49 +141,6 @@ class Distinct:
                 self.records.flush()
 
 
-@dataclass(frozen=True, eq=False)
-class Encoded:
-    """What is taken of a picture.
-
-    Attributes:
-        pattern: (H, W, C).
-        opacity: (H, W) of its cells, where the picture has transparent parts.
-        pages: how many pages or frames its file has.
-        key: the `pattern_key`.
-        shape: width and height of the picture.
-        points: what it is described by, None where it isn't.
-        seconds: that describing took.
-    """
-
-    pattern: UInt8
-    opacity: UInt8 | None
-    pages: int
-    key: bytes
-    shape: tuple[int, int]
-    points: Keypoints | None
-    seconds: float
-
-
-def _encoded(source: Source, data: bytes, header: Header, spec: PatternSpec, *, described: bool, left: UInt8 | None) -> Encoded:
-    """The picture in `data`, of which, if it is opaque, a killed run may have `left` the pattern.
-
-    It is described from the pixels that the pattern is made from, unless there are too few of them.
-    """
-    shape, points, seconds = (header.width, header.height), None, 0.0
-    pattern, opacity, pages = left, None, 1
-    if left is None or described:
-        image = source.image(data, (spec.width, spec.height))
-        pages = image.pages
-        if left is None:
-            pattern, opacity = to_layers(image, spec)
-    if described:
-        started = time.perf_counter()
-        points = describe(image if image.axes is None or max(image.width, image.height) >= SIDE else source.image(data, DRAFT))
-        seconds = time.perf_counter() - started
-    assert pattern is not None
-    return Encoded(pattern, opacity, pages, pattern_key(pattern), shape, points, seconds)
-
-
 def ingest(
     sources: Sources,
     distinct: Distinct,
@@ -196,6 +150,7 @@ def ingest(
     known: Callable[[bytes], int | None] = lambda digest: None,
     decoded: Callable[[bytes], UInt8 | None] = lambda digest: None,
     collection: Collection | None = None,
+    crew: Crew | None = None,
     progress: OnProgress | None = None,
     threads: int | None = None,
 ) -> None:
@@ -209,34 +164,33 @@ def ingest(
         known: the row of the picture of that `Source.identity`, if it is already stored, or None; such a file is not decoded.
         decoded: the pattern of a file with that sha256, whose picture is opaque, where a killed run has left it.
         collection: takes the local descriptors of the pictures that are large enough; None: none are made.
+        crew: decodes the files; None: threads of this process do. It does not ask what is known or was decoded.
         progress: told after every file, or every group of rows.
         threads: that decode; by default one for each core.
     """
 
-    def work(source: Source) -> tuple[bytes, int, bytes, Encoded | int] | ImageError:
-        try:
-            data = source.read()
-            digest = hashlib.sha256(data).digest()
-            encoded: Encoded | int | None = known(source.identity(digest))
-            if encoded is None:
-                header = source.header(data)
-                described = collection is not None and collection.describes and is_describable(header)
-                left = decoded(digest) if source.costly else None
-                encoded = _encoded(source, data, header, distinct.spec, described=described, left=left)
-        except ImageError as error:
-            return error
-        return b"" if originals is None else data, len(data), digest, encoded
+    taking = Taking(distinct.spec, described=collection is not None and collection.describes, whole=originals is not None)
+
+    def work(source: Source) -> Taken | ImageError:
+        return taking.of(source, known, decoded)
 
     done = 0
     # With `--embed` the files' bytes, up to 256 MiB each, wait for their turn to be written: then few may be in flight.
     threads = threads or decoding_threads()
     ahead, most = (AHEAD, IN_FLIGHT // (threads * AHEAD * distinct.spec.dim)) if originals is None else (1, 1)
-    for group in _in_order(work, sources.groups(max(1, most)), threads, ahead):
+    groups = sources.groups(max(1, most))
+    if crew is None or not sources.files:
+        results = _in_order(work, groups, threads, ahead)
+    else:
+        results = _by_crew(crew, taking, sources, max(1, most))
+    for group in results:
         for source, result in group:
             if isinstance(result, ImageError):
                 found.skipped.append(Skipped(Path(os.fsdecode(source.name)), escape(source.name), result.message, result.hint))
                 continue
             data, size, digest, encoded = result
+            if crew is not None and not isinstance(encoded, int):
+                encoded = encoded if (there := known(source.identity(digest))) is None else there
             if isinstance(encoded, int):
                 row = encoded
             else:
@@ -254,6 +208,15 @@ def ingest(
         done += len(group)
         if progress:
             progress(Progress("read", done, len(sources)))
+
+
+def _by_crew(crew: Crew, taking: Taking, sources: Sources, most: int) -> Iterator[list[tuple[Source, Any]]]:
+    """The files by the crew, group after group; then the rows of arrays here, as these need no decoding."""
+    files = [*Sources(sources.files).groups(most)]
+    for group, results in zip(files, crew.map(taken, ((taking, group) for group in files)), strict=True):
+        yield list(zip(group, results, strict=True))
+    for group in Sources([], sources.arrays).groups(most):
+        yield [(source, taking.of(source)) for source in group]
 
 
 def _in_order(
@@ -282,6 +245,7 @@ def take(
     progress: OnProgress | None,
     decoded: Callable[[bytes], UInt8 | None] = lambda digest: None,
     collection: Collection | None = None,
+    crew: Crew | None = None,
 ) -> Ingested:
     """What was kept, then the new sources, in that order. A file whose content is stored already is not decoded again, nor is one
     that a killed run had `decoded`."""
@@ -306,6 +270,7 @@ def take(
             originals.write(kept.originals.data.tobytes())
             found.copied.extend(np.diff(kept.originals.offsets).tolist())
     ingest(
-        sources, distinct, found, originals=originals, known=rows_of.get, decoded=decoded, collection=collection, progress=progress
-    )
+        sources, distinct, found,
+        originals=originals, known=rows_of.get, decoded=decoded, collection=collection, crew=crew, progress=progress,
+    )  # fmt: skip
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from uhop_cli.arrays.device import resolve_device
 from uhop_cli.arrays.library import to_numpy
 from uhop_cli.arrays.operations import quotient, unit_rows, unit_vectors
-from uhop_cli.arrays.types import Float32, Int64, UInt8
+from uhop_cli.arrays.types import Float32, Float64, Int64, UInt8
 from uhop_cli.errors import SettingsError
 from uhop_cli.kernel.closed_form import RHO_GRID, decompose, whitening
 from uhop_cli.kernel.feature_map import KernelFamily, compress, initial_weight, normalise_rows
@@ -48,8 +49,19 @@ def loss_of(settings: StoreSettings) -> SeparationLoss:
     return TemperatureLoss(start=1.0, tau=0.01) if kind is TemperatureLoss else kind(t=settings.t)  # type: ignore[call-arg]
 
 
-def learn(patterns: UInt8, settings: StoreSettings, progress: OnProgress | None = None) -> Learned:
+def learn(
+    patterns: UInt8,
+    settings: StoreSettings,
+    progress: OnProgress | None = None,
+    moment: Callable[[], Float64] | None = None,
+) -> Learned:
     """Learn a kernel family on stored patterns (M, H, W, C).
+
+    Args:
+        patterns: see above.
+        settings: of Stage I.
+        progress: told how far it is.
+        moment: makes the second moment of the patterns; by default it is made here.
 
     Raises:
         ResourceError: it would take more memory than there is.
@@ -59,7 +71,7 @@ def learn(patterns: UInt8, settings: StoreSettings, progress: OnProgress | None 
     check_memory(count, dim, settings)
     started = time.perf_counter()
     gradient = settings.solver == "gradient" and count > 1
-    kernel, detail = _gradient(patterns, settings, progress) if gradient else _closed_form(patterns, settings, progress)
+    kernel, detail = _gradient(patterns, settings, progress) if gradient else _closed_form(patterns, settings, progress, moment)
     detail["seconds"] = time.perf_counter() - started
     detail["feature_dim"] = kernel.feature_dim
     return Learned(kernel, detail)
@@ -117,13 +129,16 @@ def _rivals(count: int) -> int:
     return LOSS_SAMPLE if count <= LOSS_SAMPLE else MARGIN_SAMPLE
 
 
-def _closed_form(patterns: UInt8, settings: StoreSettings, progress: OnProgress | None) -> tuple[KernelFamily, dict[str, Any]]:
+def _closed_form(
+    patterns: UInt8, settings: StoreSettings, progress: OnProgress | None, moment: Callable[[], Float64] | None
+) -> tuple[KernelFamily, dict[str, Any]]:
     limit = AUTO_FEATURE_DIM if settings.feature_dim == "auto" else int(settings.feature_dim)
     spectrum = decompose(
         patterns,
         feature_dim=limit,
         seed=settings.seed,
         progress=progress,
+        moment=moment,
     )
     if settings.feature_dim == "auto":
         spectrum = spectrum.truncated(smallest_dim(spectrum, patterns, settings.seed))

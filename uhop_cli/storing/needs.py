@@ -11,8 +11,9 @@ from uhop_cli.errors import ImageError, ResourceError
 from uhop_cli.images.decode import decoding_threads
 from uhop_cli.images.patterns import to_pattern
 from uhop_cli.kernel.closed_form import CHUNK_BYTES, EXACT_LIMIT
-from uhop_cli.storing.self_test import QUERIES
 from uhop_cli.storing.settings import StoreSettings
+from uhop_cli.storing.testing.self_test import QUERIES, TRIALS
+from uhop_cli.storing.testing.trials import together
 
 if TYPE_CHECKING:
     from uhop_cli.storing.plan import Plan
@@ -24,11 +25,10 @@ ARRAYS_PER_QUERY = 24  # alive at a time, of d values and of M values each
 
 TRIED = 8  # files that are read and decoded to tell how long all take
 ROW_SECONDS = 1e-4  # to read one row of an array
-# Two cores, patterns of 3,072 values: 10,000 to 1,000,000 take 9.9, 65 and 400 s (docs/performance.md); 50 to 3,000 4.4
-# to 12 s of processor time, nearly all of it the self-test.
-TEST_SECONDS, PATTERN_SECONDS = 2.5, 7e-4
+# Two cores, patterns of 3,072 values: the self-test of 240 takes 1.1 s, and of many a third of the time (docs/performance.md).
+TEST_SECONDS, PATTERN_SECONDS = 0.8, 5e-4
 MEASURED_DIM = 3072
-LEARNING = 0.5  # the share of Stage I and encoding in the time for each pattern
+LEARNING = 0.7  # the share of Stage I and encoding in the time for each pattern
 GRADIENT_FLOP = 6.0  # times the cube of the smaller of M and d, at each iteration
 ITERATIONS = 1000  # of the gradient solver, where none are given
 FLOP_A_SECOND = 5e10  # two cores in single precision
@@ -55,7 +55,7 @@ def memory_needed(count: int, dim: int, settings: StoreSettings) -> int:
     else:
         learning = 32 * dim * dim + 4 * min(limit, dim) * dim + 2 * CHUNK_BYTES  # the same of the second moment
         features = min(limit, smaller)
-    queries = min(count, max(QUERIES))
+    queries = max(min(count, max(QUERIES)), min(together(count), TRIALS * count))
     testing = 20 * features * dim + 8 * min(count, SAMPLE) * dim + 4 * ARRAYS_PER_QUERY * queries * (dim + count)
     return BASE + max(learning, testing)
 

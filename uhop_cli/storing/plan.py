@@ -7,7 +7,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from uhop_cli.images.patterns import PatternSpec, choose_spec
 from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress
+from uhop_cli.storing.marks import Mark, Marks
 from uhop_cli.storing.needs import check_memory, memory_needed
 from uhop_cli.storing.settings import StoreSettings
 from uhop_cli.storing.sources import Source, Sources, collect, headers
@@ -48,6 +49,8 @@ class Plan:
         needed: bytes of memory that learning takes, if no two images are equal.
         describable: how many of the sources are large enough to be described locally, if that is to be done; else 0.
         undescribed: why none is described although some might be; None where that needs no word.
+        marks: of today's files whose content is known, by name.
+        read: whether any file that is stored was read to see if it is as it was.
     """
 
     sources: Sources
@@ -61,6 +64,13 @@ class Plan:
     needed: int
     describable: int = 0
     undescribed: str | None = None
+    marks: Mapping[bytes, Mark | None] = field(default_factory=dict)
+    read: bool = False
+
+    @property
+    def changes(self) -> int:
+        """How many stored files are other ones now, or gone, or have another name."""
+        return self.changed + self.removed + self.renamed
 
     @property
     def files(self) -> int:
@@ -79,13 +89,13 @@ class Plan:
         local += 0 if self.kept is None or self.kept.local is None else self.kept.local.nbytes
         return self.patterns * (self.spec.dim + 64) + 4 * min(self.patterns, self.spec.dim, 1024) * self.spec.dim + local
 
-    def check(self, target: Path, settings: StoreSettings, *, learning: bool) -> None:
-        """Refuses what doesn't fit on the disk or, if there is something to learn, into memory.
+    def check(self, target: Path, settings: StoreSettings, *, learning: bool, copies: int = 1) -> None:
+        """Refuses what doesn't fit on the disk, `copies` times the patterns, or, if there is something to learn, into memory.
 
         Raises:
             OutputError, ResourceError: there is too little room.
         """
-        check_disk(Path(os.path.realpath(target)).parent, self.patterns * self.spec.dim + 3 * self.describable * DESCRIBED)
+        check_disk(Path(os.path.realpath(target)).parent, copies * self.patterns * self.spec.dim + 3 * self.describable * DESCRIBED)
         if self.patterns and learning:
             check_memory(self.patterns, self.spec.dim, settings)
 
@@ -96,6 +106,7 @@ def make_plan(
     settings: StoreSettings,
     *,
     old: Memory | None = None,
+    marks: Marks | None = None,
     prune: bool = False,
     progress: OnProgress | None = None,
 ) -> Plan:
@@ -105,6 +116,7 @@ def make_plan(
         paths: files, folders and arrays.
         target: the memory file.
         settings: what the pattern is chosen by, unless `old` has one.
+        marks: of the files of `old`: those that have theirs still are not read; None: all are.
         prune: drop what is stored but gone.
 
     Raises:
@@ -112,7 +124,8 @@ def make_plan(
     """
     folder = Path(os.path.realpath(target)).parent
     sources, skipped = collect(paths, folder, damaged=settings.damaged, pages=settings.pages, progress=progress)
-    found = compare(old, sources, folder, prune=prune)
+    found = compare(old, sources, folder, marks=marks, prune=prune)
+    today = {source.name: source.mark for source in sources.files if source.name not in found.unread}
     if found.unchanged:
         sources = Sources([source for source in sources if source.name not in found.unchanged])
     look = settings.local != "off" or (old is None and "auto" in (settings.size, settings.color))
@@ -132,6 +145,8 @@ def make_plan(
         needed=memory_needed(patterns, spec.dim, settings),
         describable=describable,
         undescribed=undescribed,
+        marks=today,
+        read=found.read,
     )
 
 
@@ -143,6 +158,8 @@ class Comparison:
         kept: what stays of it, under the names of today; None: nothing.
         unchanged: names, as they are now, of the files that are stored as they are; the renamed ones are among them.
         changed, removed, renamed: how many files have new content, are gone and dropped, have another name.
+        unread: names of stored files that cannot be read now; what is stored of them stays.
+        read: whether any stored file was read.
     """
 
     kept: Memory | None = None
@@ -150,10 +167,13 @@ class Comparison:
     changed: int = 0
     removed: int = 0
     renamed: int = 0
+    unread: frozenset[bytes] = frozenset()
+    read: bool = False
 
 
-def compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) -> Comparison:
-    """What has become of the stored files: known by name (in any Unicode form) or, where that is gone, by content."""
+def compare(old: Memory | None, sources: Sources, folder: Path, *, marks: Marks | None = None, prune: bool) -> Comparison:
+    """What has become of the stored files: known by name (in any Unicode form) or, where that is gone, by content. Those that have
+    their marks still are as they were."""
     if old is None:
         return Comparison()
     entries = old.entries
@@ -164,7 +184,9 @@ def compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) 
     forms = {normal_form(name): index for name, index in gone.items() if not name.isascii()}
     keep = np.ones(len(entries), np.bool_)
     unchanged: set[bytes] = set()
+    unread: set[bytes] = set()
     names: dict[int, bytes] = {}
+    read = False
     new: list[Source] = []
     for source in sources:
         index = at.get(source.name)
@@ -172,11 +194,16 @@ def compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) 
             index = forms.pop(normal_form(source.name), None)
         if index is None:
             new.append(source)
-        elif _digest(source) in (None, entries.digest(index)):  # unreadable now: what is stored stays, and is not asked for again
-            unchanged.add(source.name)
-            names[index] = source.name
-        else:
-            keep[index] = False
+            continue
+        if marks is None or not marks.has(index, source.mark):
+            digest, read = _digest(source), True
+            if digest is None:  # unreadable now: what is stored stays, and is not asked for again
+                unread.add(source.name)
+            elif digest != entries.digest(index):
+                keep[index] = False
+                continue
+        unchanged.add(source.name)
+        names[index] = source.name
     lost = {_identity(entries, index): index for index in reversed(gone.values()) if keep[index] and index not in names}
     sizes = {int(entries.sizes[index]) for index in lost.values()}
     for source in new if lost else ():
@@ -192,7 +219,7 @@ def compare(old: Memory | None, sources: Sources, folder: Path, *, prune: bool) 
     kept = replace(old, entries=entries.renamed(renames)) if renames else old
     return Comparison(
         None if not keep.any() else kept if keep.all() else kept.keep(keep),
-        frozenset(unchanged), changed, len(dropped), len(renames),
+        frozenset(unchanged), changed, len(dropped), len(renames), frozenset(unread), read,
     )  # fmt: skip
 
 

@@ -15,11 +15,13 @@ from uhop_cli.files.names import escape
 from uhop_cli.images.discover import Skipped
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.memory.entries import Entries
+from uhop_cli.memory.file.shards import shard_count, stored_bytes
 from uhop_cli.memory.local import LocalDescriptors
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.near import UNSEEN, VERIFIED, NearPairs
 from uhop_cli.storing.assemble import Stored
 from uhop_cli.storing.plan import Plan
+from uhop_cli.storing.record import SelfTested, stage1_of
 from uhop_cli.storing.settings import StoreSettings
 
 DESCRIBING = 0.01  # seconds of a core for each picture
@@ -45,9 +47,11 @@ class StoreReport:
         self_test: one row for each corruption.
         local: what is described locally: `pictures`, `descriptors`, their `bytes`, and the `seconds` that describing took in this
             run, of all threads together; None: nothing is.
-        bytes: size of the memory file (forecast, for a dry run).
+        bytes: size of the memory file, or of all shards and their index (forecast, for a dry run).
+        shards: how many; 0: it is one file.
         seconds: the whole run; `seconds_expected`: what a dry run thinks that the real one will take.
-        dry_run: nothing was written.
+        written: whether the memory file was written; not where it would be the same.
+        dry_run: nothing was written, as was asked for.
         notes: what the user should know: constant images, a memory of one image and the like.
     """
 
@@ -72,8 +76,10 @@ class StoreReport:
     self_test: tuple[dict[str, Any], ...] = ()
     local: dict[str, Any] | None = None
     bytes: int = 0
+    shards: int = 0
     seconds: float = 0.0
     seconds_expected: float | None = None
+    written: bool = True
     dry_run: bool = False
     notes: tuple[str, ...] = ()
     config: dict[str, Any] = field(default_factory=dict)
@@ -104,14 +110,16 @@ class StoreReport:
             "self_test": list(self.self_test),
             "local": self.local,
             "bytes": self.bytes,
+            "shards": self.shards,
             "seconds": self.seconds,
             "seconds_expected": self.seconds_expected,
+            "written": self.written,
             "dry_run": self.dry_run,
             "notes": list(self.notes),
         }
 
 
-def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float, expected: float) -> StoreReport:
+def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float, expected: float, *, shards: int = 0) -> StoreReport:
     """What a plan comes to: how many images, of which size, how many bytes, how much memory, how many seconds (`expected`)."""
     return StoreReport(
         memory=str(target),
@@ -125,11 +133,32 @@ def forecast(plan: Plan, target: Path, settings: StoreSettings, started: float, 
         skipped=plan.skipped,
         pattern=plan.spec,
         bytes=plan.bytes,
+        shards=shards,
         seconds=time.perf_counter() - started,
         seconds_expected=expected,
+        written=False,
         dry_run=True,
         notes=tuple(_forecast_notes(plan)),
         config=settings.to_json(),
+    )
+
+
+def unchanged_report(
+    memory: Memory, plan: Plan, target: Path, settings: StoreSettings, started: float, skipped: tuple[Skipped, ...]
+) -> StoreReport:
+    """The report on the memory in the file `target` to which there was nothing to add."""
+    return StoreReport(
+        memory=str(target),
+        unchanged=plan.unchanged,
+        skipped=skipped,
+        stage1=stage1_of(memory.record),
+        local=_local(memory.local, 0.0),
+        bytes=stored_bytes(target),
+        shards=shard_count(target),
+        seconds=time.perf_counter() - started,
+        written=False,
+        config=settings.to_json(),
+        **_held(memory),
     )
 
 
@@ -140,6 +169,7 @@ def report_of(
     started: float,
     *,
     size: int,
+    shards: int = 0,
     added: int = 0,
     changed: int = 0,
     unchanged: int = 0,
@@ -155,7 +185,7 @@ def report_of(
 
     Args:
         stored: the memory, and how it came about.
-        target: its file, of `size` bytes.
+        target: its file, of `size` bytes; with `shards` these are so many.
         settings: asked for.
         started: when the run began, by `time.perf_counter`.
         added, changed, unchanged, removed, renamed, skipped: of the report.
@@ -164,37 +194,46 @@ def report_of(
         described_in: seconds that describing took.
         undescribed: why nothing was described, if that needs a word.
     """
-    memory, entries = stored.memory, stored.memory.entries
-    groups = _equal_files(entries)
-    near = memory.near or NearPairs(np.zeros((0, 2), np.int64), np.zeros(0, np.int8))
+    memory = stored.memory
     return StoreReport(
         memory=str(target),
-        stored=len(entries),
-        patterns=len(memory),
         added=added,
         changed=changed,
         unchanged=unchanged,
         removed=removed,
         renamed=renamed,
         skipped=skipped,
-        duplicates=tuple(tuple(escape(entries.name(int(index))) for index in group) for group in groups),
-        identical=sum(len(np.unique(entries.digests[group], axis=0)) == 1 for group in groups),
-        near_duplicates=tuple(
-            (escape(memory.name(a)), escape(memory.name(b))) for a, b in near.pairs[near.verified == VERIFIED].tolist()
-        ),
-        near=len(near.pairs),
-        near_unseen=int((near.verified == UNSEEN).sum()),
-        pattern=memory.spec,
         stage1=stored.learned.stage1,
-        separation=dict(memory.record["separation"]),
-        beta=memory.beta,
-        self_test=tuple(memory.record["self_test"]),
         local=_local(memory.local, described_in),
         bytes=size,
+        shards=shards,
         seconds=time.perf_counter() - started,
         notes=(*_notes(memory, taken_over, more_pages), *([] if undescribed is None else [undescribed])),
         config=settings.to_json(),
+        **_held(memory),
     )
+
+
+def _held(memory: Memory) -> dict[str, Any]:
+    """What a report says of a memory, whatever was done. Its record may be a file's claim."""
+    entries, separation, rows = memory.entries, memory.record.get("separation"), memory.record.get("self_test")
+    groups = _equal_files(entries)
+    near = memory.near or NearPairs(np.zeros((0, 2), np.int64), np.zeros(0, np.int8))
+    return {
+        "stored": len(entries),
+        "patterns": len(memory),
+        "duplicates": tuple(tuple(escape(entries.name(int(index))) for index in group) for group in groups),
+        "identical": sum(len(np.unique(entries.digests[group], axis=0)) == 1 for group in groups),
+        "near_duplicates": tuple(
+            (escape(memory.name(a)), escape(memory.name(b))) for a, b in near.pairs[near.verified == VERIFIED].tolist()
+        ),
+        "near": len(near.pairs),
+        "near_unseen": int((near.verified == UNSEEN).sum()),
+        "pattern": memory.spec,
+        "separation": dict(separation) if isinstance(separation, dict) else {},
+        "beta": memory.beta,
+        "self_test": tuple(row for row in rows if isinstance(row, dict)) if isinstance(rows, list) else (),
+    }
 
 
 def _forecast_notes(plan: Plan) -> Iterator[str]:
@@ -226,6 +265,9 @@ def _notes(memory: Memory, taken_over: int, more_pages: int) -> Iterator[str]:
     if more_pages:
         have = "1 file has" if more_pages == 1 else f"{more_pages} files have"
         yield f"{have} more pages or frames than the first, which was taken; --pages all stores each"
+    tested = SelfTested.of(memory.record)
+    if tested is not None and tested.changed:
+        yield f"the self-test is kept: it is that of {tested.patterns:,} pictures, of which few have changed ({tested.changed:,})"
     if len(memory) == 1:
         yield "only one pattern is stored: whatever is asked, it is the answer"
     if constant > 1:

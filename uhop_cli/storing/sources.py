@@ -27,6 +27,7 @@ from uhop_cli.images.discover import Skipped, discover
 from uhop_cli.images.formats.limits import MAX_PIXELS, MAX_SIDE
 from uhop_cli.images.patterns import gaps_transparent
 from uhop_cli.progress import OnProgress, Progress
+from uhop_cli.storing.marks import Mark
 
 FILES_TOGETHER = 4  # handing work to a thread and taking the result holds up all threads for a moment
 ROWS_TOGETHER = 256  # of an array: handing work to a thread costs as much as reading a few rows
@@ -44,6 +45,7 @@ class Source:
         image: the picture, decoded from these bytes for patterns of the given size.
         costly: whether that takes so much longer than reading that it should not be done twice.
         page: of its file, from 1.
+        mark: of the file, before it is read; None of what is no file, or may not be known by one.
     """
 
     name: bytes
@@ -52,6 +54,7 @@ class Source:
     image: Callable[[bytes, tuple[int, int]], Image]
     costly: bool = False
     page: int = 1
+    mark: Mark | None = None
 
     def identity(self, digest: bytes) -> bytes:
         """What tells the picture from all others: the sha256 of its file, and its page."""
@@ -202,6 +205,7 @@ def _file(path: Path, folder: Path, *, damaged: bool, page: int) -> Source:
         # Else what is left of a killed run might hold pictures that the next one does not want; it tells no pages apart.
         costly=not damaged and page == 1,
         page=page,
+        mark=Mark.of(path),
     )
 
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from uhop_cli.experiments.forecasts import net_rows, nets
-from uhop_cli.experiments.forecasts.config import ALL, ForecastConfig, Surroundings
+from uhop_cli.experiments.forecasts.config import ForecastConfig
 from uhop_cli.experiments.forecasts.run import KEY, run
+from uhop_cli.experiments.results.family import ALL
 from uhop_cli.experiments.results.journal import Journal
+from uhop_cli.experiments.surroundings import Surroundings
 from uhop_cli.forecasting.scores import paired_difference
 from uhop_cli.forecasting.series import Series
 from uhop_cli.progress import Progress

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from uhop_cli.experiments.forecasts import nets
-from uhop_cli.experiments.forecasts.config import ForecastConfig, Surroundings
+from uhop_cli.experiments.forecasts.config import ForecastConfig
 from uhop_cli.experiments.forecasts.run import KEY, run
 from uhop_cli.experiments.results.journal import Journal
+from uhop_cli.experiments.surroundings import Surroundings
 from uhop_cli.forecasting.scores import Errors
 from uhop_cli.forecasting.series import Series
 

@@ -8,9 +8,10 @@ import pytest
 
 from uhop_cli.errors import SettingsError
 from uhop_cli.experiments.forecasts import event_study, figures, forecast, sudden_event, tables
-from uhop_cli.experiments.forecasts.config import ForecastConfig, Surroundings
+from uhop_cli.experiments.forecasts.config import ForecastConfig
 from uhop_cli.experiments.forecasts.run import KEY, run
 from uhop_cli.experiments.results.journal import Journal
+from uhop_cli.experiments.surroundings import Surroundings
 from uhop_cli.forecasting.series import Series
 from uhop_cli.progress import Progress
 

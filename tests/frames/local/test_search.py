@@ -82,7 +82,7 @@ def on_a_canvas(pixels):
 def test_found_at_rank_one_in_its_frame(search, kind):
     for row in (0, 5, 11):
         query, frame = kind(STORED[row])
-        found = search.proposals(image(query))
+        found = search.look(image(query)).proposals
         assert found[0].row == row
         aspect = query.shape[1] / query.shape[0]
         corners = np.array([[0, 0, 1, 1], [0, 1, 0, 1], [1, 1, 1, 1]])
@@ -93,21 +93,21 @@ def test_found_at_rank_one_in_its_frame(search, kind):
 
 def test_the_likeliest_first_and_no_row_twice(search):
     query, _ = cropped(STORED[3])
-    found = search.proposals(image(query), most=4)
+    found = search.look(image(query), most=4).proposals
     scores = [proposal.score for proposal in found]
     assert scores == sorted(scores, reverse=True)
     assert len({proposal.row for proposal in found}) == len(found) <= 4
-    assert search.proposals(image(query), most=4) == found
+    assert search.look(image(query), most=4).proposals == found
 
 
 def test_a_stranger_has_less_than_a_copy(search):
     query, _ = cropped(textured(99, 240, 180))
-    strange = max((proposal.score for proposal in search.proposals(image(query))), default=0)
-    assert strange < search.proposals(image(cropped(STORED[3])[0]))[0].score / 2
+    strange = max((proposal.score for proposal in search.look(image(query)).proposals), default=0)
+    assert strange < search.look(image(cropped(STORED[3])[0])).proposals[0].score / 2
 
 
 def test_nothing_in_a_flat_picture(search):
-    assert search.proposals(image(np.full((90, 90, 3), 7, np.uint8))) == []
+    assert search.look(image(np.full((90, 90, 3), 7, np.uint8))).proposals == []
 
 
 def test_whether_there_is_anything_to_search(search, monkeypatch):
@@ -118,3 +118,12 @@ def test_whether_there_is_anything_to_search(search, monkeypatch):
     assert not LocalSearch.available(Memory(local=none, shapes=memory.shapes[:0]))
     monkeypatch.setattr("uhop_cli.frames.local.search.installed", lambda: False)
     assert not LocalSearch.available(memory)
+
+
+def test_what_a_query_has_and_what_is_described(search):
+    assert search.look(image(np.full((90, 90, 3), 7, np.uint8))).keypoints == 0
+    assert 0 < search.look(image(STORED[3][:60, :60])).keypoints < search.look(image(STORED[3])).keypoints <= 150
+    local = search._local
+    some = LocalDescriptors(local.codes[:5], local.places[:5], np.array([0, 0, 5, *[5] * 10]), local.directions)
+    described = LocalSearch(Memory(local=some, shapes=np.tile([240, 180], (12, 1)))).described
+    assert np.flatnonzero(described).tolist() == [1]

@@ -98,3 +98,22 @@ def test_canvases_may_have_more_cells_than_patterns(memory: Memory) -> None:
 def test_aspects_without_shapes_are_those_of_the_patterns(memory: Memory) -> None:
     assert np.array_equal(aspects_of(replace(memory, shapes=None)), np.ones(12))
     assert aspects_of(memory)[[0, 5, 9]].tolist() == [0.75, 4 / 3, 1]
+
+
+def test_some_of_the_memories_only(memory: Memory) -> None:
+    """Their scores are the same, and no windows are made for the aspects of the others."""
+    query = picture(memory, 2)
+    asked: list[int] = []
+
+    def windows(group: int) -> Windows:
+        asked.append(group)
+        return query.windows(whole_picture_frames(query.aspect, group)[::7], 8)
+
+    canvases = Canvases(memory, 8)
+    every = {one.row: one for one in canvases.proposals(windows, 12)}
+    asked.clear()
+    among = np.isin(np.arange(12), (1, 2, 10))
+    found = canvases.proposals(windows, 12, among)
+    assert asked == [-2, 0]
+    assert {one.row: one for one in found} == {row: one for row, one in every.items() if row in (1, 2, 10)}
+    assert canvases.proposals(windows, 12, np.zeros(12, bool)) == []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from uhop_cli.frames.frame import IDENTITY, Frame
-from uhop_cli.frames.whole.family import aspect_group, whole_picture_frames
+from uhop_cli.frames.whole.family import aspect_group, crop_frames, whole_picture_frames
 
 
 def offsets(a: Frame, b: Frame, aspect: float) -> float:
@@ -75,3 +75,20 @@ def test_rotations_of_a_square_by_hand() -> None:
     cos, sin = math.cos(math.radians(18)), math.sin(math.radians(18))
     np.testing.assert_allclose([f.height for f in wide[:3]], [1, 2 / (cos + sin), 1 / (cos + sin)])
     np.testing.assert_allclose([f.width for f in wide], [f.height / 2 for f in wide])
+
+
+def test_finer_crops_upright_and_mirrored() -> None:
+    """Each lies within a cell of 12 of any crop; in a query as wide as the originals the first is the whole."""
+    frames = crop_frames(1.0, 0)
+    assert frames[0] == IDENTITY
+    assert {(f.turn, f.mirrored, f.angle) for f in frames} == {(0, False, 0.0), (0, True, 0.0)}
+    assert all(f.x <= 0 and f.y <= 0 and f.x + f.width >= 1 - 1e-9 and f.y + f.height >= 1 - 1e-9 for f in frames)
+    assert min(1 / (f.width * f.height) for f in frames) >= 0.1
+    assert len(frames) == 2 * sum((math.ceil(12 * (1 - 0.9**k) - 1e-9) + 1) ** 2 for k in range(11))  # .9^22 < .1
+    draws = np.random.default_rng(1)
+    for _ in range(30):
+        share = draws.uniform(0.4, 1)
+        x, y = draws.uniform(0, 1 - share, 2)
+        crop = Frame(-x / share, -y / share, 1 / share, 1 / share, 0, bool(draws.integers(2)))
+        assert min(offsets(crop, other, 1.0) for other in frames if other.mirrored == crop.mirrored) < 1.1 / 12
+    assert crop_frames(30.0, 0) == [], "a line of the original"

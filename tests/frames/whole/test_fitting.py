@@ -102,3 +102,20 @@ def test_a_fit_is_never_worth_less_than_its_start() -> None:
     assert np.array_equal(maps, starts)
     assert (worth >= unmoved).all()
     assert (worth > unmoved).sum() > 10
+
+
+def test_only_the_best_go_on() -> None:
+    """Those that do end as if all had, the others where `ROUGH` steps led."""
+    frame = Frame(-0.2, -0.2, 1.3, 1.5)
+    shown = query(3, frame, 90, 110)
+    draws = np.random.default_rng(0)
+    starts = np.stack([frame.to_query(shown.aspect) + draws.uniform(-0.05, 0.05, (2, 3)) for _ in range(12)])
+    patterns = np.stack([pattern(seed % 6) for seed in range(12)])
+    maps, worth = fitted(shown, patterns, starts)
+    some, few = fitted(shown, patterns, starts, 4)
+    same = few == worth
+    assert 4 <= same.sum() < 12
+    assert same[[3, 9]].all(), "those of the right picture"
+    np.testing.assert_array_equal(some[same], maps[same])
+    assert (few <= worth).all()
+    assert np.array_equal(fitted(shown, patterns, starts, 12)[1], worth)

@@ -10,6 +10,7 @@ import pytest
 
 from uhop_cli.memory.file.consistency import fault
 from uhop_cli.memory.memory import Memory, Originals
+from uhop_cli.memory.near import NearPairs
 
 
 def changed(array: np.ndarray, place: Any, value: Any) -> np.ndarray:
@@ -28,6 +29,12 @@ def entries(memory: Memory, **fields: Any) -> Memory:
 
 def local(memory: Memory, **parts: Any) -> Memory:
     return replace(memory, local=replace(memory.local, **parts))
+
+
+def near(memory: Memory, *pairs: tuple[int, int, int]) -> Memory:
+    """With pairs of rows and what their originals said of them."""
+    table = np.array(pairs, np.int64).reshape(-1, 3)
+    return replace(memory, near=NearPairs(table[:, :2], table[:, 2].astype(np.int8)))
 
 
 SPOILED = {
@@ -116,6 +123,14 @@ SPOILED = {
             places=np.zeros((1025, 4), np.uint8),
         ),
     ],
+    "near has": [
+        lambda m: near(m, (0, 1, 1), (-1, 1, 1)),
+        lambda m: near(m, (0, 1, 1), (0, 5, 1)),
+        lambda m: near(m, (0, 1, 1), (2, 2, 1)),
+        lambda m: near(m, (0, 1, 1), (2, 1, 1)),
+    ],
+    "near is": [lambda m: replace(m, near=NearPairs(np.zeros((2, 2), np.int64), np.zeros(1, np.int8)))],
+    "near_verified": [lambda m: near(m, (0, 1, 1), (1, 2, -2)), lambda m: near(m, (0, 1, -1), (1, 2, 2))],
     "original_offsets": [
         lambda m: replace(m, originals=Originals(m.originals.data, changed(m.originals.offsets, 1, 3))),
         lambda m: replace(m, originals=Originals(m.originals.data, m.originals.offsets[:-1])),
@@ -134,9 +149,20 @@ def test_what_is_wrong_is_named(make_memory: Any, name: str, spoil: Any) -> None
     assert "\n" not in found
 
 
+def test_directions_that_do_not_match_the_codes_are_counted(make_memory: Any) -> None:
+    memory = make_memory(compact=2)
+    found = fault(replace(memory, compact_map=memory.compact_map[:0]))
+    assert found is not None
+    assert found.startswith("compact_map is float32")
+    assert found.endswith(f"which does not give codes of {memory.compact.shape[0]} values")
+    assert memory.compact.shape[0] != memory.compact.shape[1]
+
+
 def test_forms_that_are_right(make_memory: Any) -> None:
     assert fault(make_memory(patterns=1, files=1)) is None
     assert fault(make_memory(explicit=True)) is None
+    assert fault(near(make_memory(), (0, 1, 1), (0, 4, 0), (3, 4, -1))) is None
+    assert fault(near(make_memory())) is None
     memory = make_memory(embed=True)
     nothing = Originals.build([b""] * len(memory.entries))
     assert fault(replace(memory, originals=nothing)) is None

@@ -16,7 +16,7 @@ from uhop_cli.errors import MemoryFileError, OutputError
 from uhop_cli.files import atomic
 from uhop_cli.memory.file.header import read_header
 from uhop_cli.memory.file.reader import load, save
-from uhop_cli.memory.file.writer import Writer
+from uhop_cli.memory.file.writer import BLOCK, Writer
 
 
 def test_patterns_can_be_used_while_they_are_written_and_after(tmp_path: Path, make_memory: Any) -> None:
@@ -48,6 +48,22 @@ def test_patterns_of_another_form_and_a_memory_of_another_count_are_refused(tmp_
         with pytest.raises(MemoryFileError, match="3 memories were written, not 5"):
             writer.finish(memory)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_the_header_ends_with_a_block_and_one_byte_more_takes_another(tmp_path: Path, make_memory: Any, more: int) -> None:
+    def saved(padding: int) -> tuple[bytes, int]:
+        memory = make_memory()
+        save(replace(memory, record={**memory.record, "padding": "x" * padding}), tmp_path / "m")
+        content = (tmp_path / "m").read_bytes()
+        size = 8 + int.from_bytes(content[:8], "little")
+        return content[8:size].rstrip(), size
+
+    text, size = saved(1000)
+    text, size = saved(1000 + size - 8 - len(text) + more)
+    assert 8 + len(text) == BLOCK + more
+    assert size == (2 * BLOCK if more == 1 else BLOCK)
+    assert (load(tmp_path / "m").patterns == make_memory().patterns).all()
 
 
 def failing_after(calls: int, error: BaseException) -> Callable[[int, memoryview, int], int]:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from uhop_cli.forecasting.windows import Windows, cut
-from uhop_cli.nn.stanhop import NetSettings, STanHopNet, seeded
+from uhop_cli.nn.stanhop import NetSettings, STanHopNet
+from uhop_cli.nn.training import seeded
 
 MakeNet = Callable[..., STanHopNet]
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from uhop_cli.forecasting.windows import Windows
-from uhop_cli.nn.stanhop import STanHopNet, TuneAndPlay, forecaster, predict, seeded
+from uhop_cli.nn.stanhop import STanHopNet, TuneAndPlay, forecaster, predict
+from uhop_cli.nn.training import seeded
 
 MakeNet = Callable[..., STanHopNet]
 

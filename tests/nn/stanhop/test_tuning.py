@@ -12,7 +12,8 @@ import torch
 from uhop_cli.errors import SettingsError
 from uhop_cli.forecasting.windows import Windows
 from uhop_cli.nn import Alternation
-from uhop_cli.nn.stanhop import STanHopNet, TrainingSettings, TuneAndPlay, fit, seeded
+from uhop_cli.nn.stanhop import STanHopNet, TrainingSettings, TuneAndPlay, fit
+from uhop_cli.nn.training import seeded
 
 MakeNet = Callable[..., STanHopNet]
 

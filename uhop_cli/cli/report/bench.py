@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from uhop_cli.cli.report import page
 if TYPE_CHECKING:
     from uhop_cli.cli.report.shots import Shot
     from uhop_cli.experiments.bench import Bench
+    from uhop_cli.experiments.results.family import Family
     from uhop_cli.experiments.results.journal import Journal, Row
     from uhop_cli.experiments.results.statistics import Summary
 
@@ -85,18 +87,15 @@ def of_pictures(rows: Sequence[Row], names: Sequence[str], folder: Path, figures
     return sections
 
 
-def of_series(rows: Sequence[Row], names: Sequence[str], folder: Path, figures: Sequence[str]) -> list[Section]:
-    """The experiments on time series of these names."""
-    from uhop_cli.experiments.forecasts import tables
-    from uhop_cli.experiments.forecasts.run import EXPERIMENTS
-
+def of_family(family: Family, rows: Sequence[Row], names: Sequence[str], folder: Path, figures: Sequence[str]) -> list[Section]:
+    """The experiments of these names, on time series or that learn from labelled data."""
     return [
         Section(
-            f"{name}: {EXPERIMENTS[name].question}",
-            "Values scaled by the training rows; every test window.",
-            [_plain(*table) for table in tables.tables(rows, name)],
+            f"{name}: {family.experiments[name].question}",
+            family.says,
+            [_plain(*table) for table in family.tables(rows, name)],
             _figures(folder, figures, name),
-            tables.sentences(rows, name),
+            family.sentences(rows, name),
         )
         for name in names
     ]
@@ -161,14 +160,15 @@ class Pages:
         methods = [(name, METHODS[name].description) for name in dict.fromkeys(row["method"] for row in rows)]
         self._write(of_pictures, csv_rows, rows, record, methods, folder, figures)
 
-    def of_series(self, journal: Journal, record: dict[str, Any], folder: Path | None, figures: Sequence[str]) -> None:
-        """Writes what is asked for of a run on time series."""
-        from uhop_cli.experiments.forecasts.run import EXPERIMENTS
-        from uhop_cli.experiments.forecasts.tables import csv_rows
+    def of_family(
+        self, family: Family, journal: Journal, record: dict[str, Any], folder: Path | None, figures: Sequence[str]
+    ) -> None:
+        """Writes what is asked for of a run on time series, or of one that learns from labelled data."""
+        from uhop_cli.experiments.results.family import csv_rows
 
         names = dict.fromkeys(row["experiment"] for row in journal.rows)
-        methods = [item for name in names for item in EXPERIMENTS[name].methods.items()]
-        self._write(of_series, csv_rows, journal.rows, record, methods, folder, figures)
+        methods = list(dict(item for name in names for item in family.experiments[name].methods.items()).items())
+        self._write(partial(of_family, family), csv_rows, journal.rows, record, methods, folder, figures)
 
     def _write(
         self,

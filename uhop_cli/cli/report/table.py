@@ -26,16 +26,25 @@ _COLUMNS = (
     "nearest",
     "output",
 )
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_rows(results: Sequence[dict[str, Any]], skipped: Sequence[dict[str, str]]) -> str:
-    """One line a query, in the order in which they were asked, then those without an answer."""
+    """One line a query, in the order in which they were asked, then those without an answer.
+
+    Files are called what others call them: what a spreadsheet would compute stands behind an apostrophe, and all text in
+    quotation marks, a carriage return too.
+    """
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, _COLUMNS, restval="", lineterminator="\n")
+    writer = csv.DictWriter(buffer, _COLUMNS, restval="", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writeheader()
+
+    def add(row: dict[str, Any]) -> None:
+        writer.writerow({name: _inert(value) for name, value in row.items()})
+
     for result in results:
         match, best, frame = result["match"], result["matches"][0], result.get("frame")
-        writer.writerow(
+        add(
             {
                 **{name: result[name] for name in ("query", "confidence", "confidence_words", "why", "output")},
                 "answer": "not in the memory" if match is None else "found",
@@ -48,8 +57,12 @@ def csv_rows(results: Sequence[dict[str, Any]], skipped: Sequence[dict[str, str]
             }
         )
     for item in skipped:
-        writer.writerow({"query": item["path"], "answer": "skipped", "doubtful": "no", "why": item["reason"]})
+        add({"query": item["path"], "answer": "skipped", "doubtful": "no", "why": item["reason"]})
     return buffer.getvalue()
+
+
+def _inert(value: Any) -> Any:
+    return "'" + value if isinstance(value, str) and len(value) > 1 and value.startswith(_FORMULA) else value
 
 
 def write(place: str, text: str, *, force: bool) -> None:

@@ -136,6 +136,11 @@ def self_test(rows: Sequence[dict[str, Any]]) -> Styled | None:
     return styled(text, "found" if share >= 0.99 else "doubtful")
 
 
+def shards(count: int) -> str:
+    """In how many files a memory is, after its size; nothing for one."""
+    return f" in {count:,} shard{'s' * (count != 1)}" if count else ""
+
+
 def near(pairs: int, verified: int, unseen: int) -> str:
     """Pairs of nearly equal patterns, and what their originals say of them."""
     parts = [f"{counted(pairs, 'pair')} of pictures nearly alike", f"{verified:,} of one picture"]

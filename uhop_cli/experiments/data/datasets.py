@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,41 +100,57 @@ def _dataset(name: str, pixels: UInt8, files: dict[str, str] | None = None, warn
     return Dataset(name, pixels, digest.hexdigest(), files or {}, warnings)
 
 
-def _published(wanted: PublishedSet, folders: list[Path], progress: OnProgress | None) -> Dataset:
-    """A published set: from the first folder that has it, else downloaded."""
+def find(wanted: PublishedSet, folders: list[Path], progress: OnProgress | None) -> tuple[Path, list[str]]:
+    """Where a published set is, and the names of its files there: in the first folder that has it, else downloaded.
+
+    Raises:
+        DatasetError: a part of it is missing, or it cannot be downloaded.
+    """
     places = [folder / below for folder in folders for below in wanted.folders]
     unpacked = [file.name for file in wanted.unpacked]
     for place in places:
         if all((place / name).is_file() for name in unpacked):
-            return _read(wanted, place, unpacked, wanted.unpacked[0].name)
+            return place, unpacked
         if (place / wanted.download.name).is_file():
-            return _read(wanted, place, [wanted.download.name], wanted.download.name)
+            return place, [wanted.download.name]
         missing = [name for name in unpacked if not (place / name).is_file()]
         if len(missing) < len(unpacked):
             raise DatasetError(f"{escape(place)} holds a part of {wanted.name} and lacks {', '.join(missing)}")
     path = download(wanted.download, places[0], wanted.mirrors, progress)
-    return _read(wanted, path.parent, [path.name], path.name)
+    return path.parent, [path.name]
 
 
-def _read(wanted: PublishedSet, place: Path, names: list[str], first: str) -> Dataset:
-    """Reads the files and compares their checksums with the official ones."""
-    official = {file.name: file.md5 for file in (wanted.download, *wanted.unpacked)}
+def identify(wanted: PublishedSet, place: Path, names: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The MD5 sums of files of a published set, and a warning where one is not the official one.
+
+    Raises:
+        DatasetError: it is another set.
+    """
+    official = {file.name: file.md5 for file in (wanted.download, *wanted.unpacked, *wanted.test)}
+    first = names[0]
     sums = {name: checksum(place / name) for name in names}
     strangers = [name for name in names if official[name] and sums[name] != official[name]]
     for other in PUBLISHED.values():
         if other is not wanted and any(sums[first] == file.md5 for file in (other.download, *other.unpacked)):
             raise DatasetError(f"{escape(place / first)} is {other.name}, not {wanted.name}", f"try --dataset {other.name}")
+    if not strangers:
+        return sums, ()
+    return sums, (f"{wanted.name}: the checksum of {', '.join(strangers)} is not the official one; the results carry it",)
+
+
+def _published(wanted: PublishedSet, folders: list[Path], progress: OnProgress | None) -> Dataset:
+    place, names = find(wanted, folders, progress)
+    sums, warnings = identify(wanted, place, names)
+    first = names[0]
     if wanted.kind == "idx":
         pixels = formats.read_idx(place / first)
     elif first == wanted.download.name:
-        pixels = formats.read_cifar_archive(place / first, [file.name for file in wanted.unpacked])
+        batches = formats.read_cifar_archive(place / first, [file.name for file in wanted.unpacked], formats.cifar_batch)
+        pixels = np.concatenate(batches)
     else:
-        pixels = formats.read_cifar(place, names)
+        pixels = np.concatenate(formats.read_cifar(place, names, formats.cifar_batch))
     if pixels.shape[1:] != wanted.shape or len(pixels) < 2:
         raise DatasetError(f"{escape(place)}: images of {pixels.shape[1:]} are not those of {wanted.name}")
-    warnings: tuple[str, ...] = ()
-    if strangers:
-        warnings = (f"{wanted.name}: the checksum of {', '.join(strangers)} is not the official one; the results carry it",)
     return _dataset(wanted.name, pixels, sums, warnings)
 
 

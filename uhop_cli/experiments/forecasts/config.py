@@ -1,14 +1,13 @@
-"""What a run of the forecasting experiments is told, and where it takes place."""
+"""What a run of the forecasting experiments is told."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from uhop_cli.errors import SettingsError
+from uhop_cli.experiments.results.family import ALL
 from uhop_cli.forecasting.series import Series, Split
-from uhop_cli.progress import OnProgress
 from uhop_cli.version import __version__
 
 FORECAST = "forecast"  # the experiment
@@ -19,7 +18,6 @@ QUICK_WINDOWS = 1000
 EVENTS_STORED = (0, 1, 3, 10)
 DRAWS = 5  # of events
 SEEDS = 3  # of nets
-ALL = "all"  # every method, those that learn by gradients too
 
 
 @dataclass(frozen=True)
@@ -91,18 +89,3 @@ class ForecastConfig:
             "settings": {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()},
             "version": __version__,
         }
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """Where a run takes place; its rows do not depend on it.
-
-    Attributes:
-        folder: where trained nets and the state of their training are kept; None: nowhere.
-        device: of the nets, as `--device` writes it.
-        progress: is told how far a training is.
-    """
-
-    folder: Path | None = None
-    device: str = "auto"
-    progress: OnProgress | None = None

@@ -12,13 +12,13 @@ import numpy as np
 from uhop_cli.experiments.forecasts import sudden_event
 from uhop_cli.experiments.forecasts.case import Case
 from uhop_cli.experiments.forecasts.config import FORECAST, ForecastConfig
+from uhop_cli.experiments.results.figure_files import saved
 from uhop_cli.experiments.results.journal import Row
 from uhop_cli.experiments.results.plots import COLOURS, GREYS
 from uhop_cli.forecasting.memory import ForecastMemory, MemorySettings
 from uhop_cli.forecasting.series import Series
 from uhop_cli.forecasting.surprise_choice import GATES, Price, curve
 
-INCHES = (7.0, 3.2)
 RETRIEVED = 5  # stored windows that are drawn
 
 
@@ -27,27 +27,12 @@ def draw(folder: Path, rows: Sequence[Row], series: Series, config: ForecastConf
     names: list[str] = []
     memory = next((row for row in rows if row["experiment"] == FORECAST and row["method"] == "memory"), None)
     if memory is not None:
-        names += _saved(folder, FORECAST, lambda figure: _example(figure, memory, series, config))
+        names += saved(folder, FORECAST, lambda figure: _example(figure, memory, series, config))
     for name in sudden_event.SHAPES:
         gated = [row for row in rows if row["experiment"] == name and "gain_at_0" in row["metrics"]]
         if gated:
-            names += _saved(folder, name, partial(_price, rows=gated))
+            names += saved(folder, name, partial(_price, rows=gated))
     return names
-
-
-def _saved(folder: Path, name: str, paint: Any) -> list[str]:
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context({"font.size": 9, "svg.hashsalt": "uhop", "svg.fonttype": "none"}):
-        figure = Figure(figsize=INCHES, layout="constrained")
-        FigureCanvasAgg(figure)
-        paint(figure)
-        for suffix in ("png", "svg"):
-            metadata = {"Date": None} if suffix == "svg" else {"Software": "uhop"}
-            figure.savefig(folder / f"{name}.{suffix}", dpi=200, metadata=metadata)
-    return [f"{name}.png", f"{name}.svg"]
 
 
 def _example(figure: Any, row: Row, series: Series, config: ForecastConfig) -> None:

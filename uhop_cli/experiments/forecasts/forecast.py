@@ -10,7 +10,8 @@ from uhop_cli.arrays.types import Float64
 from uhop_cli.errors import SettingsError
 from uhop_cli.experiments.forecasts import net_rows, nets
 from uhop_cli.experiments.forecasts.case import LINEAR, Case
-from uhop_cli.experiments.forecasts.config import FORECAST, ForecastConfig, Surroundings
+from uhop_cli.experiments.forecasts.config import FORECAST, ForecastConfig
+from uhop_cli.experiments.surroundings import Surroundings
 from uhop_cli.forecasting.naive import Forecaster, LastValue, MeanOfSeasons
 from uhop_cli.forecasting.scores import Errors, paired_difference
 from uhop_cli.forecasting.series import Series, Split

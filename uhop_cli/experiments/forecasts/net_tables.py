@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from uhop_cli.experiments.forecasts.net_rows import CONTROLS
 from uhop_cli.experiments.forecasts.nets import METHODS
 from uhop_cli.experiments.results.journal import Row
-
-Table = tuple[str, list[str], list[list[str]]]  # title, heads, rows
+from uhop_cli.experiments.results.report import Table
 
 
 def without_seeds(rows: Sequence[Row]) -> list[Row]:

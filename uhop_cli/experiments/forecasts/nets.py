@@ -11,19 +11,19 @@ import time
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uhop_cli.arrays.device import resolve_device
 from uhop_cli.experiments.forecasts.case import LINEAR, Case
-from uhop_cli.experiments.forecasts.config import ForecastConfig, Surroundings
+from uhop_cli.experiments.forecasts.config import ForecastConfig
+from uhop_cli.experiments.surroundings import Surroundings
 from uhop_cli.forecasting.scores import Errors
 from uhop_cli.forecasting.series import Series
 from uhop_cli.forecasting.windows import Windows
 from uhop_cli.progress import Progress
 
 if TYPE_CHECKING:
-    from uhop_cli.nn.stanhop import Fitted, STanHopNet, TrainingSettings
+    from uhop_cli.nn.stanhop import STanHopNet, TrainingSettings
+    from uhop_cli.nn.training import Fitted
 
 STANHOP = ("stanhop", "stanhop-kernel", "stanhop-alternation", "stanhop-published")
 METHODS = {
@@ -117,7 +117,8 @@ class Study:
         return self._models[method, seed]
 
     def _net(self, method: str, seed: int) -> tuple[STanHopNet, Fitted]:
-        from uhop_cli.nn.stanhop import QUIRKS, NetSettings, STanHopNet, seeded
+        from uhop_cli.nn.stanhop import QUIRKS, NetSettings, STanHopNet
+        from uhop_cli.nn.training import seeded
 
         published = method == "stanhop-published"
         settings = NetSettings(
@@ -134,7 +135,8 @@ class Study:
         return net, self._fitted(method, seed, net, training, asdict(settings))
 
     def _tuned(self, method: str, seed: int) -> tuple[Any, Fitted]:
-        from uhop_cli.nn.stanhop import TuneAndPlay, seeded
+        from uhop_cli.nn.stanhop import TuneAndPlay
+        from uhop_cli.nn.training import seeded
 
         net, _ = self._model("stanhop", seed)
         model, stored = deepcopy(net), self._stored(seed)
@@ -161,7 +163,7 @@ class Study:
 
         held_out = self.case.validation.sample(VALIDATION_WINDOWS, seed)
         about = about | {"method": method, "data": self.series.digest}
-        file = self._file(f"{method}-{self.look_back}-{self.horizon}-{seed}.safetensors")
+        file = self.surroundings.net_file(f"{method}-{self.look_back}-{self.horizon}-{seed}")
         return fit(model, self.case.train, held_out, training, seed=seed, checkpoint=file, about=about, on_epoch=on_epoch)
 
     def _stored(self, seed: int) -> Windows:
@@ -169,12 +171,4 @@ class Study:
         return self.case.train.sample(min(stored, QUICK["windows"]) if self.config.quick else stored, seed)
 
     def _placed(self, model: Any) -> Any:
-        kind = resolve_device(self.surroundings.device, FLOP).kind
-        return model.to("cpu" if kind == "torch-cpu" else kind)
-
-    def _file(self, name: str) -> Path | None:
-        if self.surroundings.folder is None:
-            return None
-        folder = self.surroundings.folder / "nets"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / name
+        return model.to(self.surroundings.torch_device(FLOP))

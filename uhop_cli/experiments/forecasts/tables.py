@@ -1,28 +1,15 @@
-"""Rows of the forecasting experiments -> tables, the sentences at the end, and the files of a run."""
+"""Rows of the forecasting experiments -> tables, and the sentences at the end."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from uhop_cli.experiments.forecasts import net_tables
 from uhop_cli.experiments.forecasts.config import FORECAST
-from uhop_cli.experiments.forecasts.net_tables import Table
-from uhop_cli.experiments.forecasts.run import EXPERIMENTS
-from uhop_cli.experiments.results.journal import Journal, Row
-from uhop_cli.experiments.results.report import SCHEMA, write_texts
-
-
-def document(journal: Journal, config: dict[str, Any]) -> dict[str, Any]:
-    """The JSON document: the configuration, and every row with the seconds it took (null where they are not known)."""
-    rows = [{**row, "seconds": journal.seconds.get(journal.key_of(row))} for row in journal.rows]
-    return {"schema": SCHEMA, "config": config, "rows": rows}
+from uhop_cli.experiments.results.journal import Row
+from uhop_cli.experiments.results.report import Table
 
 
 def tables(rows: Sequence[Row], experiment: str) -> list[Table]:
@@ -37,39 +24,6 @@ def sentences(rows: Sequence[Row], experiment: str) -> list[str]:
     """What won, by how much, and what did not beat its control."""
     own = [row for row in rows if row["experiment"] == experiment]
     return _forecast_sentences(own) if experiment == FORECAST else _event_sentences(own)
-
-
-def write(folder: Path, journal: Journal, config: dict[str, Any], figures: Sequence[str]) -> None:
-    """Writes rows.csv, rows.json and report.md into the folder."""
-    texts = {
-        "rows.csv": csv_rows(journal.rows),
-        "rows.json": json.dumps(document(journal, config), indent=1) + "\n",
-        "report.md": markdown(journal.rows, config, figures),
-    }
-    write_texts(folder, texts)
-
-
-def markdown(rows: Sequence[Row], config: dict[str, Any], figures: Sequence[str] = ()) -> str:
-    """The report: what ran, the tables, the sentences, the figures."""
-    split = config["split"]
-    lines = [
-        f"# {config['dataset']}",
-        "",
-        f"{config['rows']} rows of {len(config['columns'])} series, season {config['season']}, sha256 of the values "
-        f"`{config['digest']}`; "
-        f"{split['train']} training, {split['validation']} validation and {split['test']} test rows, scaled by the training rows; "
-        f"every test window; seed {config['settings']['seed']}, uhop {config['version']}.",
-        "",
-    ]
-    for name in dict.fromkeys(row["experiment"] for row in rows):
-        lines += [f"## {name}: {EXPERIMENTS[name].question}", ""]
-        for title, heads, body in tables(rows, name):
-            lines += [title, "", f"| {' | '.join(heads)} |", "|---|" + "--:|" * (len(heads) - 1)]
-            lines += [*(f"| {' | '.join(row)} |" for row in body), ""]
-        lines += [*(f"* {sentence}" for sentence in sentences(rows, name)), ""]
-        lines += [f"![{name}]({figure})\n" for figure in figures if figure.startswith(name)]
-        lines += [f"* `{method}`: {words}" for method, words in EXPERIMENTS[name].methods.items()] + [""]
-    return "\n".join(lines)
 
 
 def _forecast(rows: Sequence[Row]) -> list[Table]:
@@ -168,16 +122,3 @@ def _mean(rows: Sequence[Row], method: str, size: int, metric: str) -> float | N
 def _ratio(rows: Sequence[Row], method: str, size: int) -> float | None:
     own, frozen = _mean(rows, method, size, "calm"), _mean(rows, "frozen", size, "calm")
     return None if own is None or frozen is None else own / frozen
-
-
-def csv_rows(rows: Sequence[Row]) -> str:
-    """One line a row, each metric in a column of its own; without times, so that the same configuration gives the same bytes."""
-    flat = [{**{name: value for name, value in row.items() if name not in ("metrics", "chosen")}, **row["metrics"]} for row in rows]
-    chosen = [{f"chosen_{name}": value for name, value in row.get("chosen", {}).items()} for row in rows]
-    lines = [one | other for one, other in zip(flat, chosen, strict=True)]
-    names = list(dict.fromkeys(name for line in lines for name in line))
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return buffer.getvalue()

@@ -34,18 +34,27 @@ class Journal:
         config: everything that the rows depend on.
         resume: go on with the rows that are there; else a journal that is there is an error, unless it is empty.
         key: names of what identifies a row.
+        done: what identifies rows that are somewhere else already, and count as there.
 
     Raises:
         OutputError: there is a journal of another configuration, or one that was not asked for.
     """
 
-    def __init__(self, folder: Path | None, config: dict[str, Any], *, resume: bool = False, key: Sequence[str] = KEY) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        config: dict[str, Any],
+        *,
+        resume: bool = False,
+        key: Sequence[str] = KEY,
+        done: Iterable[Key] = (),
+    ) -> None:
         self.key = tuple(key)
         self.rows: list[Row] = []
         self.seconds: dict[Key, float] = {}
         self._descriptor = -1
         self._folder = folder
-        self._done: set[Key] = set()
+        self._done: set[Key] = set(done)
         if folder is None:
             return
         path = folder / ROWS

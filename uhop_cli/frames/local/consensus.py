@@ -80,12 +80,14 @@ def _similarities(query: Float32, original: Float32) -> Float64:
 def _agree(maps: Float64, query: Float32, original: Float32, tolerance: float) -> Bool:
     """Which pairs (n,) agree with each of the maps (h, 2, 3), (h, n)."""
     linear = maps[:, :, :2]
-    errors = np.einsum("hij,nj->hni", linear, query[:, :2]) + maps[:, None, :, 2] - original[None, :, :2]
-    near = (errors**2).sum(axis=2) < tolerance**2
+    moved = (linear.reshape(-1, 2) @ query[:, :2].T.astype(np.float64)).reshape(*linear.shape[:2], -1)
+    errors = moved + maps[:, :, 2:] - original[:, :2].T
+    near = errors[:, 0] ** 2 + errors[:, 1] ** 2 < tolerance**2
     scales = np.log2(np.abs(np.linalg.det(linear))) / 2
     turns = np.arctan2(linear[:, 1, 0] - linear[:, 0, 1], linear[:, 0, 0] + linear[:, 1, 1]) / (2 * np.pi)
     sizes = np.log2(original[:, 2] / query[:, 2]) - scales[:, None]
-    directions = (original[:, 3] - query[:, 3] - turns[:, None] + 0.5) % 1 - 0.5
+    directions = original[:, 3] - query[:, 3] - turns[:, None]
+    directions -= np.rint(directions)
     agreeing: Bool = near & (np.abs(sizes) < OCTAVES) & (np.abs(directions) < TURN)
     return agreeing
 

@@ -15,7 +15,6 @@ from uhop_cli.frames.local.describing import UNIT
 NEAREST = 3
 LEAST = 0.6  # likeness from which on two descriptors may be of one thing
 BLOCK = 4096  # stored descriptors in a product
-_LATER = 1e-12  # of equal ones the first comes first
 
 
 def nearest(queries: Float32, stored: Int8) -> tuple[Float32, Int64]:
@@ -43,15 +42,16 @@ def nearest(queries: Float32, stored: Int8) -> tuple[Float32, Int64]:
 
 
 def _three(best: Float32, rows: Int64, likeness: Float32, begin: int) -> tuple[Float32, Int64]:
-    """The three likest so far and those of a block (n, b) that begins at descriptor `begin`, taken together."""
-    count = likeness.shape[1]
-    size = min(NEAREST, count)
-    keys = np.arange(count) * _LATER - likeness  # in float64
-    columns = np.sort(np.argpartition(keys, size - 1, axis=1)[:, :size], axis=1)
-    values = np.concatenate((best, np.take_along_axis(likeness, columns, axis=1)), axis=1)
-    numbers = np.concatenate((rows, columns + begin), axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")[:, :NEAREST]
-    return np.take_along_axis(values, order, axis=1), np.take_along_axis(numbers, order, axis=1)
+    """The three likest so far and those of a block (n, b) from descriptor `begin` on, taken together; `likeness` is used up."""
+    values, numbers, everyone = [best], [rows], np.arange(len(likeness))
+    for _ in range(min(NEAREST, likeness.shape[1])):
+        columns = likeness.argmax(axis=1)  # the first of equal ones
+        values.append(likeness[everyone, columns][:, None])
+        numbers.append(columns[:, None] + begin)
+        likeness[everyone, columns] = -np.inf
+    found, places = np.concatenate(values, axis=1), np.concatenate(numbers, axis=1)
+    order = np.argsort(-found, axis=1, kind="stable")[:, :NEAREST]
+    return np.take_along_axis(found, order, axis=1), np.take_along_axis(places, order, axis=1)
 
 
 def votes(likeness: Float32, numbers: Int64, offsets: Int64) -> Float64:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uhop_cli.arrays.types import Float32, Float64
+from uhop_cli.arrays.types import Bool, Float32, Float64
 from uhop_cli.errors import SettingsError
 from uhop_cli.frames.frame import Frame, composed
 from uhop_cli.frames.local.consensus import Consensus, consensus
-from uhop_cli.frames.local.describing import UNIT, codes, decode_places
+from uhop_cli.frames.local.describing import SIDE, UNIT, codes, decode_places
 from uhop_cli.frames.local.keypoints import Keypoints, installed, keypoints, mirrored
 from uhop_cli.frames.local.matching import LEAST, nearest, votes
 from uhop_cli.frames.proposal import Proposal
@@ -23,7 +23,6 @@ from uhop_cli.frames.sheet import sheet_of_image
 from uhop_cli.images.decode import Image
 from uhop_cli.memory.memory import Memory
 
-SIDES = (192,)
 MOST = 150  # keypoints of a query
 VOTED = 30
 PAIRS = 128  # of like keypoints, at most
@@ -46,6 +45,19 @@ class _View:
     mirrored: bool
 
 
+@dataclass(frozen=True)
+class Sighting:
+    """What the keypoints of a query led to.
+
+    Attributes:
+        proposals: where stored pictures may lie, the likeliest first.
+        keypoints: how many it has.
+    """
+
+    proposals: list[Proposal]
+    keypoints: int
+
+
 class LocalSearch:
     """Searches one memory.
 
@@ -65,30 +77,34 @@ class LocalSearch:
         local = memory.local
         return local is not None and memory.shapes is not None and len(local.codes) > 0 and installed()
 
-    def proposals(self, image: Image, most: int = 10) -> list[Proposal]:
+    @property
+    def described(self) -> Bool:
+        """Which of the memories have descriptors, (M,)."""
+        return np.diff(self._local.offsets) > 0
+
+    def look(self, image: Image, most: int = 10) -> Sighting:
         """Where stored pictures may lie in a query, at most `most`, the likeliest first."""
         sheet = sheet_of_image(image)
         width, height = sheet.width, sheet.height
+        points = keypoints(sheet, SIDE, MOST)
+        if not len(points):
+            return Sighting([], 0)
+        views = [self._view(p, width, height, flipped) for flipped, p in ((False, points), (True, mirrored(points)))]
+        likeness, numbers = nearest(np.concatenate([view.codes for view in views]), self._local.codes)
+        halves = np.split(np.arange(len(likeness)), 2)
+        polls = np.stack([votes(likeness[half], numbers[half], self._local.offsets) for half in halves])
         found: list[tuple[int, Consensus, bool]] = []
-        for side in SIDES:
-            points = keypoints(sheet, side, MOST)
-            if not len(points):
-                continue
-            views = [self._view(p, width, height, flipped) for flipped, p in ((False, points), (True, mirrored(points)))]
-            likeness, numbers = nearest(np.concatenate([view.codes for view in views]), self._local.codes)
-            halves = np.split(np.arange(len(likeness)), 2)
-            polls = np.stack([votes(likeness[half], numbers[half], self._local.offsets) for half in halves])
-            for place in np.argsort(-polls, axis=None, kind="stable")[:VOTED].tolist():
-                flipped, row = divmod(place, polls.shape[1])
-                agreed = self._located(views[flipped], row) if polls[flipped, row] > 0 else None
-                if agreed is not None:
-                    found.append((row, agreed, bool(flipped)))
+        for place in np.argsort(-polls, axis=None, kind="stable")[:VOTED].tolist():
+            flipped, row = divmod(place, polls.shape[1])
+            agreed = self._located(views[flipped], row) if polls[flipped, row] > 0 else None
+            if agreed is not None:
+                found.append((row, agreed, bool(flipped)))
         best: dict[int, Proposal] = {}
         for row, agreed, flipped in sorted(found, key=lambda item: -item[1].score):
             frame = self._frame(agreed.affine, row, flipped, width, height)
             if row not in best and frame is not None:
                 best[row] = Proposal(row, frame, agreed.score)
-        return list(best.values())[:most]
+        return Sighting(list(best.values())[:most], len(points))
 
     def _view(self, points: Keypoints, width: float, height: float, flipped: bool) -> _View:
         return _View(_metric(points.places, width, height), codes(points.descriptors, self._local.directions), flipped)
@@ -97,8 +113,8 @@ class LocalSearch:
         """The map of the query's points, in units of its longer side, to those of the original in `row`."""
         begin, end = self._local.offsets[row : row + 2]
         likeness = view.codes @ (self._local.codes[begin:end].astype(np.float32).T / np.float32(UNIT))
-        order = np.argsort(-likeness, axis=None, kind="stable")[:PAIRS]
-        order = order[likeness.ravel()[order] > LEAST]
+        alike = np.flatnonzero(likeness > LEAST)
+        order = alike[np.argsort(-likeness.ravel()[alike], kind="stable")[:PAIRS]]
         asked, number = np.divmod(order, likeness.shape[1])
         places = _metric(decode_places(self._local.places[begin:end]), *self._shapes[row])
         return consensus(view.points[asked], places[number], likeness.ravel()[order] - np.float32(LEAST), number)

@@ -30,6 +30,7 @@ from uhop_cli.memory.memory import Memory
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Index = NDArray[np.intp]
+Bool = NDArray[np.bool_]
 
 MOST = 0.999
 _BLOCK = 1024  # memories at a time
@@ -78,18 +79,22 @@ class Canvases:
     def __len__(self) -> int:
         return len(self._values)
 
-    def proposals(self, windows_of: Callable[[int], Windows], most: int) -> list[Proposal]:
+    def proposals(self, windows_of: Callable[[int], Windows], most: int, among: Bool | None = None) -> list[Proposal]:
         """The memories with the largest scores, each in its best frame, in falling order; none that has no evidence at all.
 
         Args:
             windows_of: the query in the frames that are tried for the memories of a group.
             most: so many at most.
+            among: (M,) which memories count; None: all.
         """
-        scores = np.zeros(len(self), np.float32)
-        windows = {group: windows_of(group) for group in self.groups}
+        scores, windows = np.zeros(len(self), np.float32), dict[int, Windows]()
+        counts = np.ones(len(self), bool) if among is None else among[self._rows]
         for group, places in self.groups.items():
-            if windows[group].frames:
-                self._score(_masks(windows[group]), places, scores)
+            if counts[places].any():
+                windows[group] = windows_of(group)
+                if windows[group].frames:
+                    self._score(_masks(windows[group]), places, scores)
+        scores[~counts] = 0
         best = topk(scores, most)[1]
         return [
             Proposal(int(self._rows[place]), self._frame(windows[int(self._groups[place])], place), float(scores[place]))

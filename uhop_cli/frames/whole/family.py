@@ -11,6 +11,8 @@ A canvas is a grid of n x n cells over the original. With r the query's aspect a
   and width W the original has the heights 1, W/(a cos t + sin t), 1/(a sin t + cos t), .65, .8, 1.2 and 1.45, a its aspect.
 
 All but the last two in all eight turns.
+
+Crops have a family of their own for canvases of 12 x 12 cells, upright and mirrored: s = .9^k, places one cell apart.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ CANVAS = 8
 CROP_STEP, BORDER_STEP = 1.5, 2.25
 SIZES = 5
 RATIO = 0.85
+CROP_CANVAS, CROP_SIZES, CROP_RATIO = 12, 11, 0.9
 LEAST_COVERED, LEAST_SHOWN = 0.1, 0.08
 ANGLES = (9, 18, 27, 36, 45)
 HEIGHTS = (0.65, 0.8, 1.2, 1.45)
@@ -40,7 +43,8 @@ def whole_picture_frames(query_aspect: float, group: int, canvas: int = CANVAS) 
     aspect = math.exp(GROUP * group)
     frames = list(_stretched(canvas))
     ratios = query_aspect / aspect, 1 / (query_aspect * aspect)  # before and after a quarter turn
-    places = [(*_crops(r, canvas), *_borders(r, canvas)) for r in ratios]
+    sizes = tuple(RATIO**k for k in range(SIZES + 1))
+    places = [(*_crops(r, sizes, CROP_STEP / canvas), *_borders(r, canvas)) for r in ratios]
     for mirrored in (False, True):
         for turn in range(4):
             frames += [Frame(*place, turn, mirrored) for place in places[turn % 2]]
@@ -48,17 +52,23 @@ def whole_picture_frames(query_aspect: float, group: int, canvas: int = CANVAS) 
     return frames
 
 
+def crop_frames(query_aspect: float, group: int) -> list[Frame]:
+    """The finer frames of crops, for the originals of a group, in a query of an aspect."""
+    sizes = tuple(CROP_RATIO**k for k in range(CROP_SIZES + 1))
+    places = list(_crops(query_aspect / math.exp(GROUP * group), sizes, 1 / CROP_CANVAS))
+    return [Frame(*place, 0, mirrored) for mirrored in (False, True) for place in places]
+
+
 Place = tuple[float, float, float, float]
 
 
-def _crops(r: float, canvas: int) -> Iterator[Place]:
-    for k in range(SIZES + 1):
-        s = RATIO**k
+def _crops(r: float, sizes: tuple[float, ...], step: float) -> Iterator[Place]:
+    for s in sizes:
         wide, tall = (s, s / r) if r >= 1 else (s * r, s)
         if wide * tall < LEAST_COVERED:
             continue
-        for top in _offsets(1 - tall, CROP_STEP / canvas):
-            for left in _offsets(1 - wide, CROP_STEP / canvas):
+        for top in _offsets(1 - tall, step):
+            for left in _offsets(1 - wide, step):
                 yield -left / wide, -top / tall, 1 / wide, 1 / tall
 
 

@@ -11,6 +11,7 @@ direction is the opposite one, so that all proposals share one grid. A fit is wo
     L = -sum (n/2) ln(1 - c^2)
 
 over blocks of 8 x 8 cells, both means removed; n counts the cells that the query shows. Where the start is worth more it stays.
+After a few steps only the proposals that are then worth the most go on: a wrong one gains little from the others.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from uhop_cli.images.warp import area, bilinear, centres
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
+Index = NDArray[np.intp]
 
-ITERATIONS = 8
+ITERATIONS, ROUGH = 8, 3
 _BLOCK = 8
 _FLOOR = 1e-5
 _MOST = 0.999
@@ -38,24 +40,28 @@ _LEAST_GAIN = 1e-3
 _LARGEST_STEP = 0.25  # of a side of the original
 
 
-def fitted(picture: Picture, patterns: NDArray[np.uint8], starts: Float64) -> tuple[Float64, Float64]:
+def fitted(picture: Picture, patterns: NDArray[np.uint8], starts: Float64, kept: int | None = None) -> tuple[Float64, Float64]:
     """Where proposals lie after a few steps, maps (K, 2, 3) from the original to the query, and what the fits are worth, (K,).
 
     Args:
         picture: the query.
         patterns: (K, H, W, C) of the proposals.
         starts: (K, 2, 3) where these lie at first.
+        kept: how many of them go on after `ROUGH` steps; None: all.
     """
     m = _grey(patterns)
     views = _Views(picture, m.shape[1:], starts)
-    affines, maps, best = starts, starts.copy(), np.full(len(starts), -np.inf)
+    going, affines, maps, best = np.arange(len(starts)), starts, starts.copy(), np.full(len(starts), -np.inf)
     for step in range(ITERATIONS + 1):
-        t, visible = views.at(affines)
-        worth = _worth(t, m, visible)
-        better = worth > best
-        maps[better], best[better] = affines[better], worth[better]
+        t, visible = views.at(affines, going)
+        worth = _worth(t, m[going], visible)
+        better = worth > best[going]
+        maps[going[better]], best[going[better]] = affines[better], worth[better]
         if step < ITERATIONS:
-            affines = _moved(t, m, visible, affines)
+            affines = _moved(t, m[going], visible, affines)
+        if step == ROUGH and kept is not None and kept < len(going):
+            first = np.sort(np.argsort(-best, kind="stable")[:kept])
+            going, affines = first, affines[first]
     return maps, best
 
 
@@ -72,14 +78,15 @@ class _Views:
         pixels = np.sqrt(np.abs(np.linalg.det(starts[:, :, :2])) * height * width / (shape[0] * shape[1]))  # along a cell
         self._levels = np.maximum(0, np.floor(2 * np.log2(np.maximum(pixels, 1)))).astype(int)
 
-    def at(self, affines: Float64) -> tuple[Float32, Bool]:
-        """t (K, H, W), 0 where nothing is visible, and where something is."""
+    def at(self, affines: Float64, which: Index) -> tuple[Float32, Bool]:
+        """t (k, H, W), 0 where nothing is visible, and where something is, for maps (k, 2, 3) of `which` proposals (k,)."""
         height, width = self._shape
         v, u = (plane.ravel() for plane in np.broadcast_arrays(*centres(height, width)))
         x, y = (affines[:, row, :1] * u + affines[:, row, 1:2] * v + affines[:, row, 2:] for row in (0, 1))
         values = np.empty((len(affines), len(u), 2), np.float32)
-        for level in np.unique(self._levels):
-            chosen = self._levels == level
+        levels = self._levels[which]
+        for level in np.unique(levels):
+            chosen = levels == level
             planes = self._reduced(int(level))
             rows, columns = planes.shape[:2]
             places = (y[chosen] * rows - 0.5).ravel(), (x[chosen] * columns - 0.5).ravel()

@@ -85,7 +85,7 @@ class Picture:
 
     def windows(self, frames: list[Frame], side: int) -> Windows:
         """The query in the frames of which at least a tenth of the side x side cells is visible."""
-        boxes = np.array([(f.x, f.y, f.width, f.height, f.turn, f.mirrored, f.angle) for f in frames])
+        boxes = np.array([(f.x, f.y, f.width, f.height, f.turn, f.mirrored, f.angle) for f in frames]).reshape(-1, 7)
         straight, flips = _unturned(boxes)
         kinds, which = np.unique(np.round(straight, 9), axis=0, return_inverse=True)
         sums = np.empty((len(kinds), side, side, self.channels + 1), np.float32)

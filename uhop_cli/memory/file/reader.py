@@ -1,9 +1,10 @@
-"""Memory files: save, load, verify. The format stands in `header` (what is in it) and docs/memory-file.md."""
+"""Memory files, one or in shards: save, load, verify. The format stands in `header` (what is in it) and docs/memory-file.md."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,10 @@ from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.file.consistency import fault
 from uhop_cli.memory.file.container import open_memory_file
 from uhop_cli.memory.file.header import LOCAL, Header, parse
+from uhop_cli.memory.file.index import Index, is_index, located, read_index
+from uhop_cli.memory.file.shards import CURE, check_alike, damaged, opened
 from uhop_cli.memory.file.writer import CHUNK, Writer
+from uhop_cli.memory.joining import joined
 from uhop_cli.memory.local import LocalDescriptors
 from uhop_cli.memory.memory import Memory, Originals
 from uhop_cli.memory.near import NearPairs
@@ -31,6 +35,7 @@ from uhop_cli.progress import OnProgress, Progress
 MAPPED = 32 << 20
 LONGEST = 300  # characters of what is wrong, in which the file may have a say
 STATISTICS = ("block_sums", "block_squares", "centred_norms", "bands", "band_scales", "variances")  # those of `Statistics`
+_Read = tuple[Memory, Header, UInt8]  # a memory, its file's header, and its tensors as bytes
 _DTYPES = {"U8": "|u1", "I8": "|i1", "I64": "<i8", "F32": "<f4"}
 
 
@@ -52,45 +57,101 @@ def save(memory: Memory, path: str | Path) -> int:
 def load(path: str | Path) -> Memory:
     """The memory in the file at `path`, consistent; its arrays are read-only and, in a large file, read when they are used.
 
+    Of a memory in shards `path` is the index, or the name without its suffix (`index.located`).
     It stays one whole version when the file is replaced meanwhile. Contents are not checked against the checksum (`verify`).
 
     Raises:
         MemoryFileError: missing, not a memory file, of a newer version, truncated or inconsistent.
     """
-    return _load(path)[0]
+    place = located(path)
+    if not is_index(place):
+        return _load(place)[0]
+    return _joined(read_index(place), lambda read, number: read[0])
 
 
 def verify(path: str | Path, progress: OnProgress | None = None) -> Memory:
-    """Reads all of the memory file at `path` and returns the memory.
+    """Reads all of the memory at `path`, with all its shards, and returns it.
 
     Checked beyond what `load` does: the checksum over every tensor and the header; that the safetensors library opens the file and
     sees the same tensors, as everybody else would read it; that norms are those of the kernel on the patterns, to a relative 1e-3;
-    finite codes; distinct names; sha256 of the embedded originals.
+    finite codes; distinct names; sha256 of the embedded originals; that all shards have the same kernel.
 
     Args:
         progress: told how far it is.
 
     Raises:
-        MemoryFileError: what is wrong, by tensor.
+        MemoryFileError: what is wrong, by tensor, and in which shard.
     """
-    memory, header, data = _load(path)
+    place = located(path)
+    if not is_index(place):
+        return _verified(place, _load(place), progress)
+    index = read_index(place)
+    memory = _joined(index, lambda read, number: _verified(index.place(number), read, progress))
+    for number, shard in enumerate(memory.shards):
+        if not all(np.array_equal(getattr(shard.kernel, name), getattr(memory.kernel, name)) for name in ("weight", "gains")):
+            raise damaged(index, number, "its kernel is not that of the first shard")
+    if len(set(memory.entries.names())) < len(memory.entries):
+        raise MemoryFileError(f"{escape(place)}: damaged: two shards have a file of one name", CURE)
+    return memory
+
+
+def _verified(path: Path, read: _Read, progress: OnProgress | None) -> Memory:
+    memory, header, data = read
     wrong = _checksum_fault(header, data) or _foreign_fault(path, header) or _content_fault(memory, progress)
     if wrong:
         raise MemoryFileError(f"{escape(path)}: damaged: {wrong}", "store the images again, or take a backup")
     return memory
 
 
-def _load(path: str | Path) -> tuple[Memory, Header, UInt8]:
-    """The memory, its header, and all tensors as bytes."""
+def load_shard(index: Index, number: int) -> Memory:
+    """One shard of a memory; the others are not opened.
+
+    Raises:
+        MemoryFileError: it is missing or damaged; the message names it.
+    """
+    return _read_shard(index, number)[0]
+
+
+def _joined(index: Index, checked: Callable[[_Read, int], Memory]) -> Memory:
+    """The memory of all shards, each of which `checked` has seen."""
+    shards, headers = [], []
+    for number in range(len(index.shards)):
+        read = _read_shard(index, number)
+        headers.append(read[1])
+        try:
+            shards.append(checked(read, number))
+        except MemoryFileError as error:
+            raise damaged(index, number, error.message) from None
+    check_alike(index, headers)
+    near = None if index.near is None else np.array(index.near, np.int64).reshape(-1, 3)
+    return joined(shards, None if near is None else NearPairs(near[:, :2], near[:, 2].astype(np.int8)))
+
+
+def _read_shard(index: Index, number: int) -> _Read:
+    place = index.place(number)
+    with opened(index, number) as (descriptor, header):
+        try:
+            return _assembled(descriptor, header, place)
+        except MemoryFileError as error:
+            raise damaged(index, number, error.message) from None
+
+
+def _load(path: Path) -> _Read:
+    """What is in a memory file."""
     descriptor = open_memory_file(path)
     try:
-        header = parse(descriptor, path)
+        return _assembled(descriptor, parse(descriptor, path), path)
+    finally:
+        os.close(descriptor)
+
+
+def _assembled(descriptor: int, header: Header, path: Path) -> _Read:
+    """The memory of an open file, its header, and all tensors as bytes."""
+    try:
         data = _read(descriptor, header.file_size)[header.data_start :]
     except (OSError, ValueError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or "it became shorter while it was read, or memory is short"
         raise MemoryFileError(f"{escape(path)}: cannot be read: {reason}") from None
-    finally:
-        os.close(descriptor)
     try:
         memory = _assemble(header, data)
         wrong = fault(memory)

@@ -84,8 +84,12 @@ class Writer:
         view = content(self._file.descriptor, self._room + self._count * self._spec.dim)
         return np.frombuffer(view, np.uint8, offset=self._room).reshape(-1, *self._spec.shape)
 
-    def finish(self, memory: Memory) -> int:
+    def finish(self, memory: Memory, *, commit: bool = True) -> int:
         """Writes the rest of `memory`, whose patterns are those appended, and puts the file in its place.
+
+        Args:
+            memory: see above.
+            commit: False leaves the last step to `commit`.
 
         Returns:
             the size of the file in bytes.
@@ -106,10 +110,21 @@ class Writer:
         for array in tensors:
             self._write(array)
         self._hash.update(text)
-        self._write(np.frombuffer(self._hash.digest(), np.uint8))
+        self._digest = self._hash.digest()
+        self._write(np.frombuffer(self._digest, np.uint8))
         self._file.write((room - 8).to_bytes(8, "little") + text.ljust(room - 8), 0, self._needed)
-        self._file.commit()
+        if commit:
+            self.commit()
         return self._needed
+
+    def commit(self) -> None:
+        """Puts the finished file in its place."""
+        self._file.commit()
+
+    @property
+    def checksum(self) -> str:
+        """The tensor `checksum` of the finished file, in hexadecimal digits."""
+        return self._digest.hex()
 
     def _lay_out(self, memory: Memory) -> tuple[bytes, list[NDArray[np.generic]], int]:
         """The header's text, the tensors between memories and checksum in the order of the file, and the bytes of all tensors."""

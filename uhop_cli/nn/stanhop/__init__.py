@@ -3,7 +3,7 @@
 from uhop_cli.nn.stanhop.forecaster import predict
 from uhop_cli.nn.stanhop.net import STanHopNet
 from uhop_cli.nn.stanhop.settings import QUIRKS, NetSettings
-from uhop_cli.nn.stanhop.training import Fitted, TrainingSettings, fit, seeded
+from uhop_cli.nn.stanhop.training import TrainingSettings, fit
 from uhop_cli.nn.stanhop.tuning import TuneAndPlay
 
-__all__ = ["QUIRKS", "Fitted", "NetSettings", "STanHopNet", "TrainingSettings", "TuneAndPlay", "fit", "predict", "seeded"]
+__all__ = ["QUIRKS", "NetSettings", "STanHopNet", "TrainingSettings", "TuneAndPlay", "fit", "predict"]

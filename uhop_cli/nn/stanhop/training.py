@@ -1,38 +1,30 @@
-"""Training a forecaster on windows: the loop, early stopping, and going on after a kill.
+"""Training a forecaster on windows: its epochs, and early stopping.
 
     for each epoch:  windows drawn by (seed, epoch);  for each batch:  Phi <- Phi - lr grad L_separation     where `alternate`
                                                                        theta <- Adam(grad of the error, clipped)
                      validation error, the mean over validation windows;  a checkpoint
 
-Everything random in an epoch follows from (seed, epoch): two models with the same seed see the same batches in the same order and,
-as far as their layers are the same, draw the same dropout; a training that goes on from its checkpoint is the training that was
-never interrupted, bit for bit on the same machine.
+The loop itself, and what is random in it, stand in `nn.training`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from uhop_cli.errors import SettingsError
 from uhop_cli.forecasting.scores import Errors
 from uhop_cli.forecasting.windows import Windows
 from uhop_cli.nn.alternation import Alternation
-from uhop_cli.nn.stanhop.checkpoint import Checkpoint, copied
 from uhop_cli.nn.stanhop.forecaster import forecast, inputs, predict, tensor
 from uhop_cli.nn.stanhop.tuning import TuneAndPlay
-
-Model = TypeVar("Model", bound=nn.Module)
-
-OnEpoch = Callable[[int, str], None]
+from uhop_cli.nn.training import Fitted, OnEpoch, batches, loop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,23 +68,6 @@ class TrainingSettings:
             raise SettingsError(f"there is no loss '{self.loss}'", "squared or absolute")
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """How a training went: (training, validation) error of each epoch; the model has the parameters of the best one."""
-
-    history: list[tuple[float, float]]
-
-    @property
-    def best(self) -> int:
-        """The epoch of the least validation error, from 0."""
-        return int(np.argmin([validation for _, validation in self.history]))
-
-    @property
-    def validation(self) -> float:
-        """That error."""
-        return self.history[self.best][1]
-
-
 def fit(
     model: nn.Module,
     train: Windows,
@@ -119,37 +94,30 @@ def fit(
         SettingsError: the error is not finite any more.
         MemoryFileError: the checkpoint is damaged, or of another training.
     """
-    task = json.loads(json.dumps({"settings": asdict(settings), "seed": seed, "about": about or {}}))  # as it is read back
     optimiser = _optimiser(model, settings)
     rates = [group["lr"] for group in optimiser.param_groups]
     alternation = Alternation(model, lr=settings.separation_rate) if settings.alternate else None
-    history, best = _gone_on(checkpoint, model, optimiser, task)
-    while not _finished(history, settings):
-        epoch = len(history)
+
+    def epoch(number: int) -> tuple[float, float]:
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
-            group["lr"] = rate * 0.5 ** (epoch // 2)
-        error = _epoch(model, optimiser, alternation, train, settings, [seed, epoch])
-        held_out = _validation(model, validation, settings)
-        if not np.isfinite([error, held_out]).all():
-            raise SettingsError(f"the error is {error:g}, {held_out:g} after epoch {epoch + 1}", "a smaller rate")
-        if not history or held_out < min(value for _, value in history):
-            best = copied(model.state_dict())
-        history.append((error, held_out))
-        if checkpoint is not None:
-            state = optimiser.state_dict()["state"]
-            Checkpoint(task, history, copied(model.state_dict()), best, state).save(checkpoint)
+            group["lr"] = rate * 0.5 ** (number // 2)
+        error = _epoch(model, optimiser, alternation, train, settings, [seed, number])
+        return error, _validation(model, validation, settings)
+
+    def tell(fitted: Fitted) -> None:
         if on_epoch:
-            on_epoch(epoch + 1, f"training {error:.4f}, validation {held_out:.4f}")
-    model.load_state_dict(best)
-    model.eval()
-    return Fitted(history)
+            on_epoch(len(fitted.history), "training {:.4f}, validation {:.4f}".format(*fitted.history[-1]))
 
-
-def seeded(seed: int, make: Callable[[], Model]) -> Model:
-    """What `make` makes of the random numbers of this seed; those that others draw are not disturbed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return make()
+    return loop.train(
+        model,
+        optimiser,
+        epoch,
+        lambda fitted: _finished(fitted, settings),
+        keep="best",
+        task={"settings": asdict(settings), "seed": seed, "about": about or {}},
+        checkpoint=checkpoint,
+        on_epoch=tell,
+    )
 
 
 def _optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.Adam:
@@ -164,22 +132,9 @@ def _optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.Adam
     return torch.optim.Adam(groups, lr=settings.rate)
 
 
-def _gone_on(
-    checkpoint: Path | None, model: nn.Module, optimiser: torch.optim.Optimizer, task: dict[str, Any]
-) -> tuple[list[tuple[float, float]], dict[str, Tensor]]:
-    """The errors of the epochs that are done, and the best parameters; model and optimiser are put where these epochs left them."""
-    if checkpoint is None or not checkpoint.exists():
-        return [], copied(model.state_dict())
-    moved = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    found = Checkpoint.load(checkpoint, model.state_dict(), moved, task)
-    model.load_state_dict(found.now)
-    optimiser.load_state_dict({"state": found.adam, "param_groups": optimiser.state_dict()["param_groups"]})
-    return found.history, found.best
-
-
-def _finished(history: list[tuple[float, float]], settings: TrainingSettings) -> bool:
-    fitted = Fitted(history)
-    return bool(history) and (len(history) >= settings.epochs or len(history) - 1 - fitted.best >= settings.patience)
+def _finished(fitted: Fitted, settings: TrainingSettings) -> bool:
+    done = len(fitted.history)
+    return done >= settings.epochs or done - 1 - fitted.best >= settings.patience
 
 
 def _epoch(
@@ -191,14 +146,10 @@ def _epoch(
     seeds: list[int],
 ) -> float:
     """One epoch; returns the mean error of its windows, each before the step that it is part of."""
-    generator = np.random.default_rng(seeds)
-    order = generator.permutation(len(train))[: settings.windows]
     total = 0.0
     model.train()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(generator.integers(1 << 62)))
-        for begin in range(0, len(order), settings.batch):
-            rows = order[begin : begin + settings.batch]
+    with batches(len(train), settings.batch, seeds, settings.windows) as drawn:
+        for rows in drawn:
             past, future = train.past[rows], tensor(model, train.future[rows])
             if alternation is not None:
                 alternation.step(*inputs(model, past, train.starts[rows], "apart"))
@@ -209,7 +160,7 @@ def _epoch(
             nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
             optimiser.step()
             total += float(loss.detach()) * len(rows)
-    return total / len(order)
+    return total / sum(map(len, drawn))
 
 
 def _validation(model: nn.Module, windows: Windows, settings: TrainingSettings) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from uhop_cli.cli.families.shown import show
 from uhop_cli.cli.output import Output
 from uhop_cli.cli.report.bench import Pages
 
@@ -64,13 +65,12 @@ def bench(
     if len(options["stored"]) > 1 and "forecast" in experiments:
         raise typer.BadParameter("--sizes is one number of stored windows in --experiment forecast")
     from uhop_cli.experiments.data.datasets import data_folders
-    from uhop_cli.experiments.forecasts import figures, net_rows, tables
-    from uhop_cli.experiments.forecasts.config import ForecastConfig, Surroundings
+    from uhop_cli.experiments.forecasts import figures, net_rows
+    from uhop_cli.experiments.forecasts.config import ForecastConfig
     from uhop_cli.experiments.forecasts.data import load_series
-    from uhop_cli.experiments.forecasts.run import KEY, run
-    from uhop_cli.experiments.results import plots
+    from uhop_cli.experiments.forecasts.run import FORECASTS, KEY
     from uhop_cli.experiments.results.journal import Journal
-    from uhop_cli.files.names import escape
+    from uhop_cli.experiments.surroundings import Surroundings
 
     given = {name: value for name, value in options.items() if value is not None and value != ()}
     config = ForecastConfig(tuple(dict.fromkeys(experiments)), **given)
@@ -82,21 +82,14 @@ def bench(
         output.warn(warning)
     record = config.to_json(series)
     with Journal(out, record, resume=resume, key=KEY) as journal, output.progress() as progress:
-        run(series, config, journal, Surroundings(out, device, progress))
-    for name in config.experiments:
-        for title, heads, body in tables.tables(journal.rows, name):
-            output.table(heads, body, left=[0], title=f"{name}, {series.name}: {title}")
-            output.line()
-        for sentence in tables.sentences(journal.rows, name):
-            output.line(f"{sentence}.")
-        output.line()
-    drawn: list[str] = []
-    if out is not None:
-        drawn = figures.draw(out, journal.rows, series, config) if plots.available() else []
-        if not plots.available():
-            output.note("no figures without matplotlib: pip install 'uhop-cli[plot]'")
-        tables.write(out, journal, record, [name for name in drawn if name.endswith(".png")])
-        output.line(f"written to {escape(out)}: report.md, rows.csv, rows.json, {len(drawn)} pictures")
-        output.essential(escape(out / "report.md"))
-    pages.of_series(journal, record, out, drawn)
-    output.document(tables.document(journal, record))
+        FORECASTS.run(series, config, journal, Surroundings(out, device, progress))
+    show(
+        FORECASTS,
+        config.experiments,
+        journal,
+        record,
+        output=output,
+        out=out,
+        draw=lambda folder: figures.draw(folder, journal.rows, series, config),
+        pages=pages,
+    )

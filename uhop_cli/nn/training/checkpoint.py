@@ -1,8 +1,8 @@
 """The state of a training as a safetensors file: written whole or not at all, nothing executed when it is read.
 
 The metadata have one key, `uhop`: JSON with the schema `uhop.training/1`, what the training was asked for (`task`) and how far it
-is (`history`). Tensors: `now.NAME` and `best.NAME`, the parameters as they are and as they were at the least validation error, and
-`adam.I.KEY`, the state of the optimiser for parameter I.
+is (`history`). Tensors: `now.NAME`, the parameters as they are; where the best epoch is what is kept, `best.NAME`, as they were at
+the least validation error; and `adam.I.KEY`, the state of the optimiser for parameter I.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Checkpoint:
     Attributes:
         task: what it was asked for, JSON; a checkpoint of another task is refused.
         history: (training, validation) error of each epoch.
-        now, best: parameters and buffers by name.
+        now, best: parameters and buffers by name; `best` may be empty.
         adam: state of the optimiser, by number of the parameter.
     """
 
@@ -62,8 +62,17 @@ class Checkpoint:
             file.commit()
 
     @classmethod
-    def load(cls, path: Path, like: Mapping[str, Tensor], moved: Sequence[Tensor], task: dict[str, Any]) -> Checkpoint:
+    def load(
+        cls, path: Path, like: Mapping[str, Tensor], moved: Sequence[Tensor], task: dict[str, Any], *, best: bool = True
+    ) -> Checkpoint:
         """The checkpoint at `path`, of a model whose parameters and buffers are `like`, and of an optimiser that moves `moved`.
+
+        Args:
+            path: of the file.
+            like: names, shapes and types of parameters and buffers.
+            moved: what the optimiser moves.
+            task: what it has to be about.
+            best: whether it has to have the best parameters, too.
 
         Raises:
             MemoryFileError: damaged, of another version, of another task, or of a model of other sizes.
@@ -77,7 +86,8 @@ class Checkpoint:
         if content.get("schema") != SCHEMA or content.get("task") != task:
             raise MemoryFileError(f"{escape(path)}: belongs to another training", CURE)
         try:
-            now, best = ({name: _like(tensors[f"{part}.{name}"], like[name]) for name in like} for part in ("now", "best"))
+            parts = ("now", "best") if best else ("now",)
+            found = [{name: _like(tensors[f"{part}.{name}"], like[name]) for name in like} for part in parts]
             adam = {
                 index: {key: _like(tensors[f"adam.{index}.{key}"], value) for key, value in _adam(parameter).items()}
                 for index, parameter in enumerate(moved)
@@ -85,7 +95,7 @@ class Checkpoint:
             history = [(float(error), float(held_out)) for error, held_out in content["history"]]
         except (KeyError, TypeError, ValueError):
             raise MemoryFileError(f"{escape(path)}: inconsistent", CURE) from None
-        return cls(task, history, now, best, adam)
+        return cls(task, history, found[0], found[1] if best else {}, adam)
 
 
 def copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

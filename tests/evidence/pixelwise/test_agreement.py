@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from uhop_cli.evidence.agreement import STEPS, TAUS, agreement, value_density
+from uhop_cli.evidence.pixelwise.agreement import STEPS, TAUS, agreement, value_density
 
 
 def _plainly(query: np.ndarray, memory: np.ndarray) -> tuple[float, float]:

@@ -15,12 +15,14 @@ import math
 import numpy as np
 
 from uhop_cli.arrays.library import Array, namespace
+from uhop_cli.arrays.operations import clip_over, exp_over, sum_of_logs
 from uhop_cli.arrays.types import Float32
 
 # Each tau is a third of the one before, so that its densities are ninth powers and one exponential serves all.
 TAUS = (0.054, 0.018, 0.006)  # of a kept value: 14, 5 and 1.5 grey levels of 255, for compression, resampling and rounding
 STEPS = 3  # of expectation-maximisation
 BINS = 64  # of the histogram
+LEAST = 1e-30  # of a density in the units of `TAUS`; what it is multiplied by later on leaves it a normal number (`exp_over`)
 LEVEL = 1 / 255  # one grey level: the width over which a heap of equal values counts as spread
 
 
@@ -30,19 +32,17 @@ def value_density(queries: Float32) -> Float32:
     Values at exactly 0 and 1 are heaps, spread over one grey level; the others are counted in bins, each with one count to begin
     with.
     """
-    density = np.empty_like(queries, dtype=np.float32)
-    for values, out in zip(queries, density, strict=True):
-        total = values.size
-        inside = (values != 0) & (values != 1)
-        low, high = min(0.0, float(values.min())), max(1.0, float(values.max()))
-        width = (high - low) / BINS
-        place = np.clip(((values - low) / width).astype(np.int64), 0, BINS - 1)
-        counts = np.bincount(place[inside], minlength=BINS) + 1.0
-        share = max(float(inside.mean()), 1 / total)
-        out[...] = (counts / (counts.sum() * width) * share)[place]
-        for heap in (0, 1):
-            at = values == heap
-            out[at] = max(float(at.mean()), 1 / total) / LEVEL
+    count, total = queries.shape
+    inside = (queries != 0) & (queries != 1)
+    low = np.minimum(queries.min(axis=1, keepdims=True), 0)
+    width = (np.maximum(queries.max(axis=1, keepdims=True), 1) - low) / BINS
+    place = np.clip(((queries - low) / width).astype(np.int64), 0, BINS - 1) + BINS * np.arange(count)[:, None]
+    counts = np.bincount(place[inside], minlength=BINS * count).reshape(count, BINS) + 1.0
+    share = np.maximum(inside.mean(axis=1, keepdims=True), 1 / total)
+    density: Float32 = (counts / (counts.sum(axis=1, keepdims=True) * width) * share).astype(np.float32).ravel()[place]
+    for heap in (0, 1):
+        at = queries == heap
+        np.copyto(density, np.maximum(at.mean(axis=1, keepdims=True), 1 / total) / LEVEL, where=at, casting="same_kind")
     return density
 
 
@@ -60,16 +60,26 @@ def agreement(density: Array, squares: Array, sharpness: float = 1.0) -> tuple[A
     xp = namespace(density, squares)
     first, *finer = (tau / sharpness for tau in TAUS)
     squares *= -0.5 / first**2
-    power = xp.exp(squares)
-    ratio = power / first
+    power = exp_over(squares)
+    ratio = power * (1 / first)
     for tau in finer:
-        eighth = power * power
-        eighth = eighth * eighth
-        power = eighth * eighth * power  # the ninth power: tau falls to a third
-        ratio += power / tau
+        power = _ninth_power(power)  # tau falls to a third
+        ratio += power * (1 / tau)
     ratio *= 1 / (len(TAUS) * math.sqrt(2 * math.pi)) / density  # p / h
     kept = xp.full_like(ratio[..., :1], 0.5)
     for _ in range(STEPS):
         # E: the chance that a value was kept, pi r / (pi r + 1 - pi); M: their mean.
         kept = xp.clip(xp.mean(ratio / (ratio + (1 / kept - 1)), axis=-1, keepdims=True), 1e-4, 1 - 1e-4)
-    return xp.sum(xp.log(kept * ratio + (1 - kept)), axis=-1), kept[..., 0]
+    ratio *= kept
+    ratio += 1 - kept
+    return sum_of_logs(ratio), kept[..., 0]
+
+
+def _ninth_power(values: Array) -> Array:
+    """u^9 of values in [0, 1], which are overwritten, but no less than `LEAST`."""
+    values = clip_over(values, least=LEAST ** (1 / 9), most=1)
+    eighth = values * values
+    eighth *= eighth
+    eighth *= eighth
+    eighth *= values
+    return eighth

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from uhop_cli.errors import MemoryFileError
-from uhop_cli.nn.stanhop.checkpoint import Checkpoint
+from uhop_cli.nn.training.checkpoint import Checkpoint
 
 TASK = {"seed": 1, "settings": {"epochs": 2}}
 MOVED = [torch.zeros(2, 3), torch.zeros(4)]

@@ -1,0 +1,1 @@
+"""What `uhop bench` runs beside retrieval: time series, and learning from labelled data."""

@@ -1,0 +1,187 @@
+"""The memories that the models propose for each query, looked at pixel by pixel: first at some of the pixels, the best then at all.
+
+Agreement is no function of inner products, and its expectation-maximisation costs as much for some dozens of memories as the
+pass over thousands. So all that are proposed are compared on the same eighth of the pixels, and on all pixels only the `AGAIN`
+that agree best there, the memory that each model names, and the best of identity, whose residual the pass has as a difference of
+large sums.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Protocol
+
+import numpy as np
+
+from uhop_cli.arrays.device import device_of
+from uhop_cli.arrays.library import Array, like, namespace, to_numpy
+from uhop_cli.arrays.operations import topk
+from uhop_cli.arrays.types import Int64
+from uhop_cli.evidence.backgrounds.likelihoods import on_best_background
+from uhop_cli.evidence.pixelwise.agreement import agreement, value_density
+from uhop_cli.evidence.prepared import PreparedQueries
+from uhop_cli.evidence.verdicts import PROPOSALS
+from uhop_cli.retrieval.distances import ROUNDING
+
+LOOKED_AT = 1 << 17  # values at a time: they stay in the cache, and shorter calls have threads wait for each other
+AGAIN = PROPOSALS  # of the memories that agree best on the sample: fewer name the same answer, but say less of how sure it is
+OF_IDENTITY = 5
+SHARE = 8  # one pixel in so many is in the sample
+LEAST = 128  # pixels that are sample enough; of patterns with fewer than twice as many all are looked at
+PAIRS = 1 << 20  # of query and memory that are chosen among together: short calls of many threads stand in each other's way
+MOST_TOGETHER = 16  # queries
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The memories that have been looked at in full, with what only they are asked.
+
+    Attributes:
+        rows: (Q, S); one that is shorter than the longest is filled up with repeats.
+        repeated: (Q, S) bool, which only fill up.
+        exact: (Q, S) log-likelihood of the identity model, from the residual itself.
+        agreed, kept: (Q, S) log-likelihood ratio of agreement, and the share of values that agree.
+        replaced: (Q,) log-likelihood of the query if every value is replaced, sum_j ln h_j, on the scale of the densities: it makes
+            a density of the pixels of agreement's ratio.
+    """
+
+    rows: Array
+    repeated: Array
+    exact: Array
+    agreed: Array
+    kept: Array
+    replaced: Array
+
+    def part(self, queries: slice) -> Candidates:
+        """Those of some of the queries."""
+        return Candidates(*(getattr(self, field.name)[queries] for field in fields(self)))
+
+
+class Gather(Protocol):
+    """Values of memories, float32 in [0, 1], to be written to."""
+
+    def __call__(self, indices: Array, places: Int64 | None = None) -> Array:
+        """Rows (n,) -> (n, d); of each the values at `places` alone, where these are given: (n, s)."""
+        ...
+
+
+def propose(queries: PreparedQueries, scores: Array, cosine: Array, gather: Gather, opacity: Gather | None = None) -> Candidates:
+    """The `PROPOSALS` best memories of every model and of the plain cosine, and those of them that are worth it looked at in full.
+
+    Args:
+        queries: from `prepare`.
+        scores: `log_likelihoods` of all memories, (K, Q, M).
+        cosine: plain cosines, (Q, M).
+        gather: values of the memories.
+        opacity: likewise their opacity, H W values each, where pictures have transparency.
+    """
+    xp, best_of_each = namespace(cosine), proposed(scores, cosine)
+    look = _Look(queries, gather, opacity)
+    rows, repeated = distinct(best_of_each)
+    pixels = sample(*queries.grid.shape[:2])
+    if pixels is not None:
+        first = look(rows, pixels).agreed
+        best = topk(xp.where(repeated, xp.full_like(first, -xp.inf), first), AGAIN)[1]
+        of_identity = best_of_each[:, 0, :OF_IDENTITY]
+        again = [xp.take_along_axis(rows, best, axis=1), best_of_each[:, :, 0], of_identity]
+        rows, repeated = distinct(xp.concat(again, axis=1))
+    seen = look(rows)
+    return Candidates(rows, repeated, seen.exact, seen.agreed, seen.kept, seen.replaced)
+
+
+def proposed(scores: Array, cosine: Array) -> Array:
+    """The rows of the `PROPOSALS` best memories P of every model and of the plain cosine, the best first: (Q, K + 1, P).
+
+    Args:
+        scores, cosine: as in `propose`.
+    """
+    xp = namespace(cosine)
+    parts: dict[int, Array] = {}
+
+    def work(part: slice) -> None:
+        best = [topk(values[part], PROPOSALS)[1] for values in (*scores, cosine)]
+        parts[part.start] = xp.stack(best, axis=1)
+
+    by_queries(work, cosine)
+    return xp.concat([parts[start] for start in sorted(parts)], axis=0)
+
+
+def by_queries(work: Callable[[slice], object], results: Array) -> None:
+    """Runs `work` on slices of the queries whose results with all memories are (Q, M), on all cores."""
+    count, memories = (int(length) for length in results.shape)
+    step = count if count == 1 else int(np.clip(PAIRS // memories, 1, MOST_TOGETHER))
+    device_of(results).on_all_cores(work, count, step)
+
+
+@cache
+def sample(height: int, width: int) -> Int64 | None:
+    """The pixels of a pattern that are looked at first, the same for all: drawn once. None: all of them are."""
+    pixels = height * width
+    count = max(LEAST, pixels // SHARE)
+    if 2 * count > pixels:
+        return None
+    return np.sort(np.random.default_rng(0).choice(pixels, count, replace=False))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The attributes of `Candidates` of the same names."""
+
+    exact: Array
+    agreed: Array
+    kept: Array
+    replaced: Array
+
+
+class _Look:
+    """Compares queries with memories pixel by pixel."""
+
+    def __init__(self, queries: PreparedQueries, gather: Gather, opacity: Gather | None) -> None:
+        self._queries, self._gather, self._opacity = queries, gather, opacity
+        self._density = value_density(to_numpy(queries.pictures))
+
+    def __call__(self, rows: Array, pixels: Int64 | None = None) -> _Seen:
+        """The memories `rows` (Q, S), a few at a time, to stay in the cache; at some of the pixels, or at all.
+
+        Transparent ones lie on the colour that explains the query best (`backgrounds`), which is charged, where that is worth it.
+        """
+        pictures = self._queries.pictures
+        xp, channels = namespace(pictures), self._queries.grid.shape[2]
+        places = None if pixels is None else (pixels[:, None] * channels + np.arange(channels)).ravel()
+        if places is not None:
+            pictures = pictures[:, like(rows, places)]
+        density = like(pictures, self._density if places is None else self._density[:, places])
+        (count, length), size = rows.shape, int(pictures.shape[1])
+        exact, agreed, kept = (xp.empty((count, length), dtype=pictures.dtype, device=pictures.device) for _ in range(3))
+
+        def work(part: slice) -> None:
+            flat = rows[part].reshape(-1)
+            squares = self._gather(flat, places).reshape(-1, length, size)
+            squares -= pictures[part, None]
+            charge: Array | float = 0.0
+            if self._opacity is not None:
+                laid, charged = on_best_background(squares.reshape(-1, size), 1 - self._opacity(flat, pixels))
+                squares, charge = laid.reshape(squares.shape), charged.reshape(-1, length)
+            squares *= squares
+            exact[part] = (-size / 2) * xp.log(xp.sum(squares, axis=-1) / size + ROUNDING) - charge
+            found, kept[part] = agreement(density[part, None], squares)
+            agreed[part] = found - charge
+
+        device_of(pictures).on_all_cores(work, count, max(1, LOOKED_AT // (length * size)))
+        # The densities leave out what is the same for all of them, (d/2) (ln(2 pi) + 1).
+        replaced = xp.sum(xp.log(density), axis=1) + size / 2 * (math.log(2 * math.pi) + 1)
+        return _Seen(exact, agreed, kept, replaced)
+
+
+def distinct(proposals: Array) -> tuple[Array, Array]:
+    """The distinct proposals (Q, S) of each query from all of them (Q, ...), and which are repeats that only fill up: last."""
+    xp = namespace(proposals)
+    rows = xp.sort(proposals.reshape(proposals.shape[0], -1), axis=1)
+    repeated = xp.concat([xp.zeros_like(rows[:, :1], dtype=xp.bool), rows[:, 1:] == rows[:, :-1]], axis=1)
+    order = xp.argsort(xp.astype(repeated, xp.int8), axis=1, stable=True)
+    longest = int(xp.max(xp.sum(xp.astype(~repeated, xp.int32), axis=1)))
+    order = order[:, :longest]
+    return xp.take_along_axis(rows, order, axis=1), xp.take_along_axis(repeated, order, axis=1)

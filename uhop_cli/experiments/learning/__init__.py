@@ -1,0 +1,1 @@
+"""Experiments that learn from labelled data: classify, expressiveness and mil (docs/learning.md)."""

@@ -1,0 +1,276 @@
+"""Answers by evidence from a memory in shards: the shards propose, and the choice among all their proposals is by its own code.
+
+Each shard sends the best of its memories under every model, with their scores. The best of all memories under a model are among
+these; the shards that have them send their pixels and statistics, and every verdict, agreement's own candidates and all facts are
+those of one file. What is left is the weight of the memories that are not among the best. None that nobody proposed has more
+likelihood than the last that its shard did: where even all of them at that would weigh less than `NEGLIGIBLE` they are left out,
+else the shards are asked what they weigh under the model that answers (`Shard.rest`).
+From the second step on it is the identity model of what was read out, one pass a step (`Shard.attend`).
+
+Where the shards have codes, the first pass is over their shortlists, and all memories are asked only where the answer does not
+convince.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from uhop_cli.arrays.operations import logsumexp, topk, unit_rows
+from uhop_cli.arrays.threads import chunks
+from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
+from uhop_cli.evidence.choice import Choice
+from uhop_cli.evidence.codes import SHORTLIST
+from uhop_cli.evidence.doubts import ABOUT_EQUAL, doubts_of_visible
+from uhop_cli.evidence.likelihoods import unrelated
+from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
+from uhop_cli.evidence.verdicts import PROPOSALS
+from uhop_cli.evidence.visible import visible_features, visible_unrelated
+from uhop_cli.memory.memory import Memory
+from uhop_cli.querying.answer import Answer, answer_from, joined
+from uhop_cli.querying.budget import Budget
+from uhop_cli.querying.by_evidence import CONVINCING, POSTERIOR, VISIBLE_PIXELS, ByEvidence
+from uhop_cli.querying.shards.asking import Shards
+from uhop_cli.querying.shards.messages import Asked, Pool, Proposals
+from uhop_cli.querying.shards.model import Merged, ShardedModel
+from uhop_cli.retrieval.models import Evaluation, FixedModel
+from uhop_cli.retrieval.pattern_matrix import PatternMatrix, pattern_matrix
+
+NEGLIGIBLE = 2.0**-24  # of the weight: below the rounding of what is read out
+LEAST_LISTED = 512  # memories of a shard that are looked at at least, in the first of two stages
+
+
+class ShardedByEvidence:
+    """The choice by evidence on a memory in shards.
+
+    Args:
+        memory: what is stored.
+        X: its patterns.
+        shards: that are asked.
+        budget: what may be taken of the memory there is, for one shard.
+        steps: T; None goes on to a fixed point.
+    """
+
+    def __init__(self, memory: Memory, X: PatternMatrix, shards: Shards, budget: Budget, steps: int | None = None) -> None:
+        self.memory, self.shards, self.budget, self.steps = memory, shards, budget, steps
+        self._listed = all(shard.compact is not None for shard in memory.shards) and budget.device.saves_products
+        self._here = ByEvidence(memory, X, budget, steps)
+
+    def answer(self, queries: Float32, visible: Bool | None, *, trace: bool = False) -> Answer:
+        """The answers to queries (Q, d), of which the values marked in `visible` (Q, d) are known; None: all may be damaged.
+
+        `Answer.rows` says which memories the weights are of.
+        """
+        if visible is not None:
+            return self._by_visible(queries, visible, trace)
+        return self._in_two_stages(queries, trace) if self._listed else self.among_all(queries, trace=trace)
+
+    def _in_two_stages(self, queries: Float32, trace: bool) -> Answer:
+        found = self._asked(queries, max(LEAST_LISTED, SHORTLIST // len(self.memory.shards)))
+        answers = [
+            self._here.examined(found.engine(self._here, place), queries[place : place + 1], trace, found.rows(place)[None])
+            for place in range(len(queries))
+        ]
+        doubtful = [place for place, answer in enumerate(answers) if answer.confidence is None or answer.confidence[0] < CONVINCING]
+        for part in chunks(len(doubtful), self.budget.batch):
+            again = self.among_all(queries[doubtful[part]], trace=trace)
+            for index, place in enumerate(doubtful[part]):
+                answers[place] = again.part(index, answers[place].weights.shape[1])
+        return joined([answer.part(0, min(len(one.weights[0]) for one in answers)) for answer in answers])
+
+    def among_all(self, queries: Float32, *, trace: bool = False) -> Answer:
+        """The answers to queries (Q, d), all memories examined."""
+        self.budget.asked += len(queries)
+        found = self._asked(queries, None)
+        chosen = [_Chosen(found, place, self._here, queries[place : place + 1]) for place in range(len(queries))]
+        model = _EvidenceOfShards(self.shards, self.memory, queries, chosen)
+        answer = answer_from(
+            model,
+            model,
+            queries,
+            kernels=tuple(one.name for one in chosen),
+            confidence=self._here.confidence_in(
+                queries, np.concatenate([one.choice.facts for one in chosen]), np.array([one.best for one in chosen])
+            ),
+            steps=self.steps,
+            trace=trace,
+            why=tuple(one.choice.doubts[0].among(one.rows) for one in chosen),
+        )
+        clear = np.array([one.choice.log_odds[0] > ABOUT_EQUAL for one in chosen])
+        return self._here.recognised(queries, replace(answer, rows=model.rows), clear)
+
+    def _asked(self, queries: Float32, listed: int | None) -> _Found:
+        found = _Found(self.shards.all("propose", queries, listed))
+        found.pool = Pool.joined(self.shards.all("pool", found.wanted))
+        return found
+
+    def _by_visible(self, queries: Float32, visible: Bool, trace: bool) -> Answer:
+        asked = Asked(kind="visible", queries=queries, visible=visible)
+        nothing = FixedModel(np.zeros((len(queries), 0), np.float32), POSTERIOR, 1.0, VISIBLE_PIXELS)
+        model = ShardedModel(self.shards, asked, nothing)
+        answer = answer_from(model, model, queries, steps=self.steps, clamp=(visible, queries), trace=trace)
+        facts = visible_features(answer.scores, queries, visible)
+        doubts = doubts_of_visible(answer.scores, visible_unrelated(queries, visible))
+        return replace(
+            answer,
+            rows=model.rows,
+            confidence=self._here.confidence("visible", facts),
+            why=tuple(doubt.among(rows) for doubt, rows in zip(doubts, model.rows, strict=True)),
+        )
+
+
+class _Found:
+    """The best of what all shards propose.
+
+    Attributes:
+        pool: with all that the choice needs; asked for when it is known which they are.
+    """
+
+    pool: Pool
+
+    def __init__(self, parts: Sequence[Proposals]) -> None:
+        self.parts = parts
+        self.examined = sum(part.examined for part in parts)
+        self._best = [self._of_query(place) for place in range(len(parts[0].rows))]
+
+    def _of_query(self, place: int) -> tuple[Int64, Float64]:
+        """The best memories of all, rising; and of those that are not among them the log sum exp of their scores, (K + 1,)."""
+        rows, first = np.unique(np.concatenate([part.rows[place] for part in self.parts]), return_index=True)
+        scores = np.concatenate([part.scores[:, place] for part in self.parts], axis=1)[:, first]
+        kept = np.zeros(len(rows), np.bool_)
+        kept[topk(scores, PROPOSALS)[1]] = True
+        dropped = logsumexp(scores[:, ~kept].astype(np.float64)) if not kept.all() else np.full(len(scores), -np.inf)
+        return rows[kept], dropped
+
+    @property
+    def wanted(self) -> Int64:
+        """The best memories of all queries, rising."""
+        return np.unique(np.concatenate([rows for rows, _ in self._best]))
+
+    def rows(self, place: int) -> Int64:
+        """The best memories for a query, each once."""
+        return self._best[place][0]
+
+    def engine(self, here: ByEvidence, place: int) -> EvidenceEngine:
+        """These alone as the choice by evidence sees them."""
+        pool, own = self.pool, self.pool.places(self.rows(place))
+        opacity = None if pool.opacity is None else pool.opacity[own]
+        return here.engine_from(pattern_matrix(pool.patterns[own]), pool.statistics.select(own), opacity)
+
+    def identity(self, place: int) -> float:
+        """Log sum exp of the identity model's log-likelihoods of all other memories."""
+        others = [part.others[place] for part in self.parts]
+        return float(logsumexp(np.array([self._best[place][1][0], *others])))
+
+    def most(self, place: int, model: int) -> float:
+        """What all other memories weigh at most under a model: log sum exp of their log-likelihoods."""
+        left = [part.examined - len(np.unique(part.rows[place])) for part in self.parts]
+        bounds = [part.least[model, place] + np.log(count) for part, count in zip(self.parts, left, strict=True) if count]
+        return float(logsumexp(np.array([self._best[place][1][model], *bounds])))
+
+
+class _Chosen:
+    """The choice for one query.
+
+    Attributes:
+        rows: the best memories, (S,).
+        best: that of these which answers.
+        scores: their log-likelihood ratios under the model that answers, (S,).
+        model, name: that one.
+        null: its log-likelihood of "unrelated".
+        identity: log sum exp of the identity model's log-likelihoods over all memories.
+        rest: what the others weigh at most, as a log-likelihood ratio; of agreement exactly.
+        patterns: their pixels.
+    """
+
+    def __init__(self, found: _Found, place: int, here: ByEvidence, query: Float32) -> None:
+        engine = found.engine(here, place)
+        model = EvidenceModel(engine, engine.prepare(query), POSTERIOR, 1.0)
+        self.choice: Choice = model.choice
+        self.rows, self.scores = found.rows(place), self.choice.scores[0]
+        self.best = int(self.rows[self.scores.argmax()])
+        self.patterns = found.pool.patterns[found.pool.places(self.rows)]
+        self.model = int(self.choice.model[0])
+        self.name = model.queries.models[self.model]
+        energy = model.evaluate(None).energy
+        assert energy is not None
+        self.identity = float(np.logaddexp(-energy[0], found.identity(place)))
+        nulls = unrelated(model.queries)[:, 0]
+        self.is_agreement = self.model == len(nulls)
+        self.null = 0.0 if self.is_agreement else float(nulls[self.model])
+        left = found.examined - len(self.rows)
+        if self.is_agreement:  # it takes all others for unrelated
+            self.rest = float(np.log(left)) if left else -np.inf
+        else:
+            self.rest = found.most(place, self.model) - self.null
+
+
+class _EvidenceOfShards:
+    """The retrieval model of the choice by evidence on shards (`evidence.model`), and what its pictures are read out of."""
+
+    name = EvidenceModel.name
+    monotone = True
+
+    def __init__(self, shards: Shards, memory: Memory, queries: Float32, chosen: Sequence[_Chosen]) -> None:
+        self._shards, self._memory, self._queries, self._chosen = shards, memory, queries, chosen
+        self.rows: Int64 = np.zeros((0, 0), np.int64)
+        self._picture: Float32 | None = None
+
+    def start(self, queries: Float32) -> None:
+        """None stands for the query itself."""
+        return
+
+    def evaluate(self, state: Float32 | None) -> Evaluation:
+        """As `EvidenceModel.evaluate`, for the memories `rows`."""
+        return self._of_query() if state is None else self._of_picture(state)
+
+    def _of_query(self) -> Evaluation:
+        longest = max(len(one.rows) for one in self._chosen)
+        count = len(self._chosen)
+        rows, scores = np.empty((count, longest), np.int64), np.full((count, longest), -np.inf, np.float32)
+        for place, one in enumerate(self._chosen):
+            rows[place] = np.pad(one.rows, (0, longest - len(one.rows)), "edge")
+            scores[place, : len(one.rows)] = one.scores
+        totals = logsumexp(scores.astype(np.float64))
+        rests, beside = self._rests(totals, rows)
+        whole = np.logaddexp(totals, rests)
+        weights = np.exp(scores.astype(np.float64) - whole[:, None]).astype(np.float32)
+        self.rows, self._picture = rows, np.exp(rests - whole)[:, None].astype(np.float32) * beside
+        for place, one in enumerate(self._chosen):
+            self._picture[place] += weights[place, : len(one.rows)] @ unit_rows(one.patterns)
+        return Evaluation(weights, scores, -np.array([one.identity for one in self._chosen]))
+
+    def _rests(self, totals: Float64, rows: Int64) -> tuple[Float64, Float32]:
+        """The logarithm of what the memories beside `rows` weigh, (Q,), and the pictures that they read out, (Q, d)."""
+        rests = np.full(len(totals), -np.inf)
+        pictures = np.zeros_like(self._queries)
+        asked = [i for i, one in enumerate(self._chosen) if one.rest - totals[i] > np.log(NEGLIGIBLE)]
+        if asked:
+            models = [self._chosen[place].model for place in asked]
+            parts = self._shards.all("rest", self._queries[asked], models, rows[asked])
+            logs = np.stack([total for total, _ in parts])
+            rests[asked] = logsumexp(logs, axis=0) - [self._chosen[place].null for place in asked]
+            top = logsumexp(logs, axis=0)
+            shares = np.exp(logs - np.where(np.isfinite(top), top, 0))
+            pictures[asked] = sum(share[:, None] * picture for share, (_, picture) in zip(shares, parts, strict=True))
+        return rests, pictures
+
+    def _of_picture(self, pictures: Float32) -> Evaluation:
+        merged = Merged(self._shards.all("attend", Asked(kind="identity", queries=pictures)))
+        self.rows, self._picture = merged.rows, merged.picture
+        logits = (1 + 2 / pictures.shape[1]) * merged.scores
+        weights = np.exp(logits.astype(np.float64) - merged.total[:, None]).astype(np.float32)
+        assert merged.energy is not None
+        return Evaluation(weights, merged.scores, -merged.energy)
+
+    def read_out(self, weights: Float32) -> Float32:
+        """The picture that the last weights read out."""
+        assert self._picture is not None
+        return self._picture
+
+    def advance(self, state: Any, weights: Float32, picture: Float32) -> Float32:
+        """The picture."""
+        return picture

@@ -1,0 +1,123 @@
+"""What goes to the shards of a memory and comes back: plain arrays, so that it may go to another process. Rows are the memory's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+
+from uhop_cli.arrays.types import Bool, Float32, Float64, Int64, UInt8
+from uhop_cli.evidence.statistics import Statistics
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposals:
+    """The memories that the models propose for Q queries, each model its best, as `evidence.pixelwise.candidates` has it.
+
+    Attributes:
+        rows: (Q, S); a shorter one is filled up with repeats.
+        scores: (K + 1, Q, S) log-likelihoods of these under every model but agreement, and their plain cosines.
+        least: (K, Q) log-likelihood of the last that each model proposes: no memory of the shard that isn't proposed has more.
+        others: (Q,) log sum exp of the identity model's log-likelihoods over the memories that are not proposed.
+        examined: how many memories that is, with those proposed.
+    """
+
+    rows: Int64
+    scores: Float32
+    least: Float32
+    others: Float64
+    examined: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Some memories by themselves, with all that the choice by evidence asks of them.
+
+    Attributes:
+        rows: (U,), rising.
+        patterns: (U, H, W, C).
+        statistics: of them.
+        opacity: (U, H, W), or None.
+    """
+
+    rows: Int64
+    patterns: UInt8
+    statistics: Statistics
+    opacity: UInt8 | None
+
+    @classmethod
+    def joined(cls, pools: Sequence[Pool]) -> Pool:
+        """That of several shards, in their order."""
+        first = pools[0].statistics
+        parts = {
+            field.name: np.concatenate([getattr(pool.statistics, field.name) for pool in pools])
+            for field in fields(Statistics)
+            if field.name != "variances" and getattr(first, field.name) is not None
+        }
+        opacity = [pool.opacity for pool in pools if pool.opacity is not None]
+        return cls(
+            rows=np.concatenate([pool.rows for pool in pools]),
+            patterns=np.concatenate([pool.patterns for pool in pools]),
+            statistics=Statistics(**parts, variances=first.variances),
+            opacity=np.concatenate(opacity) if opacity else None,
+        )
+
+    def places(self, rows: Int64) -> Int64:
+        """Where in the pool memories are that are in it."""
+        return np.searchsorted(self.rows, rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A pass over all memories of a shard with scores that need nothing of the other shards.
+
+    Attributes:
+        kind: 'similarity', that of the settings; 'visible', the likelihood of the visible values; 'identity', the identity model
+            for pictures that were read out.
+        queries: (Q, d).
+        visible: (Q, d), None: all.
+        state: of the map, as its model has it; for 'identity' it is not used.
+        beta: inverse temperature of 'similarity'.
+        separation: as `Separation.parse` reads it.
+    """
+
+    kind: Literal["similarity", "visible", "identity"]
+    queries: Float32
+    visible: Bool | None = None
+    state: Any = None
+    beta: float = 1.0
+    separation: str = "softmax"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attended:
+    """What a shard makes of a pass with softmax weights, normalised within the shard.
+
+    Attributes:
+        total: (Q,) log sum exp of the logits.
+        energy: (Q,) log sum exp of the identity model's log-likelihoods, for 'identity'; else None.
+        picture: (Q, d) sum of the weighted memories.
+        target: (Q, d) the same with each divided by its feature's length, where the map asks for it; else None.
+        rows, scores: (Q, R) the memories of the largest scores.
+    """
+
+    total: Float64
+    energy: Float64 | None
+    picture: Float32
+    target: Float32 | None
+    rows: Int64
+    scores: Float32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claims:
+    """The memories of a shard that may have a weight under a separation whose support is finite.
+
+    Attributes:
+        rows, scores: of each query those, rows rising.
+    """
+
+    rows: tuple[Int64, ...]
+    scores: tuple[Float32, ...]

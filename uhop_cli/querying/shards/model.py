@@ -1,0 +1,146 @@
+"""A retrieval model whose memories lie in shards: every evaluation is a pass over the shards, whose parts become one.
+
+With softmax weights a shard s sends its logarithmic total t_s and the picture x_s of its own weights, and
+
+    p = exp(t_s - t) p_s,     t = ln sum_s exp(t_s),     x = sum_s exp(t_s - t) x_s,
+
+so that one pass does. Under a separation with finite support the shards send the memories that may be in it (`Shard.claim`), the
+weights are those of the separation on all of these together, and a second, short pass reads the memories out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from uhop_cli.arrays.library import Array
+from uhop_cli.arrays.operations import logsumexp
+from uhop_cli.arrays.types import Float32, Float64, Int64
+from uhop_cli.querying.shards.asking import Shards
+from uhop_cli.querying.shards.messages import Asked, Attended, Claims
+from uhop_cli.querying.shards.shard import window
+from uhop_cli.retrieval.entmax import SOFTMAX_ALPHA
+from uhop_cli.retrieval.models import Evaluation, separated
+from uhop_cli.retrieval.separation import Separation
+
+
+class Inner(Protocol):
+    """What a model does without its memories."""
+
+    name: str
+    monotone: bool
+
+    def start(self, queries: Array) -> Any:
+        """The state of queries (Q, d)."""
+        ...
+
+    def energy(self, state: Any, potential: Array) -> Array:
+        """E of a state, (Q,), from Psi* of its scores."""
+        ...
+
+    def moved(self, state: Any, target: Array) -> Any:
+        """The state that a target leads to."""
+        ...
+
+
+class ShardedModel:
+    """See the head of this file; `retrieval.dynamics.run` reads its pictures out of it too.
+
+    Args:
+        shards: that are asked.
+        asked: what the first pass asks for.
+        inner: the same model of any memories: where a query starts, how its state moves, and the energy.
+    """
+
+    def __init__(self, shards: Shards, asked: Asked, inner: Inner) -> None:
+        self._shards, self._asked, self._inner = shards, asked, inner
+        self._separation = Separation.parse(asked.separation)
+        self.name, self.monotone = inner.name, inner.monotone
+        self.rows: Int64 = np.zeros((0, 0), np.int64)  # of the last weights
+        self._picture: Float32 | None = None
+        self._target: Float32 | None = None
+
+    def start(self, queries: Float32) -> Any:
+        """That of the model."""
+        return self._inner.start(queries)
+
+    def evaluate(self, state: Any) -> Evaluation:
+        """Weights and scores of the memories `rows`, and the energy."""
+        asked = replace(self._asked, state=state)
+        potential: Float64 | None
+        if self._separation.alpha == SOFTMAX_ALPHA:
+            merged = Merged(self._shards.all("attend", asked))
+            self.rows, self._picture, self._target = merged.rows, merged.picture, merged.target
+            logits = merged.scores if asked.kind == "visible" else asked.beta * merged.scores
+            weights = np.exp(logits.astype(np.float64) - merged.total[:, None]).astype(np.float32)
+            scores, potential = merged.scores, merged.total / asked.beta
+        else:
+            weights, scores, potential = self._claimed(asked)
+        energy = None if potential is None else self._inner.energy(state, potential)
+        return Evaluation(weights, scores, energy)
+
+    def _claimed(self, asked: Asked) -> tuple[Float32, Float32, Float64 | None]:
+        claims: list[Claims] = self._shards.all("claim", asked)
+        count = len(asked.queries)
+        rows = [np.concatenate([part.rows[place] for part in claims]) for place in range(count)]
+        values = [np.concatenate([part.scores[place] for part in claims]) for place in range(count)]
+        alpha = self._separation.alpha
+        beyond = -np.inf if alpha is None else -2 * window(self._separation) / asked.beta  # what only fills up has no weight
+        longest = max(map(len, rows))
+        scores = np.stack([_filled(line, longest, line.max() + beyond) for line in values])
+        weights, potential = separated(self._separation, scores, asked.beta)
+        self.rows = np.stack([_filled(line, longest, line[-1]) for line in rows])
+        shares = [line[: len(own)] for line, own in zip(weights, rows, strict=True)]
+        read = self._shards.all("read", asked, rows, shares)
+        self._picture = np.sum([picture for picture, _ in read], axis=0, dtype=np.float32)
+        targets = [target for _, target in read if target is not None]
+        self._target = np.sum(targets, axis=0, dtype=np.float32) if targets else None
+        return weights, scores, potential
+
+    def read_out(self, weights: Float32) -> Float32:
+        """The picture that the last weights read out."""
+        assert self._picture is not None
+        return self._picture
+
+    def advance(self, state: Any, weights: Float32, picture: Float32) -> Any:
+        """The next state."""
+        return self._inner.moved(state, picture if self._target is None else self._target)
+
+
+class Merged:
+    """The parts of a pass with softmax weights as one.
+
+    Attributes:
+        total: ln sum_s exp(t_s), (Q,);  energy: likewise, or None.
+        picture, target: (Q, d), or None.
+        rows, scores: of the memories of the largest scores, (Q, S).
+    """
+
+    def __init__(self, parts: Sequence[Attended]) -> None:
+        totals = np.stack([part.total for part in parts])  # (shards, Q)
+        self.total: Float64 = logsumexp(totals, axis=0)
+        shares = np.exp(totals - self.total)
+        self.energy = (
+            None
+            if parts[0].energy is None
+            else logsumexp(np.stack([part.energy for part in parts if part.energy is not None]), axis=0)
+        )
+        self.picture = _weighted(shares, [part.picture for part in parts])
+        self.target = None if parts[0].target is None else _weighted(shares, [part.target for part in parts])
+        self.rows: Int64 = np.concatenate([part.rows for part in parts], axis=1)
+        self.scores: Float32 = np.concatenate([part.scores for part in parts], axis=1)
+
+
+def _weighted(shares: Float64, pictures: Sequence[Any]) -> Float32:
+    result: Float32 = sum(
+        (share[:, None].astype(np.float32) * picture for share, picture in zip(shares, pictures, strict=True)),
+        np.zeros_like(pictures[0]),
+    )
+    return result
+
+
+def _filled(line: Any, length: int, value: Any) -> Any:
+    return np.concatenate([line, np.full(length - len(line), value, line.dtype)])
