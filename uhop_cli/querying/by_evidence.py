@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from uhop_cli.arrays.library import Array, to_numpy
-from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.operations import topk, unit_rows
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Int64, UInt8
 from uhop_cli.errors import SettingsError
@@ -24,7 +24,7 @@ from uhop_cli.evidence.bands import BandGrid
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.codes import CodeIndex, Coder
 from uhop_cli.evidence.confidence import Confidence
-from uhop_cli.evidence.doubts import ABOUT_EQUAL, doubts_of_visible
+from uhop_cli.evidence.doubts import doubts_of_visible
 from uhop_cli.evidence.likelihoods import MemoryStatistics
 from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
 from uhop_cli.evidence.prepared import without_mean
@@ -40,6 +40,7 @@ from uhop_cli.retrieval.pattern_matrix import PatternMatrix, pattern_matrix
 from uhop_cli.retrieval.separation import Separation
 
 VISIBLE_PIXELS = "visible pixels"
+RIVALS = 4  # best memories that are looked at where a query is one of them on another background
 CONVINCING = 0.9  # confidence from which on a shortlist's answer stands
 POSTERIOR = Separation.parse("softmax")  # at beta = 1 the weights are the posterior over the memories
 
@@ -113,19 +114,20 @@ class ByEvidence:
     def examined(self, engine: EvidenceEngine, queries: Float32, trace: bool, rows: Int64 | None = None) -> Answer:
         """The answers to queries (Q, d) from the memories of an engine, which are those in `rows` (1, S); None: all."""
         model = EvidenceModel(engine, engine.prepare(queries), POSTERIOR, 1.0)
-        facts, best = to_numpy(model.choice.facts), to_numpy(model.choice.scores).argmax(axis=1)
+        places = topk(to_numpy(model.choice.scores), RIVALS)[1]
+        ranked = places if rows is None else rows[0, places]
         answer = answer_from(
             model,
             engine.X,
             model.queries.pictures,
             kernels=tuple(model.queries.models[int(index)] for index in to_numpy(model.choice.model)),
-            confidence=self.confidence_in(queries, facts, best if rows is None else rows[0, best]),
+            confidence=self.confidence_in(queries, to_numpy(model.choice.facts), ranked[:, 0]),
             steps=self.steps,
             trace=trace,
             rows=rows,
             why=model.choice.doubts if rows is None else tuple(doubt.among(rows[0]) for doubt in model.choice.doubts),
         )
-        return self.recognised(queries, answer, to_numpy(model.choice.log_odds) > ABOUT_EQUAL)
+        return self.recognised(queries, answer, ranked)
 
     def _by_visible(self, queries: Float32, visible: Bool, trace: bool) -> Answer:
         pictures, seen = self.X.device.put(queries), self.X.device.put(visible)
@@ -163,18 +165,18 @@ class ByEvidence:
         except SettingsError:  # somebody's claim, and no calibration
             return None
 
-    def recognised(self, queries: Float32, answer: Answer, clear: Bool) -> Answer:
+    def recognised(self, queries: Float32, answer: Answer, ranked: Int64) -> Answer:
         """The answer, sure where the query is the match value for value (to 8 bits): patterns are stored once, so it is no other.
 
-        What a confidence is made of says little about pictures of nearly one colour, and calls an undamaged one unlikely. Where the
-        match is transparent, the query may lie on another background, if no other memory looks the same there: if it is `clear`.
+        What a confidence is made of says little about pictures of nearly one colour, and calls an undamaged one unlikely. A
+        query may also be the first of the memories `ranked` (Q, S) on another background.
         """
         if answer.confidence is None:
             return answer
         best = answer.weights.argmax(axis=1)
         rows = best if answer.rows is None else np.take_along_axis(answer.rows, best[:, None], axis=1)[:, 0]
         same = (np.abs(queries - unit_rows(self.memory.patterns[rows])) < HALF_A_LEVEL).all(axis=1)
-        same |= clear & self.laid_elsewhere(queries, rows)
+        same |= self.laid_elsewhere(queries, ranked)
         return replace(answer, confidence=np.where(same, np.float32(1), answer.confidence))
 
     def shown(self, queries: Float32, rows: Int64) -> Float32:
@@ -184,11 +186,24 @@ class ByEvidence:
             veils = 1 - unit_rows(self.memory.opacity[rows])
         return shown_facts(queries, unit_rows(self.memory.patterns[rows]), veils).astype(np.float32)
 
-    def laid_elsewhere(self, queries: Float32, rows: Int64) -> Bool:
-        """Whether each of the queries (Q, d) is the memory in `rows`, (Q,), value for value on some background: (Q,)."""
+    def laid_elsewhere(self, queries: Float32, ranked: Int64) -> Bool:
+        """Whether each of the queries (Q, d) is the first of the memories `ranked` (Q, S), value for value, on some background, and
+        none of the others looks the same there: (Q,)."""
+        found = np.zeros(len(queries), np.bool_)
         if self.memory.opacity is None:
-            return np.zeros(len(rows), np.bool_)
-        return equal_on_some_background(queries, unit_rows(self.memory.patterns[rows]), 1 - unit_rows(self.memory.opacity[rows]))
+            return found
+        for place, query in enumerate(queries[:, None]):
+            for row in dict.fromkeys(ranked[place].tolist()):  # each once
+                one = np.array([row])
+                veils = 1 - unit_rows(self.memory.opacity[one])
+                equal = bool(equal_on_some_background(query, unit_rows(self.memory.patterns[one]), veils)[0])
+                if row == ranked[place, 0]:
+                    found[place] = equal
+                elif equal:
+                    found[place] = False
+                if not found[place]:
+                    break
+        return found
 
     def engine_from(self, X: PatternMatrix, kept: Statistics, opacity: UInt8 | None) -> EvidenceEngine:
         """The memories of X as the choice by evidence sees them, from their statistics and their opacity."""

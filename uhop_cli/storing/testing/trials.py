@@ -11,7 +11,7 @@ from threading import Lock
 
 import numpy as np
 
-from uhop_cli.arrays.operations import inverse, unit_rows
+from uhop_cli.arrays.operations import inverse, topk, unit_rows
 from uhop_cli.arrays.types import Bool, Float32, Int64
 from uhop_cli.corruption.corruption import Corruption
 from uhop_cli.evidence.choice import Choice, choose
@@ -19,7 +19,7 @@ from uhop_cli.evidence.confidence import Sample
 from uhop_cli.evidence.visible import visible_features, visible_log_likelihood
 from uhop_cli.images.patterns import PatternSpec, to_pixels
 from uhop_cli.memory.memory import Memory
-from uhop_cli.querying.by_evidence import ByEvidence
+from uhop_cli.querying.by_evidence import RIVALS, ByEvidence
 from uhop_cli.retrieval.pattern_matrix import PatternMatrix
 
 PAIRS = 1 << 19  # of copies and memories that are compared together
@@ -83,10 +83,10 @@ class _Told:
 
     @classmethod
     def of(cls, evidence: ByEvidence, queries: Float32, choice: Choice) -> _Told:
-        answers, facts = choice.scores.argmax(axis=1), choice.facts
+        ranked, facts = topk(choice.scores, RIVALS)[1], choice.facts
         if evidence.memory.opacity is not None:
-            facts = np.concatenate([facts, evidence.shown(queries, answers)], axis=1)
-        return cls(answers, facts, evidence.laid_elsewhere(queries, answers))
+            facts = np.concatenate([facts, evidence.shown(queries, ranked[:, 0])], axis=1)
+        return cls(ranked[:, 0], facts, evidence.laid_elsewhere(queries, ranked))
 
 
 def together(memories: int) -> int:
