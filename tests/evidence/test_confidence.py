@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from uhop_cli.errors import SettingsError
-from uhop_cli.evidence.confidence import RIDGE, Confidence, fit_confidence
+from uhop_cli.evidence.confidence import RIDGE, Confidence, Sample, calibrated, fit_confidence
 
 
 def _choices(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -61,3 +61,20 @@ def test_damaged_json_is_refused(damage: dict[str, object]) -> None:
 def test_nothing_to_fit(right: bool) -> None:
     with pytest.raises(SettingsError, match="right and wrong"):
         fit_confidence(np.zeros((5, 2)), np.full(5, right))
+
+
+def test_a_calibration_is_fitted_to_what_is_not_certain() -> None:
+    facts, right, _ = _choices(200, 4)
+    stored, left_out = facts[:100], facts[100:]
+    sample = Sample.of(stored, right[:100], left_out)
+    np.testing.assert_array_equal(sample.right, [*right[:100], *[False] * 100])
+    certain = np.arange(200) % 3 == 0
+    fitted = calibrated([sample.but(certain), Sample(facts[:5] * np.nan, right[:5])])
+    wanted = fit_confidence(facts[~certain], sample.right[~certain])
+    assert fitted == wanted.to_json()
+
+
+def test_there_is_no_calibration_where_all_choices_are_alike() -> None:
+    facts, _, _ = _choices(10, 5)
+    assert calibrated([Sample(facts, np.zeros(10, np.bool_))]) is None
+    assert calibrated([Sample(facts, np.ones(10, np.bool_)), Sample(facts * np.nan, np.zeros(10, np.bool_))]) is None

@@ -13,6 +13,7 @@ from uhop_cli.arrays.device import Device
 from uhop_cli.evidence import statistics
 from uhop_cli.evidence.backgrounds.opacity import background_grid, opacity_sums
 from uhop_cli.evidence.codes import CodeIndex
+from uhop_cli.evidence.confidence import Confidence
 from uhop_cli.images.patterns import to_vectors
 from uhop_cli.memory.file.consistency import fault
 from uhop_cli.memory.file.header import read_header
@@ -209,8 +210,52 @@ def test_the_self_test_lays_copies_on_drawn_colours(folder: Path, tmp_path: Path
     (tmp_path / "images").symlink_to(folder / "images")
     report = store([tmp_path / "images"], tmp_path / "m.safetensors")
     rows = [row for row in report.self_test if row["corruption"] == "background"]
-    assert [row["level"] for row in rows][:4] == ["none", "jpeg:10", "noise:0.3", "half:bottom"]
+    assert [row["level"] for row in rows][:4] == ["none", "jpeg:10", "jpeg:40", "jpeg:80"]
     assert rows[0]["accuracy"] == 1
     assert rows[0]["queries"] == 12
     opaque = store([folder / "images" / "00.png", folder / "images" / "01.png"], tmp_path / "opaque.safetensors")
     assert not [row for row in opaque.self_test if row["corruption"] == "background"]
+
+
+@pytest.fixture
+def unsure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every calibration says .25, whatever it is told."""
+    monkeypatch.setattr(Confidence, "__call__", lambda self, facts: np.full(len(facts), 0.25, np.float32))
+
+
+@pytest.mark.usefixtures("unsure")
+def test_a_clean_copy_is_certain_on_any_colour_and_a_transparent_query_has_a_confidence(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").symlink_to(folder / "images")
+    store([tmp_path / "images"], tmp_path / "m.safetensors")
+    memory = load(tmp_path / "m.safetensors")
+    images = [laid(drawing(index), (250, 240, 10 * index)) for index in range(6)]
+    other = images[5].copy()
+    ImageDraw.Draw(other).point((3, 4), (9, 9, 90))
+    found = Retriever(memory).retrieve(to_vectors(np.stack([np.asarray(image) for image in [*images, other]])))
+    assert found.weights.argmax(axis=1).tolist() == [2, 3, 4, 5, 6, 7, 7]
+    assert (found.confidence[:6] == 1).all()
+    assert found.confidence[6] == 0.25
+    image = drawing(4)
+    ImageDraw.Draw(image).point((3, 4), (9, 9, 90))
+    image.save(tmp_path / "query.png")
+    asked = Restorer(memory, QuerySettings(min_confidence=0))
+    query = asked.prepare(tmp_path / "query.png")
+    assert query.on_background
+    assert asked.answer([query])[0].answer.confidence is not None
+
+
+@pytest.mark.usefixtures("unsure")
+def test_of_two_that_look_the_same_on_a_colour_neither_is_certain(tmp_path: Path) -> None:
+    """A drawing, and the same with a spot that cannot be seen on yellow."""
+    (tmp_path / "images").mkdir()
+    for index in range(8):
+        drawing(index).save(tmp_path / "images" / f"{index}.png")
+    spotted = drawing(0)
+    clear = np.argwhere(np.asarray(spotted)[:, :, 3] == 0)[:9]
+    for y, x in clear.tolist():
+        spotted.putpixel((x, y), (250, 240, 0, 255))
+    spotted.save(tmp_path / "images" / "spotted.png")
+    store([tmp_path / "images"], tmp_path / "m.safetensors")
+    asked = to_vectors(np.stack([np.asarray(laid(drawing(0), colour)) for colour in ((250, 240, 0), (0, 0, 200))]))
+    found = Retriever(load(tmp_path / "m.safetensors")).retrieve(asked)
+    assert found.confidence.tolist() == [0.25, 1]

@@ -11,6 +11,7 @@ which is what a picture looks like that was never stored.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +108,33 @@ def fit_confidence(features: Floats, right: Bool) -> Confidence:
             break
         value = new
     return Confidence(center, scale, weights[:-1], float(weights[-1]))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Choices of known answer: their features (N, F), and whether each is right, (N,)."""
+
+    features: Float32
+    right: Bool
+
+    @classmethod
+    def of(cls, stored: Float32, right: Bool, left_out: Float32) -> Sample:
+        """Of queries whose right memory is stored, and of the same with it left out, which are wrong: features (Q, F) of both."""
+        return cls(np.concatenate([stored, left_out]), np.concatenate([right, np.zeros(len(left_out), np.bool_)]))
+
+    def but(self, certain: Bool) -> Sample:
+        """Those that are not `certain`, (N,), without a confidence."""
+        return Sample(self.features[~certain], self.right[~certain])
+
+
+def calibrated(samples: Sequence[Sample]) -> dict[str, Any] | None:
+    """The confidence that tells right choices from wrong ones and from those without the right memory; None if all are alike."""
+    features = np.concatenate([sample.features for sample in samples])
+    right = np.concatenate([sample.right for sample in samples])
+    finite = np.isfinite(features).all(axis=1)
+    if not right[finite].any() or right[finite].all():
+        return None
+    return fit_confidence(features[finite], right[finite]).to_json()
 
 
 def _terms(features: Floats) -> Float64:

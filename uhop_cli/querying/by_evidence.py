@@ -13,11 +13,13 @@ from functools import cached_property
 import numpy as np
 
 from uhop_cli.arrays.library import Array, to_numpy
-from uhop_cli.arrays.operations import unit_rows
+from uhop_cli.arrays.operations import topk, unit_rows
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Int64, UInt8
 from uhop_cli.errors import SettingsError
 from uhop_cli.evidence.backgrounds.opacity import background_grid
+from uhop_cli.evidence.backgrounds.recognition import equal_on_some_background
+from uhop_cli.evidence.backgrounds.shown import shown_facts
 from uhop_cli.evidence.bands import BandGrid
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.codes import CodeIndex, Coder
@@ -38,6 +40,7 @@ from uhop_cli.retrieval.pattern_matrix import PatternMatrix, pattern_matrix
 from uhop_cli.retrieval.separation import Separation
 
 VISIBLE_PIXELS = "visible pixels"
+RIVALS = 4  # best memories that are looked at where a query is one of them on another background
 CONVINCING = 0.9  # confidence from which on a shortlist's answer stands
 POSTERIOR = Separation.parse("softmax")  # at beta = 1 the weights are the posterior over the memories
 
@@ -111,18 +114,20 @@ class ByEvidence:
     def examined(self, engine: EvidenceEngine, queries: Float32, trace: bool, rows: Int64 | None = None) -> Answer:
         """The answers to queries (Q, d) from the memories of an engine, which are those in `rows` (1, S); None: all."""
         model = EvidenceModel(engine, engine.prepare(queries), POSTERIOR, 1.0)
+        places = topk(to_numpy(model.choice.scores), RIVALS)[1]
+        ranked = places if rows is None else rows[0, places]
         answer = answer_from(
             model,
             engine.X,
             model.queries.pictures,
             kernels=tuple(model.queries.models[int(index)] for index in to_numpy(model.choice.model)),
-            confidence=self.confidence("evidence", model.choice.facts),
+            confidence=self.confidence_in(queries, to_numpy(model.choice.facts), ranked[:, 0]),
             steps=self.steps,
             trace=trace,
             rows=rows,
             why=model.choice.doubts if rows is None else tuple(doubt.among(rows[0]) for doubt in model.choice.doubts),
         )
-        return self.recognised(queries, answer)
+        return self.recognised(queries, answer, ranked)
 
     def _by_visible(self, queries: Float32, visible: Bool, trace: bool) -> Answer:
         pictures, seen = self.X.device.put(queries), self.X.device.put(visible)
@@ -138,30 +143,67 @@ class ByEvidence:
             why=doubts_of_visible(scores, visible_unrelated(pictures, seen)),
         )
 
+    def confidence_in(self, queries: Float32, facts: Float32, rows: Int64) -> Float32 | None:
+        """P(right) of the memories in `rows`, (Q,), as answers to queries (Q, d), from the facts about the choice, (Q, F)."""
+        calibration = self._calibration("evidence")
+        if calibration is not None and len(calibration.weights) > 2 * facts.shape[1]:  # of pictures with transparency
+            facts = np.concatenate([facts, self.shown(queries, rows)], axis=1)
+        return self.confidence("evidence", facts)
+
     def confidence(self, kind: str, features: Array) -> Float32 | None:
         """P(right) of answers with these features, by the calibration of the self-test; None where there is none."""
+        calibration, facts = self._calibration(kind), to_numpy(features)
+        return calibration(facts) if calibration is not None and len(calibration.weights) == 2 * facts.shape[1] else None
+
+    def _calibration(self, kind: str) -> Confidence | None:
         calibration = self.memory.record.get("calibration")
         values = calibration.get(kind) if isinstance(calibration, dict) else None
         if not isinstance(values, dict):
             return None
-        facts = to_numpy(features)
         try:
-            confidence = Confidence.from_json(values)
+            return Confidence.from_json(values)
         except SettingsError:  # somebody's claim, and no calibration
             return None
-        return confidence(facts) if len(confidence.weights) == 2 * facts.shape[1] else None
 
-    def recognised(self, queries: Float32, answer: Answer) -> Answer:
+    def recognised(self, queries: Float32, answer: Answer, ranked: Int64) -> Answer:
         """The answer, sure where the query is the match value for value (to 8 bits): patterns are stored once, so it is no other.
 
-        What a confidence is made of says little about pictures of nearly one colour, and calls an undamaged one unlikely.
+        What a confidence is made of says little about pictures of nearly one colour, and calls an undamaged one unlikely. A
+        query may also be the first of the memories `ranked` (Q, S) on another background.
         """
         if answer.confidence is None:
             return answer
         best = answer.weights.argmax(axis=1)
         rows = best if answer.rows is None else np.take_along_axis(answer.rows, best[:, None], axis=1)[:, 0]
         same = (np.abs(queries - unit_rows(self.memory.patterns[rows])) < HALF_A_LEVEL).all(axis=1)
+        same |= self.laid_elsewhere(queries, ranked)
         return replace(answer, confidence=np.where(same, np.float32(1), answer.confidence))
+
+    def shown(self, queries: Float32, rows: Int64) -> Float32:
+        """How well what the memories in `rows`, (Q,), show explains queries (Q, d) (`shown_facts`): (Q, 3)."""
+        veils = np.zeros((len(rows), self.memory.spec.height * self.memory.spec.width), np.float32)
+        if self.memory.opacity is not None:
+            veils = 1 - unit_rows(self.memory.opacity[rows])
+        return shown_facts(queries, unit_rows(self.memory.patterns[rows]), veils).astype(np.float32)
+
+    def laid_elsewhere(self, queries: Float32, ranked: Int64) -> Bool:
+        """Whether each of the queries (Q, d) is the first of the memories `ranked` (Q, S), value for value, on some background, and
+        none of the others looks the same there: (Q,)."""
+        found = np.zeros(len(queries), np.bool_)
+        if self.memory.opacity is None:
+            return found
+        for place, query in enumerate(queries[:, None]):
+            for row in dict.fromkeys(ranked[place].tolist()):  # each once
+                one = np.array([row])
+                veils = 1 - unit_rows(self.memory.opacity[one])
+                equal = bool(equal_on_some_background(query, unit_rows(self.memory.patterns[one]), veils)[0])
+                if row == ranked[place, 0]:
+                    found[place] = equal
+                elif equal:
+                    found[place] = False
+                if not found[place]:
+                    break
+        return found
 
     def engine_from(self, X: PatternMatrix, kept: Statistics, opacity: UInt8 | None) -> EvidenceEngine:
         """The memories of X as the choice by evidence sees them, from their statistics and their opacity."""

@@ -52,10 +52,11 @@ def test_trials_go_through_the_memories_together_as_they_would_alone() -> None:
             np.testing.assert_array_equal(getattr(outcome, name), getattr(alone, name))
         np.testing.assert_allclose(outcome.margins, alone.margins, atol=1e-5)
         assert abs(outcome.sse - alone.sse) < 1e-4
+        np.testing.assert_array_equal(outcome.right, alone.right)
+        np.testing.assert_array_equal(outcome.sample.right, [*outcome.right, *[False] * 6])
         np.testing.assert_array_equal(outcome.sample.right, alone.sample.right)
-        np.testing.assert_allclose(outcome.sample.stored, alone.sample.stored, rtol=1e-3, atol=2e-3)
-        np.testing.assert_allclose(outcome.sample.left_out, alone.sample.left_out, rtol=1e-3, atol=2e-3)
-        assert not np.array_equal(outcome.sample.stored, outcome.sample.left_out)
+        np.testing.assert_allclose(outcome.sample.features, alone.sample.features, rtol=1e-3, atol=2e-3)
+        assert not np.array_equal(outcome.sample.features[:6], outcome.sample.features[6:])
 
 
 @pytest.mark.parametrize(("memories", "sizes"), [(10, [5]), (module.PAIRS // 12, [2, 2, 1]), (module.PAIRS, [1] * 5)])

@@ -32,7 +32,7 @@ from uhop_cli.evidence.visible import visible_features, visible_unrelated
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.answer import Answer, answer_from, joined
 from uhop_cli.querying.budget import Budget
-from uhop_cli.querying.by_evidence import CONVINCING, POSTERIOR, VISIBLE_PIXELS, ByEvidence
+from uhop_cli.querying.by_evidence import CONVINCING, POSTERIOR, RIVALS, VISIBLE_PIXELS, ByEvidence
 from uhop_cli.querying.shards.asking import Shards
 from uhop_cli.querying.shards.messages import Asked, Pool, Proposals
 from uhop_cli.querying.shards.model import Merged, ShardedModel
@@ -87,17 +87,18 @@ class ShardedByEvidence:
         found = self._asked(queries, None)
         chosen = [_Chosen(found, place, self._here, queries[place : place + 1]) for place in range(len(queries))]
         model = _EvidenceOfShards(self.shards, self.memory, queries, chosen)
+        ranked = np.stack([one.ranked for one in chosen])
         answer = answer_from(
             model,
             model,
             queries,
             kernels=tuple(one.name for one in chosen),
-            confidence=self._here.confidence("evidence", np.concatenate([one.choice.facts for one in chosen])),
+            confidence=self._here.confidence_in(queries, np.concatenate([one.choice.facts for one in chosen]), ranked[:, 0]),
             steps=self.steps,
             trace=trace,
             why=tuple(one.choice.doubts[0].among(one.rows) for one in chosen),
         )
-        return self._here.recognised(queries, replace(answer, rows=model.rows))
+        return self._here.recognised(queries, replace(answer, rows=model.rows), ranked)
 
     def _asked(self, queries: Float32, listed: int | None) -> _Found:
         return _Found(self.shards, self.shards.all("propose", queries, listed))
@@ -167,6 +168,7 @@ class _Chosen:
 
     Attributes:
         rows: the best memories, (S,).
+        ranked: the best of these, the answer first, (RIVALS,); where there are fewer, the last again.
         scores: their log-likelihood ratios under the model that answers, (S,).
         model, name: that one.
         null: its log-likelihood of "unrelated".
@@ -180,6 +182,8 @@ class _Chosen:
         model = EvidenceModel(engine, engine.prepare(query), POSTERIOR, 1.0)
         self.choice: Choice = model.choice
         self.rows, self.scores = found.rows(place), self.choice.scores[0]
+        first = self.rows[topk(self.scores, RIVALS)[1]]
+        self.ranked = np.pad(first, (0, RIVALS - len(first)), "edge")
         self.patterns = found.pool.patterns[found.pool.places(self.rows)]
         self.model = int(self.choice.model[0])
         self.name = model.queries.models[self.model]

@@ -22,7 +22,7 @@ from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.types import Float32, Int64
 from uhop_cli.corruption.corruption import SUITE, Corruption, parse
 from uhop_cli.evidence.codes import CodeIndex
-from uhop_cli.evidence.confidence import fit_confidence
+from uhop_cli.evidence.confidence import calibrated
 from uhop_cli.images.patterns import on_background
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress, Progress
@@ -32,7 +32,7 @@ from uhop_cli.querying.by_similarity import pattern_lengths
 from uhop_cli.retrieval.inverse_temperature import auto_beta
 from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 from uhop_cli.storing.settings import StoreSettings
-from uhop_cli.storing.testing.trials import Outcome, Sample, Trial, as_files, attempt, attempt_known, in_passes
+from uhop_cli.storing.testing.trials import Outcome, Trial, as_files, attempt, attempt_known, in_passes
 
 WORK = 4e9  # values of memories that may be looked at for each corruption; it sets how many queries there are
 QUERIES = (8, 24)  # fewest and most for each corruption
@@ -40,9 +40,11 @@ SHORTLISTED = 64  # queries for each corruption that are asked for their shortli
 NORMAL_95 = 1.959964
 MASKS = tuple(corruption for corruption in SUITE if corruption.kind in ("mask", "half", "corner"))
 MASK_NOISE = (0.0, 0.1)
+TIMES_ON_COLOURS = 2  # as many copies on colours for each damage: with fewer the confidence in them varies from set to set
 ON_COLOURS = (
     None,
-    *map(parse, ("jpeg:10", "noise:0.3", "half:bottom", "brightness:0.4", "contrast:0.5", "blur:2", "mask:0.5")),
+    *(parse(label) for label in ("jpeg:10", "jpeg:40", "jpeg:80", "noise:0.3", "half:bottom")),
+    *(parse(label) for label in ("brightness:0.4", "contrast:0.5", "blur:2", "mask:0.5")),
 )
 TRIALS = 1 + len(SUITE) + len(ON_COLOURS)  # at most
 
@@ -124,7 +126,7 @@ def _self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | N
     laid = evidence.engine.statistics.backgrounds
     places = np.zeros(0, np.int64) if laid is None else laid.places
     for corruption in ON_COLOURS if len(places) else ():
-        rows = np.sort(rng.choice(places, min(count, len(places)), replace=False))
+        rows = np.sort(rng.choice(places, min(TIMES_ON_COLOURS * count, len(places)), replace=False))
         trials.append(Trial(corruption, rows, _on_drawn_colours(memory, rows, rng)))
     outcomes: list[Outcome] = []
     lengths = pattern_lengths(evidence.X)
@@ -137,13 +139,13 @@ def _self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | N
     chosen = int(np.argmax(right_by_member)) if settings.protocol is None else memory.kernel.chosen
     margins = np.concatenate([outcome.margins[chosen] for outcome in damaged])
     beta = 1.0 if settings.protocol == "paper" else auto_beta(margins, len(memory))
-    calibration = {"evidence": _calibrate([outcome.sample for outcome in outcomes]), "visible": _calibrate(known)}
+    calibration = {"evidence": calibrated([outcome.sample for outcome in outcomes]), "visible": calibrated(known)}
     table = [*(_row(outcome, chosen) for outcome in damaged), *(_row_of_background(outcome, chosen) for outcome in recoloured)]
     return SelfTest(tuple(table), chosen, beta, calibration)
 
 
 def _row(outcome: Outcome, chosen: int) -> Row:
-    right = outcome.sample.right
+    right = outcome.right
     kind, _, level = ("none" if outcome.corruption is None else outcome.corruption.label).partition(":")
     low, high = wilson(int(right.sum()), right.size)
     return Row(
@@ -177,13 +179,3 @@ def _shortlisted(memory: Memory, shortlist: CodeIndex, corruption: Corruption, r
     """The share of the memories in `rows` that the shortlists of their damaged copies hold."""
     damaged = as_files(corruption(unit_rows(memory.patterns[rows]), memory.spec, seed).patterns, memory.spec)
     return float((shortlist(damaged) == rows[:, None]).any(axis=1).mean())
-
-
-def _calibrate(samples: list[Sample]) -> dict[str, Any] | None:
-    """The confidence that tells right choices from wrong ones and from those without the right memory; None if all are alike."""
-    features = np.concatenate([part for sample in samples for part in (sample.stored, sample.left_out)])
-    right = np.concatenate([part for sample in samples for part in (sample.right, np.zeros(len(sample.left_out), np.bool_))])
-    finite = np.isfinite(features).all(axis=1)
-    if not right[finite].any() or right[finite].all():
-        return None
-    return fit_confidence(features[finite], right[finite]).to_json()

@@ -11,14 +11,15 @@ from threading import Lock
 
 import numpy as np
 
-from uhop_cli.arrays.operations import inverse, unit_rows
+from uhop_cli.arrays.operations import inverse, topk, unit_rows
 from uhop_cli.arrays.types import Bool, Float32, Int64
 from uhop_cli.corruption.corruption import Corruption
-from uhop_cli.evidence.choice import choose
+from uhop_cli.evidence.choice import Choice, choose
+from uhop_cli.evidence.confidence import Sample
 from uhop_cli.evidence.visible import visible_features, visible_log_likelihood
 from uhop_cli.images.patterns import PatternSpec, to_pixels
 from uhop_cli.memory.memory import Memory
-from uhop_cli.querying.by_evidence import ByEvidence
+from uhop_cli.querying.by_evidence import RIVALS, ByEvidence
 from uhop_cli.retrieval.pattern_matrix import PatternMatrix
 
 PAIRS = 1 << 19  # of copies and memories that are compared together
@@ -48,35 +49,44 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Choices of known answer: features (Q, F) with the right memory stored and left out; whether the former were right."""
-
-    stored: Float32
-    right: Bool
-    left_out: Float32
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What the copies of one trial gave.
 
     Attributes:
         corruption: of the trial.
+        right: (Q,) bool, which the evidence finds.
         right_members: (R, Q) bool, which the plain kernel finds at each rho.
         right_unlearned: (Q,) bool, which the cosine of the pixels finds.
         margins: (R, Q) those of right answers, and 0 elsewhere.
         sse: mean squared error of the retrieved picture.
-        sample: of the choices by evidence.
+        sample: of the choices by evidence with the right memories stored, then without them; less those that are certain.
         shortlisted: share whose memory is on the shortlist, of other copies; None where all memories are examined.
     """
 
     corruption: Corruption | None
+    right: Bool
     right_members: Bool
     right_unlearned: Bool
     margins: Float32
     sse: float
     sample: Sample
     shortlisted: float | None = None
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What is known of Q choices: the answers, (Q,), the facts that a confidence is made of, and which are certain without one."""
+
+    answers: Int64
+    facts: Float32
+    certain: Bool
+
+    @classmethod
+    def of(cls, evidence: ByEvidence, queries: Float32, choice: Choice) -> _Told:
+        ranked, facts = topk(choice.scores, RIVALS)[1], choice.facts
+        if evidence.memory.opacity is not None:
+            facts = np.concatenate([facts, evidence.shown(queries, ranked[:, 0])], axis=1)
+        return cls(ranked[:, 0], facts, evidence.laid_elsewhere(queries, ranked))
 
 
 def together(memories: int) -> int:
@@ -106,23 +116,26 @@ def attempt(evidence: ByEvidence, lengths: Float32, trials: Sequence[Trial], see
     scores, cosines = engine.scan(query)
     listed = engine.candidates(query, scores, cosines)
     choice = choose(query, engine.statistics, scores, cosines, listed)
+    told = _Told.of(evidence, damaged, choice)
     error = np.square(np.clip(evidence.X.read_out(choice.weights), 0, 1) - unit_rows(memory.patterns[rows])).sum(axis=1)
-    right = choice.scores.argmax(axis=1) == rows
     scores[:, places, rows] = -np.inf
     cosines[places, rows] = -np.inf
-    without = choose(query, engine.statistics, scores, cosines, listed)
+    without = _Told.of(evidence, damaged, choose(query, engine.statistics, scores, cosines, listed))
     lead = leads(memory, evidence.X, lengths, damaged, rows)
     outcomes, start = [], 0
     for trial in trials:
         part = slice(start, start + len(trial.rows))
+        right = told.answers[part] == rows[part]
+        sample = Sample.of(told.facts[part], right, without.facts[part])
         outcomes.append(
             Outcome(
                 corruption=trial.corruption,
+                right=right,
                 right_members=lead[:-1, part] > 0,
                 right_unlearned=lead[-1, part] > 0,
                 margins=np.maximum(lead[:-1, part], 0),
                 sse=float(error[part].mean()),
-                sample=Sample(choice.facts[part], right[part], without.facts[part]),
+                sample=sample.but(np.concatenate([told.certain[part], without.certain[part]])),
                 shortlisted=trial.shortlisted,
             )
         )
@@ -136,7 +149,7 @@ def as_files(patterns: Float32, spec: PatternSpec) -> Float32:
 
 
 def attempt_known(evidence: ByEvidence, corruption: Corruption, noise: float, rows: Int64, seed: int) -> Sample:
-    """`Sample` where the missing pixels are known, and noise lies on the visible ones."""
+    """A sample where the missing pixels are known, and noise lies on the visible ones."""
     memory = evidence.memory
     damaged, visible = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed)
     assert visible is not None, "MASKS are the corruptions that have a mask"
@@ -145,7 +158,7 @@ def attempt_known(evidence: ByEvidence, corruption: Corruption, noise: float, ro
     scores = visible_log_likelihood(evidence.X, damaged, visible)
     features, right = visible_features(scores, damaged, visible), scores.argmax(axis=1) == rows
     scores[np.arange(len(rows)), rows] = -np.inf
-    return Sample(features, right, visible_features(scores, damaged, visible))
+    return Sample.of(features, right, visible_features(scores, damaged, visible))
 
 
 def leads(memory: Memory, X: PatternMatrix, bare: Float32, queries: Float32, rows: Int64) -> Float32:
