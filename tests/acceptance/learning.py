@@ -97,16 +97,18 @@ def quick(data_dir: Path, keep: Path) -> None:
 
 def resume(data_dir: Path, keep: Path) -> None:
     """A run that is killed again and again, beside one that is not: the same rows."""
-    command = [sys.executable, "-m", "uhop_cli", "bench", "--experiment", "classify", "--dataset", "cifar10", "-q"]
-    command += ["--data-dir", str(data_dir), "--train-size", "2000", "--epochs", "6", "--repeats", "2", "--device", "cpu"]
-    command += ["--methods", "kernel,warm-up,alternation-sparsemax,published:value-path"]
+    options = "--train-size 2000 --epochs 6 --repeats 2 --rate 1e-3 --device cpu -q"
+    options += " --methods kernel,warm-up,alternation-sparsemax,published:value-path"
+    command = [sys.executable, "-m", "uhop_cli", "bench", "--experiment", "classify", "--dataset", "cifar10", *options.split()]
+    command += ["--data-dir", str(data_dir)]
     with tempfile.TemporaryDirectory(prefix="uhop-learning-") as spare:
         whole, killed = Path(spare) / "whole", Path(spare) / "killed"
         began = time.monotonic()
         subprocess.run([*command, "--out", str(whole)], check=True, stdout=subprocess.DEVNULL)
         seconds, kills, random = time.monotonic() - began, 0, np.random.default_rng(0)
         while True:
-            process = subprocess.Popen([*command, "--out", str(killed), "--resume"], stdout=subprocess.DEVNULL)
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            process = subprocess.Popen([*command, "--out", str(killed), "--resume"], **quiet)
             try:
                 process.wait(random.uniform(0.15, 0.5) * seconds)
                 break

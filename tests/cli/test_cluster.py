@@ -70,7 +70,11 @@ def test_a_query_says_what_went_over_the_wire(uhop: Any, stored: Path, monkeypat
             return {"a": (worker.__version__, [True] * len(places))}
 
         def submit(self, function: Any, *arguments: Any, **_: Any) -> Any:
-            return type("Future", (), {"result": lambda self, timeout: function(*arguments)})()
+            return type(
+                "Future",
+                (),
+                {"result": lambda self, timeout: function(*arguments), "add_done_callback": lambda self, told: told(self)},
+            )()
 
     @contextmanager
     def connected(address: str) -> Any:

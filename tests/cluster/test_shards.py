@@ -45,6 +45,10 @@ class Future:
             raise self.lost
         return self.run()
 
+    def add_done_callback(self, told: Callable[[Any], None]) -> None:
+        if self.lost is not TimeoutError:
+            told(self)
+
     def cancel(self) -> None:
         assert self.lost is not None
 

@@ -21,6 +21,9 @@ class Future:
     def __init__(self, client: Client, work: Any) -> None:
         self.client, self.work, self.cancelled = client, work, False
 
+    def add_done_callback(self, told: Any) -> None:
+        told(self)
+
     def result(self, timeout: float) -> Any:
         if self.client.waits:
             self.client.waits -= 1

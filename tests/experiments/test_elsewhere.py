@@ -37,7 +37,15 @@ class Client:
 
     def submit(self, function: Any, *arguments: Any, pure: bool) -> Any:
         result = pickle.loads(pickle.dumps(function(*pickle.loads(pickle.dumps(arguments)))))
-        return type("Future", (), {"result": lambda self, timeout: result, "cancel": lambda self: None})()
+        return type(
+            "Future",
+            (),
+            {
+                "result": lambda self, timeout: result,
+                "add_done_callback": lambda self, told: told(self),
+                "cancel": lambda self: None,
+            },
+        )()
 
 
 @pytest.fixture

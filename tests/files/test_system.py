@@ -31,6 +31,9 @@ def locking(descriptor, mode, size):
 locks.locking = locking
 sys.modules.update(fcntl=None, resource=None, msvcrt=locks)
 
+import platformdirs.unix  # chosen by sys.platform; it needs os.getuid, which its part for Windows does not
+
+
 GONE = ["pread", "pwrite", "fchown", "fchmod", "geteuid", "getuid", "uname", "sysconf", "mkfifo", "posix_fallocate",
         "sched_getaffinity", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_DIRECTORY", "O_NOFOLLOW", "O_SYNC"]
 for name in GONE:

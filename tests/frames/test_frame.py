@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uhop_cli.errors import SettingsError
-from uhop_cli.frames.frame import IDENTITY, Frame, composed, inverse
+from uhop_cli.frames.frame import IDENTITY, Frame, composed, inverse, refined
 from uhop_cli.images.warp import warp
 
 shares = st.floats(-2, 2)
@@ -164,3 +164,14 @@ def test_the_window_is_the_rectangle_in_the_query_as_it_is(frame: Frame) -> None
     x, y, width, height = frame.window
     corners = replace(frame, angle=0).to_query() @ np.array([[0, 1], [0, 1], [1, 1]])
     np.testing.assert_allclose(np.sort(corners, axis=1), [[x, x + width], [y, y + height]], rtol=1e-9, atol=1e-7)
+
+
+def test_a_refined_frame() -> None:
+    """One that was not moved stays, to the last digit; a map that is no frame leaves it as it was."""
+    frame = Frame(0.1, 0.2, 0.7, 0.6, 1, True, 10.0)
+    assert refined(frame, frame.to_original(1.5), 1.5) is frame
+    moved = Frame(0.11, 0.2, 0.7, 0.6, 1, True, 10.0)
+    found = refined(frame, moved.to_original(1.5), 1.5)
+    assert (found.turn, found.mirrored) == (1, True)
+    np.testing.assert_allclose((found.x, found.y, found.width, found.height, found.angle), (0.11, 0.2, 0.7, 0.6, 10), atol=1e-9)
+    assert refined(frame, np.zeros((2, 3)), 1.5) is frame

@@ -48,7 +48,7 @@ def test_pictures_are_described_and_found(images: Path, tmp_path: Path) -> None:
     assert document["seconds"] > 0
     assert LocalSearch.available(memory)
     crop = decode((images / "2.png").read_bytes())
-    found = LocalSearch(memory).proposals(replace(crop, pixels=np.ascontiguousarray(crop.pixels[30:150, 40:200])))
+    found = LocalSearch(memory).look(replace(crop, pixels=np.ascontiguousarray(crop.pixels[30:150, 40:200]))).proposals
     assert found[0].row == 2
 
 

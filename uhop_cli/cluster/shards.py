@@ -7,6 +7,7 @@ that is lost with its worker goes to another one, and as the answer depends on n
 from __future__ import annotations
 
 import pickle
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uhop_cli.arrays.device import Device
-from uhop_cli.cluster.tasks import LOOK, NOT_YET
+from uhop_cli.cluster.tasks import FETCHED, LOOK, NOT_YET, done
 from uhop_cli.cluster.worker import Wanted, answer, held
 from uhop_cli.errors import ClusterError, UhopError
 from uhop_cli.files.names import escape
@@ -73,9 +74,11 @@ class ShardsOnWorkers:
         results: list[Any] = [None] * len(asked)
         while asked:
             number = min(asked)
-            future, worker = asked[number]
+            future, is_done, worker = asked[number]
             try:
-                data = future.result(timeout=LOOK)
+                if not is_done.wait(LOOK):
+                    raise TimeoutError
+                data = future.result(timeout=FETCHED)
             except NOT_YET:
                 if worker in self._workers():
                     continue
@@ -96,12 +99,12 @@ class ShardsOnWorkers:
             del asked[number]
         return results
 
-    def _ask(self, number: int, name: str, payload: bytes) -> tuple[Any, str]:
+    def _ask(self, number: int, name: str, payload: bytes) -> tuple[Any, threading.Event, str]:
         worker = self._worker[number]
         assert worker is not None
         self._traffic.sent += len(payload)
         future = self._client.submit(answer, self._wanted[number], name, payload, workers=[worker], pure=False)
-        return future, worker
+        return future, done(future), worker
 
     def _workers(self) -> dict[str, int]:
         """Address and threads of the workers that there are.

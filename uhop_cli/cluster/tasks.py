@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 LOOK = 1.0  # seconds after which it is looked whether there is anybody who could answer
+FETCHED = 30.0  # seconds for a result that is there to come over the wire
 NOT_YET = (TimeoutError, UnboundLocalError)  # the second is what distributed makes of a wait that ends just as the result comes
 AHEAD = 4  # pieces in flight for each thread of a worker: enough to keep all busy
 LOST = 60  # seconds in which a worker has to come where there is none
@@ -40,21 +42,29 @@ def in_order(client: Any, function: Callable[[Item], Result], items: Iterable[It
     Raises:
         ClusterError: the scheduler or all workers are gone, or a piece of work ends whoever takes it.
     """
-    threads = {address: int(known["nthreads"]) for address, known in client.scheduler_info()["workers"].items()}
-    fewest, ahead = min(threads.values()), AHEAD * sum(threads.values())
+    threads = [int(known["nthreads"]) for known in client.scheduler_info()["workers"].values()]
+    fewest, ahead = min(threads, default=1), AHEAD * max(1, sum(threads))
     waiting: deque[Any] = deque()
     try:
         for item in items:
-            waiting.append(client.submit(_done, function, item, fewest, pure=False))
+            future = client.submit(_done, function, item, fewest, pure=False)
+            waiting.append((future, done(future)))
             if len(waiting) > ahead:
-                yield _result(client, waiting[0])
+                yield _result(client, *waiting[0])
                 waiting.popleft()
         while waiting:
-            yield _result(client, waiting[0])
+            yield _result(client, *waiting[0])
             waiting.popleft()
     finally:
-        for future in waiting:
+        for future, _ in waiting:
             future.cancel()
+
+
+def done(future: Any) -> threading.Event:
+    """What is set when a future is done. To give up waiting for it leaves no traces on the terminal, as giving up a result does."""
+    event = threading.Event()
+    future.add_done_callback(lambda _: event.set())
+    return event
 
 
 def _done(function: Callable[[Item], Result], item: Item, threads: int) -> Result:
@@ -62,11 +72,13 @@ def _done(function: Callable[[Item], Result], item: Item, threads: int) -> Resul
     return function(item)
 
 
-def _result(client: Any, future: Any) -> Any:
+def _result(client: Any, future: Any, is_done: threading.Event) -> Any:
     alone = None
     while True:
         try:
-            return future.result(timeout=LOOK)
+            if not is_done.wait(LOOK):
+                raise TimeoutError
+            return future.result(timeout=FETCHED)
         except NOT_YET:
             if client.status == "running" and client.scheduler_info()["workers"]:
                 alone = None

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from uhop_cli.arrays.joined_rows import concatenated
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int8, Int64, UInt8
@@ -61,11 +62,10 @@ class Encoded(NamedTuple):
 
 
 def joined_parts(parts: Sequence[Encoded]) -> tuple[Float32, Statistics]:
-    """The norms and statistics of all parts of a memory, in their order."""
-    whole = parts[0] if len(parts) == 1 else None
-    norms = whole.norms if whole else np.concatenate([part.norms for part in parts])
+    """The norms and statistics of all parts of a memory, in their order; where they are large, in temporary files."""
+    norms = concatenated([part.norms for part in parts])
     columns = zip(*(part.of_each for part in parts), strict=True)
-    kept: list[Any] = [None if column[0] is None else column[0] if whole else np.concatenate(column) for column in columns]
+    kept: list[Any] = [None if column[0] is None else concatenated(column) for column in columns]
     mean, power = np.sum([part.moments for part in parts], axis=0) / len(norms)
     variances = np.maximum(power - mean**2, 0).astype(np.float32)
     sums, squares, centred, codes, scales, opacities = kept

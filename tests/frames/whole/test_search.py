@@ -9,6 +9,7 @@ import pytest
 
 from uhop_cli.api import learn
 from uhop_cli.frames.frame import Frame
+from uhop_cli.frames.proposal import Proposal
 from uhop_cli.frames.whole.search import WholeSearch
 from uhop_cli.frames.whole.windows import Picture, picture_of
 from uhop_cli.images.decode import Image
@@ -81,3 +82,15 @@ def test_the_work_by_hand(memory: Memory) -> None:
     search = WholeSearch(memory)
     assert search.family_work(1000) == 2 * 4000 * 64 * 3 * 1000
     assert search.crops_work(10) == 2 * 1500 * 144 * 3 * 10
+
+
+def test_the_best_fits_of_many(memory: Memory) -> None:
+    """Of 25 proposals the 20 that are worth the most, each in the frame that the fit led to."""
+    shown = seen(CROP)
+    whole = Frame(-12 / 54, -30 / 54, 96 / 54, 96 / 54)
+    proposals = [Proposal(row % 20, replace(whole, x=whole.x + 0.01 * (row % 3)), 0.0) for row in range(25)]
+    found = WholeSearch(memory).fit(shown, proposals)
+    assert len(found) == 20
+    assert [one.row for one in found[:2]] == [4, 4], "rows 4 and 24"
+    assert min(found[0].score, found[1].score) > 2 * found[2].score
+    assert WholeSearch(memory).fit(shown, []) == []

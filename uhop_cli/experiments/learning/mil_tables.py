@@ -38,9 +38,10 @@ def sentences(rows: Sequence[Row]) -> list[str]:
     others = {method: found for method in SEPARATIONS if (found := less(rows, method)) is not None}
     if others:
         losing = [method for method, (mean, half) in others.items() if -mean > half > 0]
-        most = max(half for _, half in others.values())
+        halves = [half for _, half in others.values()]
         which = ", ".join(losing) or "none"
-        lines.append(f"separations that surely lose against softmax: {which}; differences below {most:.3f} are not to be seen here")
+        seen = f"intervals of ±{min(halves):.3f} to ±{max(halves):.3f}"
+        lines.append(f"separations that surely lose against softmax: {which}, by {seen}")
     means = {method: _auc(rows, method) for method in BAG_ARMS if any(row["method"] == method for row in rows)}
     ridges, nets = ([name for name in means if (name in RIDGES) == ridge] for ridge in (True, False))
     if ridges and nets:

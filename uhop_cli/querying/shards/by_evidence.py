@@ -101,9 +101,7 @@ class ShardedByEvidence:
         return self._here.recognised(queries, replace(answer, rows=model.rows), ranked)
 
     def _asked(self, queries: Float32, listed: int | None) -> _Found:
-        found = _Found(self.shards.all("propose", queries, listed))
-        found.pool = Pool.joined(self.shards.all("pool", found.wanted))
-        return found
+        return _Found(self.shards, self.shards.all("propose", queries, listed))
 
     def _by_visible(self, queries: Float32, visible: Bool, trace: bool) -> Answer:
         asked = Asked(kind="visible", queries=queries, visible=visible)
@@ -124,15 +122,15 @@ class _Found:
     """The best of what all shards propose.
 
     Attributes:
-        pool: with all that the choice needs; asked for when it is known which they are.
+        pool: with all that the choice needs, from the shards that have them.
     """
 
-    pool: Pool
-
-    def __init__(self, parts: Sequence[Proposals]) -> None:
+    def __init__(self, shards: Shards, parts: Sequence[Proposals]) -> None:
         self.parts = parts
         self.examined = sum(part.examined for part in parts)
         self._best = [self._of_query(place) for place in range(len(parts[0].rows))]
+        wanted = np.unique(np.concatenate([rows for rows, _ in self._best]))
+        self.pool = Pool.joined(shards.all("pool", wanted))
 
     def _of_query(self, place: int) -> tuple[Int64, Float64]:
         """The best memories of all, rising; and of those that are not among them the log sum exp of their scores, (K + 1,)."""
@@ -142,11 +140,6 @@ class _Found:
         kept[topk(scores, PROPOSALS)[1]] = True
         dropped = logsumexp(scores[:, ~kept].astype(np.float64)) if not kept.all() else np.full(len(scores), -np.inf)
         return rows[kept], dropped
-
-    @property
-    def wanted(self) -> Int64:
-        """The best memories of all queries, rising."""
-        return np.unique(np.concatenate([rows for rows, _ in self._best]))
 
     def rows(self, place: int) -> Int64:
         """The best memories for a query, each once."""

@@ -1,6 +1,7 @@
 """What one shard of a memory answers, by the same engines as a whole memory; nothing here knows of other shards.
 
-propose     the best memories of every model of the evidence, with all that the choice among them needs
+propose     the best memories of every model of the evidence, with their scores
+pool        some memories, with all that the choice among them needs
 rest        what the weights of one model leave to the memories that were not proposed
 attend      a pass with softmax weights: their logarithmic total and what they read out, normalised within the shard
 claim       of a separation with finite support: the memories that may be in it
