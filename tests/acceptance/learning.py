@@ -77,7 +77,7 @@ def anchors(data_dir: Path, keep: Path) -> None:
 def value_path(data_dir: Path, keep: Path) -> None:
     """The published gain in training accuracy, from the value path alone."""
     data, about, _ = load((CLASSIFY,), "cifar10", data_dir, None)
-    config = LearningConfig((CLASSIFY,), PUBLISHED, sizes=(10000,), repeats=3, epochs=25, rate=1e-3)
+    config = LearningConfig((CLASSIFY,), PUBLISHED, sizes=(10000,), epochs=25, rate=1e-3)
     found, _ = rows(data, about, config, keep / "value-path")
     plain, path = (values(found, method, 10000, TRAIN) for method in PUBLISHED)
     gain, half = paired(path, plain)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from uhop_cli.nn.learning import NetSettings, Samples, SetClassifier
+from uhop_cli.nn.sizes import ROLES
 from uhop_cli.nn.training import seeded
 
 
@@ -64,6 +65,22 @@ def test_arms_of_a_seed_begin_equal(settings: NetSettings, samples: Samples) -> 
     assert all(torch.equal(value, kernel.state_dict()[name]) for name, value in plain.state_dict().items())
     with torch.no_grad():
         assert torch.allclose(plain(tokens), kernel(tokens), atol=1e-6)  # Phi is the identity
+
+
+@pytest.mark.parametrize("values", ["projection", "stored"])
+def test_the_start_of_torch_is_that_of_its_linear_maps(settings: NetSettings, values: str) -> None:
+    """Uniform within 1/sqrt(n): the largest of many is close to it, and biases are drawn too."""
+    layer = SetClassifier(replace(settings, width=64, start="torch", values=values)).layer  # type: ignore[arg-type]
+    assert layer is not None
+    assert layer.out_proj is not None
+    parts = [*(layer.weight_and_bias(role) for role in ROLES), (layer.out_proj.weight, layer.out_proj.bias)]
+    for weight, bias in parts:
+        assert weight is not None
+        assert bias is not None
+        assert 0.99 / 8 < float(weight.detach().abs().max()) <= 1 / 8
+        assert 0.8 / 8 < float(bias.detach().abs().max()) <= 1 / 8
+    xavier = SetClassifier(replace(settings, width=64, values=values)).layer  # type: ignore[arg-type]
+    assert float(xavier.out_proj.bias.detach().abs().max()) == 0  # type: ignore[union-attr]
 
 
 def test_with_one_token_the_kernel_does_nothing(settings: NetSettings, samples: Samples) -> None:

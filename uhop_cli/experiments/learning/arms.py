@@ -24,7 +24,7 @@ class Arm:
     Attributes:
         words: what it is, one line.
         against: the arm that its accuracy is compared with; None: none.
-        association, separation, kernel, values, heads, dropout: of the net (`uhop_cli.nn.learning.NetSettings`).
+        association, separation, kernel, values, heads, dropout, start: of the net (`uhop_cli.nn.learning.NetSettings`).
         stage, loss: Stage I and its separation loss.
         one_token: the patch is the whole picture.
         width: d; None: as the run has it.
@@ -40,6 +40,7 @@ class Arm:
     values: Literal["projection", "stored"] = "projection"
     heads: int = 4
     dropout: float = 0.0
+    start: Literal["xavier", "torch"] = "xavier"
     stage: StageOne = "none"
     loss: Kind = "average"
     one_token: bool = False
@@ -78,6 +79,7 @@ _PUBLISHED = {
         values="stored",
         heads=1,
         dropout=0.1,
+        start="torch",
         one_token=True,
         width=PUBLISHED_WIDTH,
         in_expressiveness=True,
@@ -87,6 +89,7 @@ _PUBLISHED = {
         against="published:one-token",
         heads=1,
         dropout=0.1,
+        start="torch",
         one_token=True,
         width=PUBLISHED_WIDTH,
         in_expressiveness=True,

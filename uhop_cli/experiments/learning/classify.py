@@ -214,6 +214,7 @@ def net_settings(arm: Arm, width: int, tokens: Sequence[int], classes: int) -> N
         kernel=arm.kernel,
         values=arm.values,
         dropout=arm.dropout,
+        start=arm.start,
     )
     if arm.as_large_as is not None:
         least = net_settings(ARMS[arm.as_large_as], width, tokens, classes).parameters

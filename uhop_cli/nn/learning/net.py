@@ -19,6 +19,7 @@ from uhop_cli.arrays.types import Bool, Float32, Int64, UInt8
 from uhop_cli.nn.feature_map import FeatureMap
 from uhop_cli.nn.hopfield import Hopfield
 from uhop_cli.nn.learning.settings import NetSettings
+from uhop_cli.nn.sizes import ROLES
 from uhop_cli.nn.wrappers import HopfieldPooling
 
 
@@ -98,6 +99,8 @@ class SetClassifier(nn.Module):
                 dropout=settings.dropout,
                 normalize=False,
             )
+            if settings.start == "torch":
+                _start_as_linear(self.pool.hopfield)
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
         """Logits, (B, classes), of tokens (B, T, P) with a mask (B, T), True = is a token."""
@@ -114,3 +117,16 @@ class SetClassifier(nn.Module):
     def layer(self) -> Hopfield | None:
         """The association."""
         return None if self.pool is None else self.pool.hopfield
+
+
+def _start_as_linear(layer: Hopfield) -> None:
+    """Give the projections the start of `torch.nn.Linear`."""
+    parts: dict[str, tuple[Tensor | None, Tensor | None]] = {}
+    for role in ROLES:
+        shape = layer.sizes.shape(role)
+        if shape is not None:
+            linear = nn.Linear(shape[1], shape[0])
+            parts[role] = (linear.weight.detach(), linear.bias.detach())
+    layer.install(parts)
+    if layer.out_proj is not None:
+        layer.out_proj.reset_parameters()

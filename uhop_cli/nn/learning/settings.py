@@ -27,6 +27,8 @@ class NetSettings:
         kernel: a `FeatureMap` before W_Q and W_K, the identity at the start.
         values: of the association (`Hopfield`).
         dropout: of its weights, while training.
+        start: of its projections: "xavier", as `Hopfield` has it, or "torch", as `torch.nn.Linear`, weights and biases both uniform
+            within 1/sqrt(n) for n inputs.
 
     Raises:
         SettingsError: a size that makes no sense.
@@ -42,6 +44,7 @@ class NetSettings:
     kernel: bool = False
     values: Literal["projection", "stored"] = "projection"
     dropout: float = 0.0
+    start: Literal["xavier", "torch"] = "xavier"
 
     def __post_init__(self) -> None:
         if min(self.features, self.tokens, self.classes, self.width, self.heads) < 1:
