@@ -19,17 +19,29 @@ from torch import Tensor, nn
 from uhop_cli.nn import FeatureMap, Hopfield, associate, separation_loss
 from uhop_cli.nn.chunked import ADASPLASH
 from uhop_cli.nn.entmax import entmax
+from uhop_cli.nn.losses import Kind
 
 rounds = [9]  # how often each call is timed
 HFLAYERS = (2.0, 3.1, 3.6)  # its forward over that of nn.MultiheadAttention at SHAPES, measured once (commit f56f929, torch 2.13)
 SHAPES = ((16, 128, 256, 8), (4, 1024, 256, 8), (1, 4096, 256, 8))  # B, L, d, H
 
 
-def alternating(calls: dict[str, Callable[[], Any]], device: str = "cpu") -> dict[str, float]:
-    """Median seconds of each call, over rounds in which every one has its turn, after one round that does not count."""
+def alternating(
+    calls: dict[str, Callable[[], Any]], device: str = "cpu", *, times_each: int = 1, before: Callable[[], None] | None = None
+) -> dict[str, float]:
+    """Median seconds of each call, over rounds in which every one has its turn, after one round that does not count.
+
+    Args:
+        calls: what is timed, by name.
+        device: where they run.
+        times_each: that many times as many rounds, for calls of a millisecond, whose single times scatter.
+        before: what comes before each call and is not timed.
+    """
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds[0] + 1):
+    for _ in range(times_each * rounds[0] + 1):
         for name, call in calls.items():
+            if before is not None:
+                before()
             settle(device)
             begin = time.perf_counter()
             call()
@@ -153,7 +165,7 @@ def functions(options: argparse.Namespace) -> None:
 def separation(options: argparse.Namespace) -> None:
     """The separation loss of 128 sequences of 16 tokens, forward and backward, beside the layer's.
 
-    As in a step of training, gradients are made anew, not added to those of the step before.
+    As in training, gradients are made anew, not added to those of the step before.
     """
     torch.manual_seed(0)
     layer = Hopfield(512, num_heads=8, kernel=FeatureMap(512))
@@ -161,17 +173,16 @@ def separation(options: argparse.Namespace) -> None:
     features = torch.randn(128, 16, 512, requires_grad=True)
     g = torch.randn(128, 16, 512)
 
-    def step(output: Callable[[], Tensor], gradient: Tensor | None = None) -> None:
+    def forget() -> None:
         layer.zero_grad()
         x.grad = features.grad = None
-        output().backward(gradient)
 
-    for kind in ("average", "orthogonal"):
-        times = alternating(
-            {
-                "layer": lambda: step(lambda: layer(x), g),
-                "loss": lambda kind=kind: step(lambda: separation_loss(features, kind).mean()),
-            }
-        )
+    kinds: tuple[Kind, ...] = ("average", "orthogonal")
+    for kind in kinds:
+
+        def loss(kind: Kind = kind) -> None:
+            separation_loss(features, kind).mean().backward()
+
+        times = alternating({"layer": lambda: layer(x).backward(g), "loss": loss}, times_each=4, before=forget)
         ratio = times["loss"] / times["layer"]
         promise(f"separation loss, {kind}", ratio, ratio < 0.03, "of the layer's forward + backward; below .03")
