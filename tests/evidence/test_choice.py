@@ -14,6 +14,7 @@ import pytest
 from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.choice import OF_AGREEMENT, Choice, choose
+from uhop_cli.evidence.facts import names
 from uhop_cli.evidence.likelihoods import MemoryStatistics, unrelated
 from uhop_cli.evidence.pixelwise.candidates import Candidates
 from uhop_cli.evidence.prepared import PreparedQueries, prepare
@@ -143,6 +144,18 @@ def test_a_parameter_costs_half_the_logarithm_of_the_values() -> None:
     others = dict.fromkeys(PARAMETERS, BEST - 50) | {"identity": BEST}
     assert case("identity", {"agreement": 0}, penalised=others | {"affine 1x1": BEST + 1})[0] == "affine 1x1"
     assert case("identity", {"agreement": 0}, penalised=others | {"affine 1x1": BEST - 1})[0] == "identity"
+
+
+def test_what_is_known_counts_from_the_querys_own_powers() -> None:
+    """L0 has all 18 parameters of the bands but the gains, one for each of the 8."""
+    asked = query(STORED[0])
+    assert len(asked.bands.sizes) == 8
+    of_powers = unrelated(asked)[MODELS.index("bands"), 0] - 10 * PRICE
+    answered, choice = case("bands", {"bands": 900})
+    assert answered == "bands"
+    found = dict(zip(names(MODELS), choice.facts[0], strict=True))
+    assert found["of bands, N"] == pytest.approx(math.log1p(BEST - of_powers), rel=1e-5)
+    assert found["of blocks, N"] == 0
 
 
 def test_a_picture_of_one_colour_is_told_by_its_distance() -> None:
