@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,11 @@ from uhop_cli.memory.local import LocalDescriptors
 from uhop_cli.memory.memory import Memory, Originals
 
 check_shapes()
+
+
+# A shell without job control starts in the background what ignores SIGINT, and so would the processes that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
