@@ -30,7 +30,7 @@ class Scratch:
             return xp.empty(shape, dtype=xp.float32, device=like.device)
         return self._empty(name, shape, np.dtype(np.float32))
 
-    def rows(self, name: str, stored: NDArray[Any], rows: Int64) -> NDArray[Any]:
+    def rows(self, name: str, stored: Array, rows: Int64) -> NDArray[Any]:
         """Rows by number (n,) of an array (M, ...) of NumPy's, as they are stored; under a name as above."""
         if not isinstance(stored, np.ndarray):  # joined of several
             return np.asarray(stored[rows])

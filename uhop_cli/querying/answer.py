@@ -87,8 +87,8 @@ class Answer:
         """The answers to some of the queries, each with the `size` memories of its highest scores."""
         places = topk(self.scores[queries], size)[1]
         rows = places if self.rows is None else np.take_along_axis(self.rows[queries], places, axis=1)
-        best = {name: np.take_along_axis(getattr(self, name)[queries], places, axis=1) for name in ("weights", "scores")}
-        return replace(self._of(queries), **best, rows=rows)
+        weights, scores = (np.take_along_axis(values[queries], places, axis=1) for values in (self.weights, self.scores))
+        return replace(self._of(queries), weights=weights, scores=scores, rows=rows)
 
     def updated(self, queries: Int64, again: Answer) -> Answer:
         """These answers, but to `queries` (q,) those of `again`, each with as many memories as the others have."""

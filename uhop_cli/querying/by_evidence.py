@@ -75,15 +75,15 @@ class ByEvidence:
         """
         if visible is not None:
             return self._by_visible(queries, visible, trace)
-        if self.shortlist is None or not self.calibrated:
+        if self._stages is None:
             return self.among_all(queries, trace=trace)
-        return self._in_two_stages(queries, self.shortlist, trace)
+        return self._in_two_stages(queries, self._stages, trace)
 
     def among_all(self, queries: Float32, *, trace: bool = False) -> Answer:
         """The answers to queries (Q, d), all memories examined."""
         self.budget.asked += len(queries)
-        # With a shortlist few queries come here, and what is bounded is the memory taken.
-        at_hand = None if self.memory.compact is not None else self._engine_with_features()
+        # In two stages few queries come here, and what is bounded is the memory taken.
+        at_hand = None if self._stages is not None else self._engine_with_features()
         return self.examined(at_hand or self.engine, queries, trace)
 
     def among(self, queries: Float32, rows: Int64, *, trace: bool = False) -> Answer:
@@ -185,6 +185,11 @@ class ByEvidence:
     def calibrated(self) -> bool:
         """Whether the self-test tells how sure an answer is: nothing else says which answers of shortlists are open."""
         return self._calibration("evidence") is not None
+
+    @property
+    def _stages(self) -> CodeIndex | None:
+        """What the first of two stages is by; None where all memories are examined at once."""
+        return self.shortlist if self.calibrated else None
 
     def confidence(self, kind: str, features: Array) -> Float32 | None:
         """P(right) of answers with these features, by the calibration of the self-test; None where there is none."""

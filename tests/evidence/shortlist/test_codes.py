@@ -125,6 +125,9 @@ def test_codes_are_made_of_memories_that_are_many(make_memory: Any, monkeypatch:
     assert directions.shape[1] == 192
     monkeypatch.setattr(module, "WORTH", 30 * 192 + 1)
     assert compact_codes(memory.spec, memory.patterns, 0) is None
+    monkeypatch.setattr(module, "WORTH", 30 * 192)
+    monkeypatch.setattr(module, "LARGE", 191)
+    assert compact_codes(memory.spec, memory.patterns, 0) is None
 
 
 @pytest.mark.parametrize("size", [1, 5, 40, 300])
@@ -147,14 +150,14 @@ def test_each_score_lists_its_best_and_the_last_one_fills_up() -> None:
     first, second, last = np.zeros((3, 40), np.float32)
     first[[5, 7, 30]], second[[7, 5, 20]] = (3, 2, 1), (3, 2, 1)
     last[[9, 5, 2, 11]] = 4, 3, 2, 1
-    assert united([first, second, last], 3).tolist() == [5, 7, 9]
-    more = united([first, second, last], 6).tolist()
-    assert len(set(more)) == 6
+    assert united([first, second, last], 4).tolist() == [2, 5, 7, 9]
+    assert united([last, first], 3).tolist() == [5, 7, 9]
+    more = united([first, second, last], 8).tolist()
+    assert len(set(more)) == 8
     assert more == sorted(more)
     assert {2, 5, 7, 9, 11} < set(more)
-    assert united([first, last], 4).tolist() == [2, 5, 7, 9]
     assert united([first, second, last], 40).tolist() == list(range(40))
 
 
 def test_more_of_many_memories_are_examined() -> None:
-    assert [shortlist_size(count) for count in (20_000, 49_152, 96_000, 10**6)] == [1024, 1024, 2000, 3072]
+    assert [shortlist_size(count) for count in (20_000, 49_152, 96_000, 10**6)] == [1024, 1024, 2000, 4096]

@@ -39,11 +39,13 @@ from uhop_cli.progress import OnProgress, Progress
 
 WIDTH = 128  # values of a code
 WORTH = 6e7  # values of all memories together, from which on a shortlist and its examination take less time than all of them
+LARGE = 4096  # values of a memory, of which no more are counted: the directions of large ones take long to find
 SAMPLE = 8192  # memories that the directions are found from
-SHORTLIST = (1024, 3072)  # memories that are examined: fewest and most
+SHORTLIST = (1024, 4096)  # memories that are examined: fewest and most
 READ = 1 << 18  # memories of which one query reads the spectrum
 SHARE = 48  # one of so many memories is examined, within these bounds
-TOGETHER = 64  # queries in one pass over the codes
+TOGETHER = (16, 64)  # queries in one pass over the codes, fewest and most
+PAIRS = 1 << 22  # of query and memory that are scored together, so far as `TOGETHER` allows
 CHUNK_VALUES = 1 << 18  # cosines at a time: they stay in the cache
 CHUNK = (1024, 4096)  # memories at a time, fewest and most
 GROUPED = 16  # scores, of which the largest stands for all
@@ -93,7 +95,7 @@ class Coder:
     def powers(self) -> Float32:
         """s_i^2 of the directions, which are 1 / s_i long: (B, k)."""
         squares = np.square(self.weight).sum(axis=1).reshape(self.blocks, -1)
-        return np.divide(1, squares, out=np.zeros_like(squares), where=squares > 0)
+        return np.asarray(inverse(squares))
 
     def encode(self, patterns: Float32) -> Float32:
         """Codes of rows (m, d), one a column: (B k + B, m)."""
@@ -119,7 +121,8 @@ class CodeIndex:
     def __call__(self, queries: Float32, size: int | None = None) -> Int64:
         """The rows of the memories that are worth examining for each of the queries (Q, d): (Q, size), sorted, at most M."""
         size = min(size or shortlist_size(self.count), self.count)
-        return np.concatenate([self._some(queries[part], size) for part in chunks(len(queries), TOGETHER)])
+        together = int(np.clip(PAIRS // self.count, *TOGETHER))
+        return np.concatenate([self._some(queries[part], size) for part in chunks(len(queries), together)])
 
     def scores(self, queries: Float32) -> tuple[Float32, Float32, Float32]:
         """The three scores of all memories, larger = closer: arrays (Q, M)."""
@@ -192,12 +195,12 @@ def shortlist_size(memories: int) -> int:
 
 
 def united(scores: Sequence[Float32], size: int) -> Int64:
-    """Of scores (M,), equally many of the best by each, `size` places in all, sorted. What several have in common leaves room for
-    more of the last one's."""
+    """Of scores (M,), the best by each, `size` places in all, sorted: as many by the last as by two others, and more where several
+    have some in common."""
     *others, last = scores
     listed = np.zeros(len(last), np.bool_)
     for values in others:
-        listed[best_places(values, size // len(scores))] = True
+        listed[best_places(values, size // (len(scores) + 1))] = True
     best = best_places(last, size)
     fresh = best[~listed[best]]
     listed[fresh[: size - np.count_nonzero(listed)]] = True
@@ -215,8 +218,13 @@ def best_places(scores: Float32, size: int) -> Int64:
         maxima = scores[: groups * GROUPED].reshape(GROUPED, groups).max(axis=0)
         places = np.flatnonzero(scores >= np.partition(maxima, groups - size)[groups - size])
         if size <= len(places) < len(scores) // 2:  # not where numbers are missing, or many are equal
-            return places[topk(scores[places], size)[1]]
-    return topk(scores, size)[1]
+            return np.asarray(places[topk(scores[places], size)[1]])
+    return np.asarray(topk(scores, size)[1])
+
+
+def pay(memories: int, dim: int) -> bool:
+    """Whether so many memories of `dim` values are worth codes."""
+    return memories * min(dim, LARGE) >= WORTH
 
 
 def compact_codes(
@@ -227,7 +235,7 @@ def compact_codes(
     The codes of millions of memories are hundreds of megabytes: they lie in a temporary file.
     """
     count = len(patterns)
-    if count * spec.dim < WORTH:
+    if not pay(count, spec.dim):
         return None
     coder = Coder.learn(patterns, spec.shape, seed)
     codes: Float32 | None = None

@@ -21,7 +21,7 @@ from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.threads import chunks, cores, one_blas_thread
 from uhop_cli.arrays.types import Float32, Float64, UInt8
 from uhop_cli.errors import MemoryFileError
-from uhop_cli.evidence.shortlist.codes import WORTH, Coder, compact_codes
+from uhop_cli.evidence.shortlist.codes import Coder, compact_codes, pay
 from uhop_cli.evidence.statistics import CHUNK_BYTES, Encoded, Statistics, encode, encoded, joined_parts
 from uhop_cli.files.names import escape
 from uhop_cli.images.patterns import PatternSpec
@@ -165,7 +165,7 @@ class ByShard:
     def codes(self, seed: int) -> Codes | None:
         """See `Passes`."""
         spec = self.shards[0].spec
-        if len(self.sample) * spec.dim < WORTH:
+        if not pay(len(self.sample), spec.dim):
             return None
         coder = Coder.learn(self.sample, spec.shape, seed)
         parts = list(self._pieces("codes", codes_of, [(rows, coder) for rows in self.shards]))
