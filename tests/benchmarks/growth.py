@@ -159,7 +159,7 @@ def accuracy(evidence: ByEvidence, damaged: np.ndarray, rows: np.ndarray, *, to_
     first = evidence.among(damaged, lists)
     right = np.array([first.ranking(place, 1)[0] == row for place, row in enumerate(rows)])
     assert first.confidence is not None, "the memory has a self-test"
-    sure, is_open = first.confidence >= OPEN[1], np.isin(np.arange(len(rows)), open_places(first))
+    sure, is_open = first.confidence >= OPEN[1], np.isin(np.arange(len(rows)), open_places(first, len(evidence.memory)))
     shares: dict[str, float] = {}
     if to_the_end:
         asked = np.flatnonzero(is_open | ~right)

@@ -61,7 +61,11 @@ def test_both_stages_name_the_same_memory_as_the_whole_pass(
     np.testing.assert_allclose(answer.weights.sum(axis=1), 1, atol=1e-5)
 
 
-def test_all_memories_are_asked_about_open_answers_alone(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("sure", "first"), [(120, 1), (119, 0)])  # of more memories the least sure answers are open too
+def test_all_memories_are_asked_about_open_answers_alone(
+    memory: Memory, sure: int, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_evidence, "SURE_OF_NONE", sure)
     asked = memory.patterns[:4].reshape(4, -1) / np.float32(255)
     retriever, again = Retriever(memory), []
     strategy = retriever.strategy
@@ -71,10 +75,10 @@ def test_all_memories_are_asked_about_open_answers_alone(memory: Memory, monkeyp
     monkeypatch.setattr(strategy, "among", lambda *given, **named: replace(among(*given, **named), confidence=confidence))
     monkeypatch.setattr(strategy, "among_all", lambda queries, **named: again.append(queries) or among_all(queries, **named))
     answer = retriever.retrieve(asked)
-    np.testing.assert_array_equal(again, [asked[1:3]])
+    np.testing.assert_array_equal(again, [asked[first:3]])
     assert answer.confidence is not None
-    assert answer.confidence[[0, 3]].tolist() == confidence[[0, 3]].tolist()
-    assert answer.confidence[[1, 2]].tolist() == [1, 1]  # of an undamaged one among all
+    assert answer.confidence[:first].tolist() == confidence[:first].tolist()
+    assert answer.confidence[first:].tolist() == [*[1] * (3 - first), confidence[3]]  # of undamaged ones among all: 1
 
 
 def test_without_a_calibration_all_memories_are_asked(memory: Memory) -> None:

@@ -1,8 +1,8 @@
 """Answers by evidence: the noise model that explains a query best names the memory (`evidence.choice`); with known missing pixels
 the likelihood of the visible ones does (`evidence.visible`). How sure they are is known from the self-test (`evidence.confidence`).
 
-A large memory has codes (`evidence.codes`): then the evidence is looked for in two stages, on a shortlist first, and among all
-memories only where the shortlist's answer is not convincing.
+A large memory has codes (`evidence.shortlist`): then the evidence is looked for in two stages, on shortlists first, and among all
+memories only where the answer that a shortlist gives is open.
 """
 
 from __future__ import annotations
@@ -46,10 +46,8 @@ from uhop_cli.retrieval.separation import Separation
 VISIBLE_PIXELS = "visible pixels"
 RIVALS = 4  # best memories that are looked at where a query is one of them on another background
 LISTED = 1 << 16  # pairs of query and memory on shortlists that are looked at together: what is known of them stays in the cache
-OPEN = (
-    0.1,
-    0.9,
-)  # confidence in a shortlist's answer from which on to which all memories are asked: below nothing like it is stored
+OPEN = (0.1, 0.9)  # confidence in the answer of a shortlist from which on, up to which, all memories are asked
+SURE_OF_NONE = 1 << 16  # memories up to which shortlists miss so few that below `OPEN` nothing like the query is stored
 POSTERIOR = Separation.parse("softmax")  # at beta = 1 the weights are the posterior over the memories
 
 
@@ -136,7 +134,7 @@ class ByEvidence:
     def _in_two_stages(self, queries: Float32, shortlist: CodeIndex, trace: bool) -> Answer:
         """Each query's evidence on its shortlist; on all memories where that answer is open."""
         answer = self.among(queries, shortlist(queries), trace=trace)
-        doubtful = open_places(answer)
+        doubtful = open_places(answer, len(self.memory))
         for part in chunks(len(doubtful), self.budget.batch):
             answer = answer.updated(doubtful[part], self.among_all(queries[doubtful[part]], trace=trace))
         return answer
@@ -312,7 +310,9 @@ class ByEvidence:
         return kept.opacity is not None and kept.opacity.shape[1:] == wanted
 
 
-def open_places(answer: Answer) -> Int64:
-    """The places of the answers from shortlists that all memories are to be asked about; all without a confidence."""
-    confidence = np.full(len(answer.scores), OPEN[0]) if answer.confidence is None else answer.confidence
-    return np.flatnonzero((confidence >= OPEN[0]) & (confidence < OPEN[1]))
+def open_places(answer: Answer, memories: int) -> Int64:
+    """The places of the answers from shortlists, of so many memories, that all of them are to be asked about; all without a
+    confidence."""
+    least, most = OPEN if memories <= SURE_OF_NONE else (0.0, OPEN[1])
+    confidence = np.full(len(answer.scores), least) if answer.confidence is None else answer.confidence
+    return np.flatnonzero((confidence >= least) & (confidence < most))

@@ -44,10 +44,10 @@ SAMPLE = 8192  # memories that the directions are found from
 SHORTLIST = (1024, 4096)  # memories that are examined: fewest and most
 READ = 1 << 18  # memories of which one query reads the spectrum
 SHARE = 48  # one of so many memories is examined, within these bounds
-TOGETHER = (16, 64)  # queries in one pass over the codes, fewest and most
-PAIRS = 1 << 22  # of query and memory that are scored together, so far as `TOGETHER` allows
+TOGETHER = (16, 128)  # queries in one pass over the codes, fewest and most
+PAIRS = 1 << 23  # of query and memory that are scored together, so far as `TOGETHER` allows
 CHUNK_VALUES = 1 << 18  # cosines at a time: they stay in the cache
-CHUNK = (1024, 4096)  # memories at a time, fewest and most
+CHUNK = (512, 4096)  # memories at a time, fewest and most
 GROUPED = 16  # scores, of which the largest stands for all
 
 

@@ -75,7 +75,7 @@ class ShardedByEvidence:
             self._here.examined(found.engine(self._here, place), queries[place : place + 1], trace, found.rows(place)[None])
             for place in range(len(queries))
         ]
-        doubtful = [place for place, answer in enumerate(answers) if len(open_places(answer))]
+        doubtful = [place for place, answer in enumerate(answers) if len(open_places(answer, len(self.memory)))]
         for part in chunks(len(doubtful), self.budget.batch):
             again = self.among_all(queries[doubtful[part]], trace=trace)
             for index, place in enumerate(doubtful[part]):
