@@ -86,7 +86,7 @@ def ask(retriever: Retriever, queries: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def ceiling(stored: Layers, rows: np.ndarray, colour: tuple[int, ...]) -> float:
-    """What share of copies whose lower half is covered any rule can name on average, as others look the same above: 1 / how many."""
+    """What share of copies that are covered below any rule can rank first on average: 1 / how many look the same above."""
     laid = to_pixels(on_background(*stored, np.full((1, 1, SPEC.channels), colour) / 255, SPEC), SPEC)
     seen = laid.reshape(len(laid), SPEC.height, -1)[:, : SPEC.height // 2].reshape(len(laid), -1).astype(np.int16)
     return float(np.mean([1 / (np.abs(seen - seen[row]).max(axis=1) <= 1).sum() for row in rows]))
