@@ -99,10 +99,8 @@ class ByEvidence:
                 yield part, ListedEngine(X=self.X, statistics=statistics, bands=kept.bands, rows=rows[part], **common)
             return
         for place, own in enumerate(rows):
-            X, opacity = (
-                pattern_matrix(memory.patterns[own], self.X.device),
-                None if memory.opacity is None else memory.opacity[own],
-            )
+            X = pattern_matrix(memory.patterns[own], self.X.device)
+            opacity = None if memory.opacity is None else memory.opacity[own]
             yield slice(place, place + 1), self.engine_from(X, kept.select(own), opacity)
 
     def _statistics_at(self, more: int) -> Callable[[Int64], MemoryStatistics]:

@@ -151,6 +151,7 @@ def test_each_score_lists_its_best_and_the_last_one_fills_up() -> None:
     first[[5, 7, 30]], second[[7, 5, 20]] = (3, 2, 1), (3, 2, 1)
     last[[9, 5, 2, 11]] = 4, 3, 2, 1
     assert united([first, second, last], 4).tolist() == [2, 5, 7, 9]
+    assert united([first, second, last], 3).tolist() == [2, 5, 9]  # too few for each to have one
     assert united([last, first], 3).tolist() == [5, 7, 9]
     more = united([first, second, last], 8).tolist()
     assert len(set(more)) == 8

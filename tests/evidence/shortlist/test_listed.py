@@ -109,3 +109,30 @@ def test_a_weight_below_the_rounding_is_not_read(case: Case) -> None:
     weights[:, 2], weights[:, 4] = 1, 2.0**-24 / LENGTH
     read = case.listed.memories.read_out(weights)
     np.testing.assert_array_equal(read, case.strategy.X.rows(case.rows[:, 2]))
+
+
+def test_spreads_are_those_of_the_listed_memories(case: Case) -> None:
+    listed, whole = case.listed.statistics, case.strategy.engine.statistics
+    places, sizes = RNG.integers(0, LENGTH, (3, COUNT)), np.arange(1, len(whole.sums) + 1).astype(np.float32)
+    found = listed.spreads(places, sizes)
+    np.testing.assert_allclose(found, whole.spreads(case.rows[np.arange(COUNT), places], sizes), rtol=1e-4)
+    np.testing.assert_array_equal(listed.of_queries(slice(2, 5)).spreads(places[:, 2:5], sizes), found[:, :, 2:5])
+
+
+@pytest.mark.usefixtures("_parts")
+def test_statistics_are_made_of_the_listed_until_those_of_all_pay(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(
+        ByEvidence, "engine", property(lambda self: asked.append(self) or self.engine_from(self.X, self.statistics, None))
+    )
+    monkeypatch.setattr(case.strategy, "_listed", 40 - COUNT * LENGTH - 1)
+    first = case.listed.statistics
+    assert not asked
+    monkeypatch.setattr(case.strategy, "_listed", 40 - COUNT * LENGTH)
+    second = case.listed.statistics
+    assert asked
+    for name in ("inverses", "scales"):
+        for one, other in zip(getattr(first, name), getattr(second, name), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4)
+    for name in ("sums", "totals", "reach"):
+        np.testing.assert_allclose(getattr(first, name), getattr(second, name), rtol=1e-4)

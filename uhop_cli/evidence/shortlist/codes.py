@@ -199,8 +199,9 @@ def united(scores: Sequence[Float32], size: int) -> Int64:
     have some in common."""
     *others, last = scores
     listed = np.zeros(len(last), np.bool_)
-    for values in others:
-        listed[best_places(values, size // (len(scores) + 1))] = True
+    each = size // (len(scores) + 1)
+    for values in others if each else ():
+        listed[best_places(values, each)] = True
     best = best_places(last, size)
     fresh = best[~listed[best]]
     listed[fresh[: size - np.count_nonzero(listed)]] = True
