@@ -7,6 +7,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
+from uhop_cli.arrays.joined_rows import JoinedRows
 from uhop_cli.arrays.scratch import Scratch, product_into
 
 LIKE = np.zeros(1, np.float32)
@@ -45,3 +46,14 @@ def test_products_are_written_where_they_are_wanted() -> None:
     tensors = torch.from_numpy(left), torch.from_numpy(right)
     product = product_into(*tensors, Scratch().empty("a", (2, 4), tensors[0]))
     np.testing.assert_allclose(product.numpy(), out, rtol=1e-6)
+
+
+def test_rows_by_number_are_as_stored_and_the_next_take_their_place() -> None:
+    stored, scratch = np.arange(12, dtype=np.uint8).reshape(4, 3), Scratch()
+    first = scratch.rows("a", stored, np.array([3, 0, 3]))
+    assert (first.dtype, first.tolist()) == (np.uint8, [[9, 10, 11], [0, 1, 2], [9, 10, 11]])
+    again = scratch.rows("a", stored, np.array([1]))
+    assert again.tolist() == [[3, 4, 5]]
+    assert np.shares_memory(first, again)
+    joined = scratch.rows("a", JoinedRows([stored[:1], stored[1:]]), np.array([2, 0]))
+    assert joined.tolist() == [[6, 7, 8], [0, 1, 2]]

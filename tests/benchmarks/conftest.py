@@ -14,13 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from uhop_cli.evidence.statistics import encode
+import uhop_cli
 from uhop_cli.experiments.data.datasets import load as load_set
-from uhop_cli.images.patterns import PatternSpec
-from uhop_cli.kernel.closed_form import RHO_GRID
-from uhop_cli.memory.entries import Entries
 from uhop_cli.memory.memory import Memory
-from uhop_cli.storing.learn import learn
 from uhop_cli.storing.settings import StoreSettings
 
 REST = 0.3  # seconds; BLAS and OpenMP threads go on turning for a while after a product, in the way of whoever comes next
@@ -64,10 +60,5 @@ def pictures() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def memory(pictures: np.ndarray) -> Memory:
-    """A memory of all pictures, without the self-test."""
-    count, spec = len(pictures), PatternSpec(32, 32, 3)
-    kernel = learn(pictures, StoreSettings()).kernel.with_chosen(RHO_GRID.index(1e-2))
-    norms, statistics = encode(kernel, spec, pictures)
-    names = [b"%d" % row for row in range(count)]
-    entries = Entries.build(names, range(count), [bytes(32)] * count, [spec.dim] * count)
-    return Memory(spec, pictures, kernel, norms, entries, 300.0, {"retrieval": "evidence"}, statistics)
+    """A memory of all pictures, as `uhop store` makes it."""
+    return uhop_cli.learn(pictures, StoreSettings())

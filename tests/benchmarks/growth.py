@@ -27,7 +27,7 @@ from uhop_cli.arrays.threads import chunks, one_blas_thread
 from uhop_cli.corruption.corruption import parse
 from uhop_cli.memory.file.reader import load
 from uhop_cli.progress import Progress
-from uhop_cli.querying.by_evidence import CONVINCING, ByEvidence
+from uhop_cli.querying.by_evidence import OPEN, ByEvidence, open_places
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.storing.store import store
 
@@ -126,7 +126,7 @@ def ask(path: Path, queries: int, rounds: int) -> None:
         times |= {
             "bare product over the codes": lambda: column @ codes,
             "shortlist": lambda: _alone(lambda: shortlist(one)),
-            "shortlist examined": lambda: _alone(lambda: evidence.among(one, listed[0])),
+            "shortlist examined": lambda: _alone(lambda: evidence.among(one, listed)),
         }
     best = dict.fromkeys(times, float("inf"))
     for _ in range(rounds):
@@ -149,31 +149,33 @@ def _alone(work: Callable[[], Any]) -> None:
 
 
 def accuracy(evidence: ByEvidence, damaged: np.ndarray, rows: np.ndarray, *, to_the_end: bool) -> dict[str, float]:
-    """Shares on the shortlist, convincing there, right there, wrong though convincing; and right in the end.
+    """Shares on the shortlist, convincing there, right there, wrong though convincing, open there; and right in the end.
 
-    `to_the_end` also makes the pass over all memories, for every query whose answer is not convincing and, as a bound of what that
-    pass alone could reach, for those that are wrong.
+    `to_the_end` also makes the pass over all memories, for every query whose answer is open and, as a bound of what that pass alone
+    could reach, for those that are wrong.
     """
     assert evidence.shortlist is not None
     lists = evidence.shortlist(damaged)
-    first = [evidence.among(query[None], listed) for query, listed in zip(damaged, lists, strict=True)]
-    right = np.array([answer.ranking(0, 1)[0] == row for answer, row in zip(first, rows, strict=True)])
-    sure = np.array([answer.confidence is not None and answer.confidence[0] >= CONVINCING for answer in first])
+    first = evidence.among(damaged, lists)
+    right = np.array([first.ranking(place, 1)[0] == row for place, row in enumerate(rows)])
+    assert first.confidence is not None, "the memory has a self-test"
+    sure, is_open = first.confidence >= OPEN[1], np.isin(np.arange(len(rows)), open_places(first, len(evidence.memory)))
     shares: dict[str, float] = {}
     if to_the_end:
-        doubtful = np.flatnonzero(~(sure & right))
+        asked = np.flatnonzero(is_open | ~right)
         exhaustive = right.copy()
-        for part in chunks(len(doubtful), min(evidence.budget.batch, TOGETHER)):
-            answer = evidence.among_all(damaged[doubtful[part]])
-            exhaustive[doubtful[part]] = [answer.ranking(i, 1)[0] == rows[place] for i, place in enumerate(doubtful[part])]
+        for part in chunks(len(asked), min(evidence.budget.batch, TOGETHER)):
+            answer = evidence.among_all(damaged[asked[part]])
+            exhaustive[asked[part]] = [answer.ranking(i, 1)[0] == rows[place] for i, place in enumerate(asked[part])]
         shares = {
-            "right in the end": float(np.where(sure, right, exhaustive).mean()),
+            "right in the end": float(np.where(is_open, exhaustive, right).mean()),
             "exhaustive at most": float(exhaustive.mean()),
         }
     return {
         "queries": len(rows),
         "on the shortlist": float((lists == rows[:, None]).any(axis=1).mean()),
         "convincing": float(sure.mean()),
+        "open": float(is_open.mean()),
         "right on the shortlist": float(right.mean()),
         "wrong though convincing": float((sure & ~right).mean()),
         **shares,

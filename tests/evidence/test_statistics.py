@@ -12,7 +12,7 @@ from uhop_cli.evidence import statistics as module
 from uhop_cli.evidence.bands import BandGrid
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.likelihoods import RHOS
-from uhop_cli.evidence.statistics import compact_codes, encode, evidence_members
+from uhop_cli.evidence.statistics import encode, evidence_members
 from uhop_cli.images.patterns import PatternSpec, to_vectors
 from uhop_cli.progress import Progress
 
@@ -49,16 +49,3 @@ def test_norms_and_block_sums_are_those_of_the_formulas(chunk: int, make_memory:
     some = kept.select(np.array([4, 1]))
     np.testing.assert_array_equal(some.sums, kept.sums[[4, 1]])
     np.testing.assert_array_equal(some.norms, kept.norms[[4, 1]])
-
-
-def test_codes_are_made_of_memories_that_are_many(make_memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    memory = make_memory(patterns=30, files=30, spec=PatternSpec(8, 8, 3))
-    assert compact_codes(memory.spec, memory.patterns, 0) is None
-    monkeypatch.setattr(module, "WORTH", 30 * 192)
-    found = compact_codes(memory.spec, memory.patterns, 0)
-    assert found is not None
-    codes, directions = found
-    assert codes.shape[1] == 30
-    assert directions.shape[1] == 192
-    monkeypatch.setattr(module, "WORTH", 30 * 192 + 1)
-    assert compact_codes(memory.spec, memory.patterns, 0) is None

@@ -48,7 +48,7 @@ def test_the_best_are_those_of_the_largest_weight_then_score() -> None:
 
 
 def test_a_part_is_one_query_and_the_memories_of_its_best_scores() -> None:
-    part = answer().part(1, 2)
+    part = answer().part(slice(1, 2), 2)
     assert part.rows is not None
     assert part.rows.tolist() == [[1, 0]]
     assert part.weights.tolist() == [[0.5, 0.5]]
@@ -59,11 +59,27 @@ def test_a_part_is_one_query_and_the_memories_of_its_best_scores() -> None:
     assert (part.steps.tolist(), part.converged.tolist(), part.kernels) == ([2], [False], ("kernel",))
     assert part.confidence is not None
     assert part.confidence.tolist() == [np.float32(0.2)]
-    again = answer(rows=np.array([[10, 20, 30, 40], [50, 60, 70, 80]])).part(1, 2)
+    again = answer(rows=np.array([[10, 20, 30, 40], [50, 60, 70, 80]])).part(slice(1, 2), 2)
     assert again.rows is not None
     assert again.rows.tolist() == [[60, 50]]
-    bare = answer(energies=None, confidence=None).part(0, 4)
+    bare = answer(energies=None, confidence=None).part(slice(0, 1), 4)
     assert (bare.energies, bare.confidence) == (None, None)
+
+
+def test_answers_from_all_memories_take_the_place_of_those_from_some() -> None:
+    first = answer(weights=WEIGHTS[:, :2], scores=SCORES[:, :2], rows=np.array([[7, 8], [6, 9]]), why=(Doubt(Reason.UNKNOWN),) * 2)
+    again = answer(confidence=np.array([0.5, 0.7], np.float32), why=(Doubt(Reason.TWO), Doubt(Reason.HIDDEN))).part(slice(0, 1), 4)
+    found = first.updated(np.array([1]), again)
+    assert found.rows is not None
+    assert found.rows.tolist() == [[7, 8], [2, 1]]  # as many of the best
+    assert found.scores.tolist() == [SCORES[0, :2].tolist(), [5.0, 4.0]]
+    assert found.weights.tolist() == [WEIGHTS[0, :2].tolist(), [0.75, 0.25]]
+    assert found.pictures[:, 1].tolist() == answer().pictures[:, 0].tolist()
+    assert found.pictures[:, 0].tolist() == answer().pictures[:, 0].tolist()
+    assert found.confidence is not None
+    assert found.confidence.tolist() == [np.float32(0.9), 0.5]
+    assert found.why == (Doubt(Reason.UNKNOWN), Doubt(Reason.TWO))
+    assert (found.kernels, found.steps.tolist()) == (("identity", "identity"), [1, 1])
 
 
 def test_parts_that_arrived_early_stay_where_they_are() -> None:
@@ -116,5 +132,5 @@ def test_two_that_fit_about_equally_are_both_named_and_share_the_weight() -> Non
     rows = np.array([[10, 11, 12, 13], [20, 21, 22, 23]])
     some = answer(rows=rows, why=(Doubt(Reason.TWO, ((12, 0.5), (99, 0.5))), doubts[1]))
     assert some.doubtful(0, 1) == [(12, 0.5, 5.0), (99, 0.5, 1.0)]  # one that is not among the rows has the least score
-    assert some.part(0, 2).why == some.why[:1]
-    assert joined([found.part(1, 2), found.part(0, 2)]).why == doubts[::-1]
+    assert some.part(slice(0, 1), 2).why == some.why[:1]
+    assert joined([found.part(slice(1, 2), 2), found.part(slice(0, 1), 2)]).why == doubts[::-1]

@@ -105,15 +105,16 @@ def test_evidence_with_features_at_hand_is_the_same() -> None:
     assert later.weights.argmax(axis=1).tolist() == list(range(40))
 
 
-def test_a_memory_with_codes_is_examined_without_features() -> None:
+def test_a_memory_with_codes_is_examined_without_features_unless_all_are_always() -> None:
     memory = learn(np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8))
     small = replace(memory.kernel, weight=memory.kernel.weight[:20], gains=memory.kernel.gains[:, :20])
-    coded = Retriever(
-        replace(memory, kernel=small, statistics=None, compact=np.zeros((2, 40), np.float32)), features_expected=10**6
-    )
-    assert isinstance(coded.strategy, ByEvidence)
-    coded.strategy.among_all(to_vectors(memory.patterns))
-    assert coded.strategy._with_features is None
+    codes = {"compact": np.zeros((2, 40), np.float32), "compact_map": np.zeros((1, 192), np.float32)}
+    known = replace(memory, kernel=small, statistics=None, **codes)
+    for coded, at_hand in ((known, False), (replace(known, record={}), True)):
+        strategy = Retriever(coded, features_expected=10**6).strategy
+        assert isinstance(strategy, ByEvidence)
+        strategy.among_all(to_vectors(memory.patterns))
+        assert (strategy._with_features is not None) == at_hand
 
 
 def test_batches_are_those_answers_in_order(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:

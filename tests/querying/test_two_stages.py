@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,7 @@ import pytest
 from PIL import Image
 
 from uhop_cli.api import learn
-from uhop_cli.evidence import codes as compact
-from uhop_cli.evidence import statistics
+from uhop_cli.evidence.shortlist import codes as compact
 from uhop_cli.memory.file.reader import load, save, verify
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying import by_evidence
@@ -28,7 +28,7 @@ def smooth(seed: int) -> np.ndarray:
 def memory() -> Memory:
     """120 pictures with codes, as if they were many."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(statistics, "WORTH", 1)
+        patch.setattr(compact, "WORTH", 1)
         return learn(np.stack([smooth(seed) for seed in range(120)]))
 
 
@@ -41,15 +41,15 @@ def test_codes_are_kept_in_the_file(memory: Memory, tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.compact, memory.compact)
 
 
-@pytest.mark.parametrize("convincing", [0.0, 2.0])  # never doubtful; always, so that all memories are examined
+@pytest.mark.parametrize("bounds", [(0.0, 0.0), (0.0, 2.0)])  # no answer is open; all are, so that all memories are examined
 def test_both_stages_name_the_same_memory_as_the_whole_pass(
-    memory: Memory, convincing: float, monkeypatch: pytest.MonkeyPatch
+    memory: Memory, bounds: tuple[float, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(3)
     rows = memory.patterns[:12].reshape(12, -1) / np.float32(255)
     queries = (rows + rng.normal(0, 0.2, rows.shape)).astype(np.float32)
     queries[6:, : rows.shape[1] // 2] = 0.5
-    monkeypatch.setattr(by_evidence, "CONVINCING", convincing)
+    monkeypatch.setattr(by_evidence, "OPEN", bounds)
     monkeypatch.setattr(compact.CodeIndex.__call__, "__defaults__", (30,))
     short = Retriever(memory)
     answer = short.retrieve(queries)
@@ -59,6 +59,33 @@ def test_both_stages_name_the_same_memory_as_the_whole_pass(
     np.testing.assert_allclose(answer.pictures[-1], rows, atol=1e-3)
     assert answer.weights.shape == answer.rows.shape
     np.testing.assert_allclose(answer.weights.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(("sure", "first"), [(120, 1), (119, 0)])  # of more memories the least sure answers are open too
+def test_all_memories_are_asked_about_open_answers_alone(
+    memory: Memory, sure: int, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_evidence, "SURE_OF_NONE", sure)
+    asked = memory.patterns[:4].reshape(4, -1) / np.float32(255)
+    retriever, again = Retriever(memory), []
+    strategy = retriever.strategy
+    assert isinstance(strategy, by_evidence.ByEvidence)
+    confidence, among_all = np.array([0.05, 0.1, 0.89, 0.9], np.float32), strategy.among_all
+    among = strategy.among
+    monkeypatch.setattr(strategy, "among", lambda *given, **named: replace(among(*given, **named), confidence=confidence))
+    monkeypatch.setattr(strategy, "among_all", lambda queries, **named: again.append(queries) or among_all(queries, **named))
+    answer = retriever.retrieve(asked)
+    np.testing.assert_array_equal(again, [asked[first:3]])
+    assert answer.confidence is not None
+    assert answer.confidence[:first].tolist() == confidence[:first].tolist()
+    assert answer.confidence[first:].tolist() == [*[1] * (3 - first), confidence[3]]  # of undamaged ones among all: 1
+
+
+def test_without_a_calibration_all_memories_are_asked(memory: Memory) -> None:
+    asked = memory.patterns[:4].reshape(4, -1) / np.float32(255)
+    bare = Retriever(replace(memory, record={})).retrieve(asked)
+    assert (bare.rows, bare.confidence) == (None, None)
+    assert Retriever(memory).retrieve(asked).rows is not None
 
 
 def test_a_plain_kernel_and_the_restorer_work_on_such_a_memory(memory: Memory, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from uhop_cli.arrays.device import Device
-from uhop_cli.evidence import statistics
 from uhop_cli.evidence.backgrounds.opacity import background_grid, opacity_sums
-from uhop_cli.evidence.codes import CodeIndex
 from uhop_cli.evidence.confidence import Confidence
+from uhop_cli.evidence.shortlist import codes as compact
+from uhop_cli.evidence.shortlist.codes import CodeIndex
 from uhop_cli.images.patterns import to_vectors
 from uhop_cli.memory.file.consistency import fault
 from uhop_cli.memory.file.header import read_header
@@ -151,8 +151,8 @@ def test_some_memories_are_asked_with_their_own_opacity(folder: Path) -> None:
     memory = load(folder / "m.safetensors")
     strategy = Retriever(memory).strategy
     asked = to_vectors(np.asarray(laid(drawing(3), (250, 240, 30)))[None])
-    rows = np.array([0, 4, 5, 9])
-    assert rows[strategy.among(asked, rows).weights.argmax()] == 5
+    rows = np.array([[0, 4, 5, 9]])
+    assert rows[0, strategy.among(asked, rows).weights.argmax()] == 5
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((13, 8, 4)), np.full((14, 8, 4), -1), np.full((14, 8, 4), np.nan), np.zeros(())])
@@ -162,12 +162,12 @@ def test_sums_that_do_not_fit_are_refused(folder: Path, wrong: np.ndarray) -> No
     assert "opacity_sums" in (fault(replace(memory, statistics=spoilt)) or "")
 
 
-@pytest.mark.parametrize("convincing", [0.0, 2.0])  # the shortlist's answer stands, or all memories are examined
-def test_two_stages_know_the_opacity_too(folder: Path, convincing: float, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bounds", [(0.0, 0.0), (0.0, 2.0)])  # the shortlist's answer stands, or all memories are examined
+def test_two_stages_know_the_opacity_too(folder: Path, bounds: tuple[float, float], monkeypatch: pytest.MonkeyPatch) -> None:
     memory = load(folder / "m.safetensors")
-    monkeypatch.setattr(statistics, "WORTH", 1)
-    codes, directions = statistics.compact_codes(memory.spec, memory.patterns, 0) or (None, None)
-    monkeypatch.setattr(by_evidence, "CONVINCING", convincing)
+    monkeypatch.setattr(compact, "WORTH", 1)
+    codes, directions = compact.compact_codes(memory.spec, memory.patterns, 0) or (None, None)
+    monkeypatch.setattr(by_evidence, "OPEN", bounds)
     monkeypatch.setattr(CodeIndex.__call__, "__defaults__", (13,))
     asked = to_vectors(np.stack([np.asarray(laid(drawing(index), (250, 240, 30))) for index in range(4)]))
     answer = Retriever(replace(memory, compact=codes, compact_map=directions)).retrieve(asked)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 from threading import local
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from uhop_cli.arrays.library import Array, namespace
+from uhop_cli.arrays.types import Int64
 
 
 class Scratch:
@@ -25,9 +28,19 @@ class Scratch:
         if not isinstance(like, np.ndarray):
             xp = namespace(like)
             return xp.empty(shape, dtype=xp.float32, device=like.device)
+        return self._empty(name, shape, np.dtype(np.float32))
+
+    def rows(self, name: str, stored: Array, rows: Int64) -> NDArray[Any]:
+        """Rows by number (n,) of an array (M, ...) of NumPy's, as they are stored; under a name as above."""
+        if not isinstance(stored, np.ndarray):  # joined of several
+            return np.asarray(stored[rows])
+        out = self._empty(name, (len(rows), *stored.shape[1:]), stored.dtype)
+        return np.take(stored, rows, axis=0, out=out, mode="clip")  # the other modes take another copy
+
+    def _empty(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         size, kept = math.prod(shape), getattr(self._kept, name, None)
-        if kept is None or kept.size < size:
-            kept = np.empty(size, np.float32)
+        if kept is None or kept.size < size or kept.dtype != dtype:
+            kept = np.empty(size, dtype)
             setattr(self._kept, name, kept)
         return kept[:size].reshape(shape)
 

@@ -53,15 +53,17 @@ def choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, co
 
     Args:
         queries: from `prepare`.
-        memory: statistics of all memories.
-        scores: `log_likelihoods` of all memories, (K, Q, M); minus infinity leaves a memory out.
+        memory: statistics of all memories, or of each query's own.
+        scores: `log_likelihoods` of these memories, (K, Q, M); minus infinity leaves a memory out.
         cosine: plain cosines, (Q, M); minus infinity there too.
         candidates: of the queries; those of them that are left out do not count.
     """
     parts: dict[int, Choice] = {}
 
     def work(part: slice) -> None:
-        parts[part.start] = _choose(queries.part(part), memory, scores[:, part], cosine[part], candidates.part(part))
+        parts[part.start] = _choose(
+            queries.part(part), memory.of_queries(part), scores[:, part], cosine[part], candidates.part(part)
+        )
 
     by_queries(work, cosine)
     found = [parts[start] for start in sorted(parts)]
@@ -123,8 +125,7 @@ def _flat_blocks(queries: PreparedQueries, memory: MemoryStatistics, verdicts: V
     xp = namespace(verdicts.top)
     finest = queries.levels[-1]
     leaders = verdicts.leader[: len(queries.parameters)]
-    spread = 1 / (memory.scales[-1][:, leaders] * (finest.sizes**2)[:, None, None])  # |xi_b|^2 / n_b + q, (b, D, Q)
-    return (finest.variances < FLAT) & xp.all(spread < FLAT, axis=1).T
+    return (finest.variances < FLAT) & xp.all(memory.spreads(leaders, finest.sizes) < FLAT, axis=1).T
 
 
 def _densities(queries: PreparedQueries, verdicts: Verdict, null: Array, blind: Array) -> Array:

@@ -21,12 +21,13 @@ memory, so they share one pass: this file. The choice among them is `choice`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from uhop_cli.arrays.library import Array, like, namespace
 from uhop_cli.arrays.operations import clip_over, less_over
 from uhop_cli.arrays.scratch import Scratch, product_into
+from uhop_cli.arrays.types import Int64
 from uhop_cli.evidence.backgrounds.likelihoods import Backgrounds, unrelated_by_channel
 from uhop_cli.evidence.backgrounds.opacity import background_grid
 from uhop_cli.evidence.bands import BandGrid
@@ -40,6 +41,8 @@ RHOS = (1e-3, 1.0)  # the learned kernels that take part: one for covered and re
 @dataclass(frozen=True)
 class MemoryStatistics:
     """What the models need to know of each memory beside its pixels; the memories are the last axis, which is long.
+
+    Where each query has memories of its own (`shortlist.listed`), the queries are the axis before it: (Q, m) for (M,), and so on.
 
     Attributes:
         inverses: for each kernel 1 / feature norm of the centred memory, 0 where that is 0: (M,).
@@ -94,8 +97,27 @@ class MemoryStatistics:
             backgrounds=None if opacity is None else Backgrounds.of(grid.shape, opacity, squares),
         )
 
-    def rows(self, rows: slice) -> MemoryStatistics:
-        """The statistics of a chunk of the memories."""
+    def spreads(self, places: Array, sizes: Array) -> Array:
+        """|xi_b|^2 / n_b + q in the finest blocks, of sizes (b,), of the memories at `places` (D, Q): (b, D, Q)."""
+        finest = self.scales[-1]
+        own = () if finest.ndim == 2 else (namespace(finest).arange(places.shape[1], device=finest.device),)
+        return 1 / (finest[(slice(None), *own, places)] * (sizes**2)[:, None, None])
+
+    def of_queries(self, queries: slice) -> MemoryStatistics:
+        """Those of some of the queries: of all memories, where these are the same for each query."""
+        if self.sums.ndim == 2:
+            return self
+        return replace(
+            self,
+            inverses=tuple(kernel[queries] for kernel in self.inverses),
+            sums=self.sums[:, queries],
+            scales=tuple(level[:, queries] for level in self.scales),
+            totals=self.totals[queries],
+            reach=self.reach[:, queries],
+        )
+
+    def rows(self, rows: slice | Int64) -> MemoryStatistics:
+        """The statistics of a chunk of the memories, or of some by number, which are opaque."""
         return MemoryStatistics(
             inverses=tuple(kernel[rows] for kernel in self.inverses),
             sums=self.sums[:, rows],
@@ -103,7 +125,7 @@ class MemoryStatistics:
             totals=self.totals[rows],
             codes=self.codes[rows],
             reach=self.reach[:, rows],
-            backgrounds=None if self.backgrounds is None else self.backgrounds.rows(rows),
+            backgrounds=None if self.backgrounds is None or not isinstance(rows, slice) else self.backgrounds.rows(rows),
         )
 
 
@@ -174,7 +196,7 @@ def log_likelihoods(queries: PreparedQueries, products: Products, memory: Memory
     """
     xp, size = namespace(products.blocks), queries.pictures.shape[1]
     own = xp.sum(queries.squares, axis=1)[:, None]
-    offsets = (queries.offsets.reshape(-1, memory.sums.shape[0]) @ memory.sums).reshape(-1, *products.blocks.shape[1:])
+    offsets = _with_sums(queries.offsets, memory.sums)
     total = offsets[0] + xp.sum(products.blocks, axis=0)
     residual = clip_over(own - 2 * total + memory.totals, least=0)
     results = [(-size / 2) * xp.log(residual / size + ROUNDING)]
@@ -186,10 +208,10 @@ def log_likelihoods(queries: PreparedQueries, products: Products, memory: Memory
             covariances = offsets[start : start + blocks]
             for part, owner in zip(products.blocks, queries.grid.pooled_in(blocks), strict=True):
                 covariances[owner] += part
-        values = _unexplained(covariances, scale[:, None], level.variances.T[..., None])
+        values = _unexplained(covariances, _of_queries(scale), level.variances.T[..., None])
         results.append(_weighed_logs(values, level.sizes, even=queries.grid.even))
         start += blocks
-    values = _unexplained(products.bands, memory.reach[:, None], queries.band_variances.T[..., None])
+    values = _unexplained(products.bands, _of_queries(memory.reach), queries.band_variances.T[..., None])
     results.append(_weighed_logs(values, like(total, queries.bands.sizes), even=False) + queries.band_rest[:, None])
     for projection, dim, scale in zip(products.kernels, queries.dims, memory.inverses, strict=True):
         cosine = clip_over(projection * scale, 0, 1)
@@ -202,12 +224,25 @@ def log_likelihoods(queries: PreparedQueries, products: Products, memory: Memory
     return scores, total / clip_over(own * memory.totals, least=ROUNDING) ** 0.5
 
 
+def _with_sums(offsets: Array, sums: Array) -> Array:
+    """Offsets (b, Q, B) times the sums of the finest blocks, (B, m) or of each query's own memories (B, Q, m): (b, Q, m)."""
+    if sums.ndim == 2:
+        return (offsets.reshape(-1, sums.shape[0]) @ sums).reshape(*offsets.shape[:2], -1)
+    xp = namespace(sums)
+    return xp.permute_dims(xp.permute_dims(offsets, (1, 0, 2)) @ xp.permute_dims(sums, (1, 0, 2)), (1, 0, 2))
+
+
+def _of_queries(values: Array) -> Array:
+    """Values of memories, (b, m) or of each query's own (b, Q, m), beside results (b, Q, m)."""
+    return values if values.ndim == 3 else values[:, None]
+
+
 def _unexplained(covariances: Array, scales: Array, variances: Array) -> Array:
     """What the best gain leaves unexplained, v - s max(c, 0)^2, at least q/2: a negative gain is no damage. Written over c.
 
     Args:
         covariances: c, (b, Q, m).
-        scales: s, (b, 1, m).
+        scales: s, (b, 1, m) or (b, Q, m).
         variances: v, (b, Q, 1).
     """
     values = clip_over(covariances, least=0)

@@ -38,6 +38,7 @@ from uhop_cli.evidence.pixelwise.candidates import Candidates, propose
 from uhop_cli.evidence.prepared import PreparedQueries, prepare, without_mean
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.retrieval.distances import ROUNDING, squared_distances
+from uhop_cli.retrieval.dynamics import ReadsOut
 from uhop_cli.retrieval.models import Evaluation, separated
 from uhop_cli.retrieval.pattern_matrix import PatternMatrix
 from uhop_cli.retrieval.separation import Separation
@@ -72,6 +73,16 @@ class EvidenceEngine:
     features: Float32 | None = None
     coordinates: Probes | None = None
     opacity: PatternMatrix | None = None
+
+    @property
+    def count(self) -> int:
+        """How many memories a query is compared with."""
+        return self.X.count
+
+    @property
+    def memories(self) -> ReadsOut:
+        """What their weights read out."""
+        return self.X
 
     def prepare(self, queries: Float32) -> PreparedQueries:
         """Queries (Q, d), in host memory, ready for the pass."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,7 +15,6 @@ from uhop_cli.arrays.types import Bool, Float32, Float64, Int8, Int64, UInt8
 from uhop_cli.evidence.backgrounds.opacity import background_grid, opacity_sums
 from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
-from uhop_cli.evidence.codes import WORTH, Coder
 from uhop_cli.evidence.likelihoods import RHOS
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.kernel.feature_map import KernelFamily
@@ -117,30 +115,6 @@ def encoded(
         if progress:
             progress(Progress("encode", rows.stop, count))
     return Encoded(norms, (sums, blockwise, centred_norms, codes, scales, opacities), moments)
-
-
-def compact_codes(
-    spec: PatternSpec, patterns: UInt8, seed: int, progress: OnProgress | None = None
-) -> tuple[Float32, Float32] | None:
-    """Codes (k, M) for the shortlist and the directions that they are made with; None where all memories may as well be examined.
-
-    The codes of millions of memories are hundreds of megabytes: they lie in a temporary file.
-    """
-    count = len(patterns)
-    if count * spec.dim < WORTH:
-        return None
-    coder = Coder.learn(patterns, spec.shape, seed)
-    codes: Float32 | None = None
-    for rows in chunks(count, max(1, CHUNK_BYTES // (4 * spec.dim))):
-        part = coder.encode(unit_rows(patterns, rows))
-        if codes is None:
-            with tempfile.TemporaryFile() as file:
-                codes = np.memmap(file, np.float32, "w+", shape=(len(part), count))
-        codes[:, rows] = part
-        if progress:
-            progress(Progress("codes", rows.stop, count))
-    assert codes is not None, "there are memories"
-    return codes, coder.weight
 
 
 @dataclass(frozen=True, eq=False)

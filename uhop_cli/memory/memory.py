@@ -57,7 +57,7 @@ class Memory:
         record: how it came about: settings, stage1, separation, calibration, self_test, seed, versions. JSON values, without
             times and absolute paths. Read from a file it is somebody's claim: no more is checked than that it is JSON.
         statistics: of the memories, for the choice by evidence; None: computed when they are needed.
-        compact: (k, M) float32 with k <= 128, the shortlist codes of `evidence.codes`, one a column; None: all memories are
+        compact: (k, M) float32 with k <= 128, the codes of `evidence.shortlist`, one a column; None: all memories are
             examined.
         compact_map: (k - B, d) float32, the directions that the codes are made with, or None.
         originals: embedded copies of the files, or None.

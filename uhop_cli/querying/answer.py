@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -83,23 +83,35 @@ class Answer:
         """The rows of the best memories."""
         return [row for row, _, _ in self.best(query, top)]
 
-    def part(self, query: int, size: int) -> Answer:
-        """The answer to one query, with the `size` memories of the highest scores."""
-        places = topk(self.scores[query], size)[1]
-        one = slice(query, query + 1)
-        return Answer(
-            weights=self.weights[one, places],
-            scores=self.scores[one, places],
-            pictures=self.pictures[:, one],
-            energies=None if self.energies is None else self.energies[:, one],
-            steps=self.steps[one],
-            converged=self.converged[one],
-            kernels=self.kernels[one],
-            map=self.map,
-            monotone=self.monotone,
-            confidence=None if self.confidence is None else self.confidence[one],
-            rows=places[None] if self.rows is None else self.rows[one, places],
-            why=None if self.why is None else self.why[one],
+    def part(self, queries: slice, size: int) -> Answer:
+        """The answers to some of the queries, each with the `size` memories of its highest scores."""
+        places = topk(self.scores[queries], size)[1]
+        rows = places if self.rows is None else np.take_along_axis(self.rows[queries], places, axis=1)
+        weights, scores = (np.take_along_axis(values[queries], places, axis=1) for values in (self.weights, self.scores))
+        return replace(self._of(queries), weights=weights, scores=scores, rows=rows)
+
+    def updated(self, queries: Int64, again: Answer) -> Answer:
+        """These answers, but to `queries` (q,) those of `again`, each with as many memories as the others have."""
+        both = joined([self, again.part(slice(None), self.scores.shape[1])])
+        order = np.arange(len(self.scores))
+        order[queries] = len(self.scores) + np.arange(len(queries))
+        return both._of(order)
+
+    def _of(self, queries: slice | Int64) -> Answer:
+        """The answers to some of the queries."""
+        numbers = np.arange(len(self.scores))[queries].tolist()
+        return replace(
+            self,
+            weights=self.weights[queries],
+            scores=self.scores[queries],
+            pictures=self.pictures[:, queries],
+            energies=None if self.energies is None else self.energies[:, queries],
+            steps=self.steps[queries],
+            converged=self.converged[queries],
+            kernels=tuple(self.kernels[number] for number in numbers),
+            confidence=None if self.confidence is None else self.confidence[queries],
+            rows=None if self.rows is None else self.rows[queries],
+            why=None if self.why is None else tuple(self.why[number] for number in numbers),
         )
 
 
@@ -150,7 +162,7 @@ def answer_from(
         kernels: which kernel answers each query; by default the model for all.
         confidence, why: (Q,) in the answers.
         steps, clamp, trace: as in `retrieval.dynamics.run`.
-        rows: (1, S) the memories that X holds; None: all.
+        rows: (Q, S) the memories that the model compares each query with; None: all.
     """
     trajectory = run(model, X, queries, steps=steps, clamp=clamp, trace=trace)
     return Answer(

@@ -1,14 +1,16 @@
 """Answers by evidence: the noise model that explains a query best names the memory (`evidence.choice`); with known missing pixels
 the likelihood of the visible ones does (`evidence.visible`). How sure they are is known from the self-test (`evidence.confidence`).
 
-A large memory has codes (`evidence.codes`): then the evidence is looked for in two stages, on a shortlist first, and among all
-memories only where the shortlist's answer is not convincing.
+A large memory has codes (`evidence.shortlist`): then the evidence is looked for in two stages, on shortlists first, and among all
+memories only where the answer that a shortlist gives is open.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -23,12 +25,13 @@ from uhop_cli.evidence.backgrounds.recognition import equal_on_some_background
 from uhop_cli.evidence.backgrounds.shown import shown_facts
 from uhop_cli.evidence.bands import BandGrid
 from uhop_cli.evidence.blocks import BlockGrid
-from uhop_cli.evidence.codes import CodeIndex, Coder
 from uhop_cli.evidence.confidence import Confidence
 from uhop_cli.evidence.doubts import doubts_of_visible
 from uhop_cli.evidence.likelihoods import MemoryStatistics
 from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
 from uhop_cli.evidence.prepared import without_mean
+from uhop_cli.evidence.shortlist.codes import CodeIndex, Coder
+from uhop_cli.evidence.shortlist.listed import ListedEngine, listed_statistics
 from uhop_cli.evidence.statistics import Statistics, encode, evidence_members
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.evidence.visible import visible_features, visible_log_likelihood, visible_unrelated
@@ -37,12 +40,14 @@ from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.answer import Answer, answer_from, joined
 from uhop_cli.querying.budget import Budget
 from uhop_cli.retrieval.models import FixedModel
-from uhop_cli.retrieval.pattern_matrix import PatternMatrix, pattern_matrix
+from uhop_cli.retrieval.pattern_matrix import HostMatrix, PatternMatrix, pattern_matrix
 from uhop_cli.retrieval.separation import Separation
 
 VISIBLE_PIXELS = "visible pixels"
 RIVALS = 4  # best memories that are looked at where a query is one of them on another background
-CONVINCING = 0.9  # confidence from which on a shortlist's answer stands
+LISTED = 1 << 16  # pairs of query and memory on shortlists that are looked at together: what is known of them stays in the cache
+OPEN = (0.1, 0.9)  # confidence in the answer of a shortlist from which on, up to which, all memories are asked
+SURE_OF_NONE = 1 << 16  # memories up to which shortlists miss so few that below `OPEN` nothing like the query is stored
 POSTERIOR = Separation.parse("softmax")  # at beta = 1 the weights are the posterior over the memories
 
 
@@ -59,6 +64,7 @@ class ByEvidence:
     def __init__(self, memory: Memory, X: PatternMatrix, budget: Budget, steps: int | None = None) -> None:
         self.memory, self.X, self.budget, self.steps = memory, X, budget, steps
         self._with_features: EvidenceEngine | None = None  # once they pay
+        self._listed = 0  # memories of shortlists whose statistics have been asked for
 
     def answer(self, queries: Float32, visible: Bool | None, *, trace: bool = False) -> Answer:
         """The answers to queries (Q, d), of which the values marked in `visible` (Q, d) are known; None: all may be damaged.
@@ -67,26 +73,47 @@ class ByEvidence:
         """
         if visible is not None:
             return self._by_visible(queries, visible, trace)
-        if self.shortlist is None:
+        if self._stages is None:
             return self.among_all(queries, trace=trace)
-        return self._in_two_stages(queries, self.shortlist(queries), trace)
+        return self._in_two_stages(queries, self._stages, trace)
 
     def among_all(self, queries: Float32, *, trace: bool = False) -> Answer:
         """The answers to queries (Q, d), all memories examined."""
         self.budget.asked += len(queries)
-        # With a shortlist few queries come here, and what is bounded is the memory taken.
-        at_hand = None if self.memory.compact is not None else self._engine_with_features()
+        # In two stages few queries come here, and what is bounded is the memory taken.
+        at_hand = None if self._stages is not None else self._engine_with_features()
         return self.examined(at_hand or self.engine, queries, trace)
 
-    def among(self, query: Float32, rows: Int64, *, trace: bool = False) -> Answer:
-        """The answer to one query (1, d), as if only the memories in `rows` were stored."""
-        return self.examined(self.engine_of(rows), query, trace, rows[None])
+    def among(self, queries: Float32, rows: Int64, *, trace: bool = False) -> Answer:
+        """The answers to queries (Q, d), as if for each of them only the memories in its `rows` (Q, S) were stored."""
+        parts = [self.examined(engine, queries[part], trace, rows[part]) for part, engine in self.listing(rows)]
+        return joined(parts)
 
-    def engine_of(self, rows: Int64) -> EvidenceEngine:
-        """The memories in `rows` alone as the choice by evidence sees them."""
-        opacity = None if self.memory.opacity is None else self.memory.opacity[rows]
-        X = pattern_matrix(self.memory.patterns[rows], self.X.device)
-        return self.engine_from(X, self.statistics.select(rows), opacity)
+    def listing(self, rows: Int64) -> Iterator[tuple[slice, EvidenceEngine]]:
+        """The memories `rows` (Q, S) of each query alone as the choice by evidence sees them, for some of the queries at a time."""
+        memory, kept = self.memory, self.statistics
+        if memory.opacity is None and isinstance(self.X, HostMatrix):
+            common, find = self._common_of(kept), self._statistics_at(rows.size)
+            for part in chunks(len(rows), LISTED // rows.shape[1]):
+                statistics = listed_statistics(find, rows[part])
+                yield part, ListedEngine(X=self.X, statistics=statistics, bands=kept.bands, rows=rows[part], **common)
+            return
+        for place, own in enumerate(rows):
+            X = pattern_matrix(memory.patterns[own], self.X.device)
+            opacity = None if memory.opacity is None else memory.opacity[own]
+            yield slice(place, place + 1), self.engine_from(X, kept.select(own), opacity)
+
+    def _statistics_at(self, more: int) -> Callable[[Int64], MemoryStatistics]:
+        """What makes the statistics of memories by number (n,).
+
+        Those of all are made, and stay at hand, where as many have been asked for as there are memories, with so many `more`.
+        """
+        self._listed += more
+        if self._listed < len(self.memory):
+            grid, kept = BlockGrid.of(self.memory.spec.shape), self.statistics
+            return lambda rows: MemoryStatistics.of(grid, *(stored[rows] for stored in kept.of_each))
+        every = self.engine.statistics
+        return replace(every, codes=every.codes[:, :0]).rows
 
     @cached_property
     def shortlist(self) -> CodeIndex | None:
@@ -94,39 +121,38 @@ class ByEvidence:
         codes, directions = self.memory.compact, self.memory.compact_map
         if codes is None or directions is None or not self.X.device.saves_products:
             return None
-        return CodeIndex(codes, Coder(directions, len(codes) - len(directions)))
+        kept, coder = self.statistics, Coder(directions, len(codes) - len(directions))
+        return CodeIndex(codes, coder, (BandGrid(self.memory.spec.shape), kept.bands, kept.band_scales))
 
     @cached_property
     def engine(self) -> EvidenceEngine:
         """All memories as the choice by evidence sees them."""
         return self.engine_from(self.X, self.statistics, self.memory.opacity)
 
-    def _in_two_stages(self, queries: Float32, shortlists: Int64, trace: bool) -> Answer:
-        """Each query's evidence on its shortlist (Q, S); all memories for those whose answer is not convincing then."""
-        answers = [self.among(queries[place : place + 1], rows, trace=trace) for place, rows in enumerate(shortlists)]
-        doubtful = [place for place, answer in enumerate(answers) if answer.confidence is None or answer.confidence[0] < CONVINCING]
+    def _in_two_stages(self, queries: Float32, shortlist: CodeIndex, trace: bool) -> Answer:
+        """Each query's evidence on its shortlist; on all memories where that answer is open."""
+        answer = self.among(queries, shortlist(queries), trace=trace)
+        doubtful = open_places(answer, len(self.memory))
         for part in chunks(len(doubtful), self.budget.batch):
-            places = doubtful[part]
-            again = self.among_all(queries[places], trace=trace)
-            for index, place in enumerate(places):
-                answers[place] = again.part(index, shortlists.shape[1])
-        return joined(answers)
+            answer = answer.updated(doubtful[part], self.among_all(queries[doubtful[part]], trace=trace))
+        return answer
 
     def examined(self, engine: EvidenceEngine, queries: Float32, trace: bool, rows: Int64 | None = None) -> Answer:
-        """The answers to queries (Q, d) from the memories of an engine, which are those in `rows` (1, S); None: all."""
+        """The answers to queries (Q, d) from the memories of an engine, which are those in `rows` (Q, S); None: all."""
         model = EvidenceModel(engine, engine.prepare(queries), POSTERIOR, 1.0)
         places = topk(to_numpy(model.choice.scores), RIVALS)[1]
-        ranked = places if rows is None else rows[0, places]
+        ranked = places if rows is None else np.take_along_axis(rows, places, axis=1)
+        doubts = model.choice.doubts
         answer = answer_from(
             model,
-            engine.X,
+            engine.memories,
             model.queries.pictures,
             kernels=tuple(model.queries.models[int(index)] for index in to_numpy(model.choice.model)),
             confidence=self.confidence_in(queries, to_numpy(model.choice.facts), ranked[:, 0]),
             steps=self.steps,
             trace=trace,
             rows=rows,
-            why=model.choice.doubts if rows is None else tuple(doubt.among(rows[0]) for doubt in model.choice.doubts),
+            why=doubts if rows is None else tuple(doubt.among(own) for doubt, own in zip(doubts, rows, strict=True)),
         )
         return self.recognised(queries, answer, ranked)
 
@@ -150,6 +176,16 @@ class ByEvidence:
         if calibration is not None and len(calibration.weights) > 2 * facts.shape[1]:  # of pictures with transparency
             facts = np.concatenate([facts, self.shown(queries, rows)], axis=1)
         return self.confidence("evidence", facts)
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the self-test tells how sure an answer is: nothing else says which answers of shortlists are open."""
+        return self._calibration("evidence") is not None
+
+    @property
+    def _stages(self) -> CodeIndex | None:
+        """What the first of two stages is by; None where all memories are examined at once."""
+        return self.shortlist if self.calibrated else None
 
     def confidence(self, kind: str, features: Array) -> Float32 | None:
         """P(right) of answers with these features, by the calibration of the self-test; None where there is none."""
@@ -228,21 +264,21 @@ class ByEvidence:
 
     def engine_from(self, X: PatternMatrix, kept: Statistics, opacity: UInt8 | None) -> EvidenceEngine:
         """The memories of X as the choice by evidence sees them, from their statistics and their opacity."""
-        kernel, members, put = self.memory.kernel, evidence_members(self.memory.kernel), X.device.put
-        grid = BlockGrid.of(self.memory.spec.shape)
+        put, grid = X.device.put, BlockGrid.of(self.memory.spec.shape)
         sums = () if opacity is None or kept.opacity is None else (kept.opacity,)
         statistics = MemoryStatistics.of(grid, *(put(part) for part in (*kept.of_each, *sums)))
-        dims = (float(X.dim),) * len(members)
-        spectrum = Spectrum.of(kept.variances, self.memory.spec.channels)
-        return EvidenceEngine(
-            X=X,
-            grid=grid,
-            spectrum=spectrum,
-            statistics=statistics,
-            probes=lambda rows: kernel.probes(rows, members),
-            dims=dims,
-            opacity=None if statistics.backgrounds is None or opacity is None else pattern_matrix(opacity, X.device),
-        )
+        veiled = None if statistics.backgrounds is None or opacity is None else pattern_matrix(opacity, X.device)
+        return EvidenceEngine(X=X, statistics=statistics, opacity=veiled, **self._common_of(kept))
+
+    def _common_of(self, kept: Statistics) -> dict[str, Any]:
+        """What all engines of the memory have in common."""
+        kernel, members, spec = self.memory.kernel, evidence_members(self.memory.kernel), self.memory.spec
+        return {
+            "grid": BlockGrid.of(spec.shape),
+            "spectrum": Spectrum.of(kept.variances, spec.channels),
+            "probes": lambda rows: kernel.probes(rows, members),
+            "dims": (float(spec.dim),) * len(members),
+        }
 
     def _engine_with_features(self) -> EvidenceEngine | None:
         """`engine` with W (xi - mean xi) of all memories at hand; None as long as they don't pay."""
@@ -270,3 +306,11 @@ class ByEvidence:
         spec = self.memory.spec
         wanted = (2 + 2 * spec.channels, background_grid(spec.shape).side ** 2)
         return kept.opacity is not None and kept.opacity.shape[1:] == wanted
+
+
+def open_places(answer: Answer, memories: int) -> Int64:
+    """The places of the answers from shortlists, of so many memories, that all of them are to be asked about; all without a
+    confidence."""
+    least, most = OPEN if memories <= SURE_OF_NONE else (0.0, OPEN[1])
+    confidence = np.full(len(answer.scores), least) if answer.confidence is None else answer.confidence
+    return np.flatnonzero((confidence >= least) & (confidence < most))

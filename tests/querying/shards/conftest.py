@@ -13,7 +13,7 @@ from uhop_cli.api import learn
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.types import Float32
 from uhop_cli.corruption.corruption import parse
-from uhop_cli.evidence import statistics
+from uhop_cli.evidence.shortlist import codes as compact
 from uhop_cli.memory.file.reader import load
 from uhop_cli.memory.file.shard_writer import write_shards
 from uhop_cli.memory.memory import Memory
@@ -46,8 +46,8 @@ def make_pair(tmp_path_factory: pytest.TempPathFactory) -> MakePair:
         whole = learned
         if listed:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(statistics, "WORTH", 1)
-                codes, directions = statistics.compact_codes(learned.spec, learned.patterns, 0) or (None, None)
+                patch.setattr(compact, "WORTH", 1)
+                codes, directions = compact.compact_codes(learned.spec, learned.patterns, 0) or (None, None)
             whole = replace(learned, compact=codes, compact_map=directions)
         file = tmp_path_factory.mktemp("shards") / "m.safetensors"
         write_shards(whole, file, shards)

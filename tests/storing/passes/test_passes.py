@@ -11,11 +11,10 @@ import pytest
 from PIL import Image
 
 from uhop_cli.errors import MemoryFileError, SettingsError
-from uhop_cli.evidence import statistics
+from uhop_cli.evidence.shortlist import codes
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.kernel.closed_form import decompose, whitening
 from uhop_cli.memory.file.reader import load
-from uhop_cli.storing.passes import passes as module
 from uhop_cli.storing.passes.passes import ByShard, PatternRows, Threads, Whole
 from uhop_cli.storing.settings import StoreSettings
 from uhop_cli.storing.store import store
@@ -53,8 +52,7 @@ def _by_shard(whole: Whole, folder: Path, crew: Any) -> ByShard:
 
 @pytest.mark.parametrize("crew", [Threads(), Sent()])
 def test_every_pass_is_that_of_the_whole(whole: Whole, tmp_path: Path, crew: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in (module, statistics):
-        monkeypatch.setattr(place, "WORTH", 1)
+    monkeypatch.setattr(codes, "WORTH", 1)
     shards = _by_shard(whole, tmp_path, crew)
     np.testing.assert_allclose(shards.second_moment(), whole.second_moment(), rtol=1e-6)
     kernel = whitening(decompose(whole.patterns, feature_dim=9))

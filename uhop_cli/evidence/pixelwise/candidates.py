@@ -68,7 +68,15 @@ class Gather(Protocol):
         ...
 
 
-def propose(queries: PreparedQueries, scores: Array, cosine: Array, gather: Gather, opacity: Gather | None = None) -> Candidates:
+def propose(
+    queries: PreparedQueries,
+    scores: Array,
+    cosine: Array,
+    gather: Gather,
+    opacity: Gather | None = None,
+    *,
+    listed: Int64 | None = None,
+) -> Candidates:
     """The `PROPOSALS` best memories of every model and of the plain cosine, and those of them that are worth it looked at in full.
 
     Args:
@@ -77,9 +85,10 @@ def propose(queries: PreparedQueries, scores: Array, cosine: Array, gather: Gath
         cosine: plain cosines, (Q, M).
         gather: values of the memories.
         opacity: likewise their opacity, H W values each, where pictures have transparency.
+        listed: (Q, M) which memories each query has; None: all, in their order. Candidates are places in these.
     """
     xp, best_of_each = namespace(cosine), proposed(scores, cosine)
-    look = _Look(queries, gather, opacity)
+    look = _Look(queries, gather, opacity, listed)
     rows, repeated = distinct(best_of_each)
     pixels = sample(*queries.grid.shape[:2])
     if pixels is not None:
@@ -139,8 +148,8 @@ class _Seen:
 class _Look:
     """Compares queries with memories pixel by pixel."""
 
-    def __init__(self, queries: PreparedQueries, gather: Gather, opacity: Gather | None) -> None:
-        self._queries, self._gather, self._opacity = queries, gather, opacity
+    def __init__(self, queries: PreparedQueries, gather: Gather, opacity: Gather | None, listed: Int64 | None) -> None:
+        self._queries, self._gather, self._opacity, self._listed = queries, gather, opacity, listed
         self._density = value_density(to_numpy(queries.pictures))
 
     def __call__(self, rows: Array, pixels: Int64 | None = None) -> _Seen:
@@ -155,10 +164,11 @@ class _Look:
             pictures = pictures[:, like(rows, places)]
         density = like(pictures, self._density if places is None else self._density[:, places])
         (count, length), size = rows.shape, int(pictures.shape[1])
+        named = rows if self._listed is None else xp.take_along_axis(self._listed, rows, axis=1)
         exact, agreed, kept = (xp.empty((count, length), dtype=pictures.dtype, device=pictures.device) for _ in range(3))
 
         def work(part: slice) -> None:
-            flat = rows[part].reshape(-1)
+            flat = named[part].reshape(-1)
             squares = self._gather(flat, places).reshape(-1, length, size)
             squares -= pictures[part, None]
             charge: Array | float = 0.0

@@ -23,16 +23,16 @@ from uhop_cli.arrays.operations import logsumexp, topk, unit_rows
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
 from uhop_cli.evidence.choice import Choice
-from uhop_cli.evidence.codes import SHORTLIST
 from uhop_cli.evidence.doubts import doubts_of_visible
 from uhop_cli.evidence.likelihoods import unrelated
 from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
+from uhop_cli.evidence.shortlist.codes import shortlist_size
 from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.evidence.visible import visible_features, visible_unrelated
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.answer import Answer, answer_from, joined
 from uhop_cli.querying.budget import Budget
-from uhop_cli.querying.by_evidence import CONVINCING, POSTERIOR, RIVALS, VISIBLE_PIXELS, ByEvidence
+from uhop_cli.querying.by_evidence import POSTERIOR, RIVALS, VISIBLE_PIXELS, ByEvidence, open_places
 from uhop_cli.querying.shards.asking import Shards
 from uhop_cli.querying.shards.messages import Asked, Pool, Proposals
 from uhop_cli.querying.shards.model import Merged, ShardedModel
@@ -56,8 +56,9 @@ class ShardedByEvidence:
 
     def __init__(self, memory: Memory, X: PatternMatrix, shards: Shards, budget: Budget, steps: int | None = None) -> None:
         self.memory, self.shards, self.budget, self.steps = memory, shards, budget, steps
-        self._listed = all(shard.compact is not None for shard in memory.shards) and budget.device.saves_products
         self._here = ByEvidence(memory, X, budget, steps)
+        coded = all(shard.compact is not None for shard in memory.shards)
+        self._listed = coded and budget.device.saves_products and self._here.calibrated
 
     def answer(self, queries: Float32, visible: Bool | None, *, trace: bool = False) -> Answer:
         """The answers to queries (Q, d), of which the values marked in `visible` (Q, d) are known; None: all may be damaged.
@@ -69,17 +70,17 @@ class ShardedByEvidence:
         return self._in_two_stages(queries, trace) if self._listed else self.among_all(queries, trace=trace)
 
     def _in_two_stages(self, queries: Float32, trace: bool) -> Answer:
-        found = self._asked(queries, max(LEAST_LISTED, SHORTLIST // len(self.memory.shards)))
+        found = self._asked(queries, max(LEAST_LISTED, shortlist_size(len(self.memory)) // len(self.memory.shards)))
         answers = [
             self._here.examined(found.engine(self._here, place), queries[place : place + 1], trace, found.rows(place)[None])
             for place in range(len(queries))
         ]
-        doubtful = [place for place, answer in enumerate(answers) if answer.confidence is None or answer.confidence[0] < CONVINCING]
+        doubtful = [place for place, answer in enumerate(answers) if len(open_places(answer, len(self.memory)))]
         for part in chunks(len(doubtful), self.budget.batch):
             again = self.among_all(queries[doubtful[part]], trace=trace)
             for index, place in enumerate(doubtful[part]):
-                answers[place] = again.part(index, answers[place].weights.shape[1])
-        return joined([answer.part(0, min(len(one.weights[0]) for one in answers)) for answer in answers])
+                answers[place] = again.part(slice(index, index + 1), answers[place].weights.shape[1])
+        return joined([answer.part(slice(None), min(len(one.weights[0]) for one in answers)) for answer in answers])
 
     def among_all(self, queries: Float32, *, trace: bool = False) -> Answer:
         """The answers to queries (Q, d), all memories examined."""

@@ -69,34 +69,31 @@ class Shard:
         if listed is None or evidence.shortlist is None:
             return self._proposals(queries, evidence.engine, None)
         lists = evidence.shortlist(queries, listed)
-        one = [self._proposals(queries[i : i + 1], evidence.engine_of(rows), rows) for i, rows in enumerate(lists)]
-        longest = max(part.rows.shape[1] for part in one)
-        missing = [longest - part.rows.shape[1] for part in one]
+        parts = [self._proposals(queries[part], engine, lists[part]) for part, engine in evidence.listing(lists)]
+        longest = max(part.rows.shape[1] for part in parts)
         return Proposals(
-            rows=np.concatenate([np.pad(part.rows, ((0, 0), (0, more)), "edge") for part, more in zip(one, missing, strict=True)]),
-            scores=np.concatenate(
-                [np.pad(part.scores, ((0, 0), (0, 0), (0, more)), "edge") for part, more in zip(one, missing, strict=True)], axis=1
-            ),
-            least=np.concatenate([part.least for part in one], axis=1),
-            others=np.concatenate([part.others for part in one]),
-            examined=one[0].examined,
+            rows=np.concatenate([_filled(part.rows, longest) for part in parts]),
+            scores=np.concatenate([_filled(part.scores, longest) for part in parts], axis=1),
+            least=np.concatenate([part.least for part in parts], axis=1),
+            others=np.concatenate([part.others for part in parts]),
+            examined=parts[0].examined,
         )
 
     def _proposals(self, queries: Float32, engine: EvidenceEngine, listed: Int64 | None) -> Proposals:
         scores, cosines = engine.scan(engine.prepare(queries))
         rows, _ = distinct(proposed(scores, cosines))
-        kept = min(PROPOSALS, engine.X.count)
+        kept = min(PROPOSALS, engine.count)
         least = np.stack([to_numpy(topk(values, kept)[0])[:, -1] for values in scores])
         xp, identity = namespace(scores), scores[0]
         found = xp.stack([xp.take_along_axis(values, rows, axis=1) for values in (*scores, cosines)])
         identity[_each(rows), rows] = -np.inf  # in place: the scores have done their service
-        named = to_numpy(rows) if listed is None else listed[to_numpy(rows)]
+        named = to_numpy(rows) if listed is None else np.take_along_axis(listed, to_numpy(rows), axis=1)
         return Proposals(
             rows=named + self.first,
             scores=to_numpy(found),
             least=least,
             others=_log_total(identity),
-            examined=engine.X.count,
+            examined=engine.count,
         )
 
     def pool(self, rows: Int64) -> Pool:
@@ -208,6 +205,11 @@ def window(separation: Separation) -> float:
     alpha = ARGMAX_ALPHA if separation.kind == "argmax" else separation.alpha
     assert alpha is not None
     return 1 / (alpha - 1)
+
+
+def _filled(values: Any, length: int) -> Any:
+    """The last axis as long as `length`: the last value repeated."""
+    return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, length - values.shape[-1])], "edge")
 
 
 def _each(rows: Array) -> Array:

@@ -21,8 +21,8 @@ from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.threads import chunks, cores, one_blas_thread
 from uhop_cli.arrays.types import Float32, Float64, UInt8
 from uhop_cli.errors import MemoryFileError
-from uhop_cli.evidence.codes import WORTH, Coder
-from uhop_cli.evidence.statistics import CHUNK_BYTES, Encoded, Statistics, compact_codes, encode, encoded, joined_parts
+from uhop_cli.evidence.shortlist.codes import Coder, compact_codes, pay
+from uhop_cli.evidence.statistics import CHUNK_BYTES, Encoded, Statistics, encode, encoded, joined_parts
 from uhop_cli.files.names import escape
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.kernel.closed_form import second_moment
@@ -63,7 +63,7 @@ class Passes(Protocol):
         ...
 
     def codes(self, seed: int) -> Codes | None:
-        """Codes and directions (`evidence.statistics.compact_codes`)."""
+        """Codes and directions (`evidence.shortlist.codes.compact_codes`)."""
         ...
 
 
@@ -165,7 +165,7 @@ class ByShard:
     def codes(self, seed: int) -> Codes | None:
         """See `Passes`."""
         spec = self.shards[0].spec
-        if len(self.sample) * spec.dim < WORTH:
+        if not pay(len(self.sample), spec.dim):
             return None
         coder = Coder.learn(self.sample, spec.shape, seed)
         parts = list(self._pieces("codes", codes_of, [(rows, coder) for rows in self.shards]))

@@ -1,0 +1,172 @@
+"""The choice by evidence where each query has memories of its own: those of its shortlist.
+
+No two queries share a memory then, so no product with many of them is to be had. The pixels of a shortlist are gathered into the
+cache and meet there the few rows that one query asks of them; what follows from the products is elementwise, and is done for
+several queries at a time. Queries are shared among the cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from uhop_cli.arrays.scratch import Scratch
+from uhop_cli.arrays.threads import chunks, on_all_cores
+from uhop_cli.arrays.types import Float32, Int8, Int64
+from uhop_cli.evidence.blocks import FEW_QUERIES
+from uhop_cli.evidence.likelihoods import MemoryStatistics, Products, log_likelihoods
+from uhop_cli.evidence.model import EvidenceEngine
+from uhop_cli.evidence.pixelwise.candidates import Candidates, propose
+from uhop_cli.evidence.prepared import PreparedQueries
+from uhop_cli.retrieval.distances import ROUNDING
+from uhop_cli.retrieval.pattern_matrix import HostMatrix
+
+PAIRS = 1 << 13  # of query and memory at a time: what is known of them stays in the cache
+GATHERED_BYTES = 3 << 19  # of float32 pixels at a time: they stay in the cache of a core
+
+
+@dataclass(frozen=True)
+class ListedEngine(EvidenceEngine):
+    """Shortlists as the choice by evidence sees them, on the CPU. All pictures are opaque.
+
+    Attributes:
+        X: all memories.
+        statistics: of the shortlists: the memories' axis has the queries' before it. Their `codes` are not kept.
+        bands: codes of all memories (M, K) (`Statistics`).
+        rows: the memories of each query, (Q, S), each once.
+    """
+
+    X: HostMatrix
+    bands: Int8 = field(kw_only=True)
+    rows: Int64 = field(kw_only=True)
+
+    @property
+    def count(self) -> int:
+        """See `EvidenceEngine.count`."""
+        return int(self.rows.shape[1])
+
+    @property
+    def memories(self) -> ListedRows:
+        """See `EvidenceEngine.memories`."""
+        return ListedRows(self.X, self.rows)
+
+    def scan(self, queries: PreparedQueries) -> tuple[Float32, Float32]:
+        """The pass over the shortlists: log-likelihoods (K, Q, S) and plain cosines (Q, S)."""
+        count, size = self.rows.shape
+        scores = np.empty((len(queries.models) - 1, count, size), np.float32)
+        cosines = np.empty((count, size), np.float32)
+        scratch = Scratch()
+
+        def work(part: slice) -> None:
+            some = queries.part(part)
+            products = self._products(some, self.rows[part], scratch)
+            scores[:, part], cosines[part] = log_likelihoods(some, products, self.statistics.of_queries(part))
+
+        on_all_cores(work, count, max(1, min(FEW_QUERIES, PAIRS // size)))
+        return scores, cosines
+
+    def _products(self, queries: PreparedQueries, rows: Int64, scratch: Scratch) -> Products:
+        """The products of at most `FEW_QUERIES` queries with their memories `rows` (Q, S)."""
+        grid, bands, (count, size) = self.grid, queries.bands, rows.shape
+        blocks = scratch.empty("blocks", (grid.side**2, count, size), queries.pictures)
+        kernels = scratch.empty("kernels", (len(queries.dims), count, size), queries.pictures)
+        of_bands = scratch.empty("bands", (len(bands.sizes), count, size), queries.pictures)
+        probes = [part.reshape(count, grid.side, -1) for part in grid.probes(grid.centred(queries.pictures) * self.X.scale)]
+        wholes = queries.probes * self.X.scale
+        for place, own in enumerate(rows):
+            slabs = grid.slabs([part[place] for part in probes], wholes[:, place])
+            found = scratch.empty("products", (grid.side, slabs[0].shape[-2], size), queries.pictures)
+            for some in chunks(size, GATHERED_BYTES // (4 * self.X.dim)):
+                grid.slab_products(_pixels(self.X, own[some], scratch), slabs, found[:, :, some])
+            blocks_of_one, kernels[:, place] = grid.of_slabs(found, 1)
+            blocks[:, place] = blocks_of_one[:, 0]
+            codes = scratch.rows("stored codes", self.bands, own)
+            values = scratch.empty("codes", codes.shape, queries.pictures)
+            np.copyto(values, codes)
+            for band, part in enumerate(bands.parts):
+                np.matmul(values[:, part], queries.coefficients[place, part], out=of_bands[band, place])
+        return Products(blocks, of_bands, kernels)
+
+    def identity(self, pictures: Float32) -> Float32:
+        """L of the identity model, (Q, S), for pictures (Q, d)."""
+        squares, scratch = np.empty(self.rows.shape, np.float32), Scratch()
+
+        def work(part: slice) -> None:
+            for place in range(part.start, part.stop):
+                for some in chunks(self.count, GATHERED_BYTES // (4 * self.X.dim)):
+                    values = _pixels(self.X, self.rows[place, some], scratch)
+                    values *= np.float32(self.X.scale)
+                    values -= pictures[place]
+                    np.einsum("md,md->m", values, values, out=squares[place, some])
+
+        on_all_cores(work, len(pictures), 1)
+        return np.asarray((-self.X.dim / 2) * np.log(squares / self.X.dim + ROUNDING))
+
+    def candidates(self, queries: PreparedQueries, scores: Float32, cosines: Float32) -> Candidates:
+        """See `EvidenceEngine.candidates`: places in the shortlists."""
+        return propose(queries, scores, cosines, self.X.rows, listed=self.rows)
+
+
+@dataclass(frozen=True)
+class ListedRows:
+    """What the weights of shortlists read out.
+
+    Attributes:
+        X: all memories.
+        rows: of the shortlists, (Q, S).
+    """
+
+    X: HostMatrix
+    rows: Int64
+
+    def read_out(self, weights: Float32) -> Float32:
+        """sum_s p_qs xi of the memories of each query, for weights (Q, S): (Q, d). What is below the rounding is not read."""
+        out = np.empty((len(weights), self.X.dim), np.float32)
+        for place, (line, rows) in enumerate(zip(weights, self.rows, strict=True)):
+            read = np.flatnonzero(line > np.float32(2.0**-24 / len(rows)))
+            out[place] = line[read] @ self.X.rows(rows[read])
+        return out
+
+
+def listed_statistics(find: Callable[[Int64], MemoryStatistics], rows: Int64) -> MemoryStatistics:
+    """The statistics of shortlists (Q, S), with the queries before the memories, but for their codes.
+
+    Args:
+        find: the statistics of memories by number (n,).
+        rows: of the shortlists.
+    """
+    (count, size), parts = rows.shape, dict[int, MemoryStatistics]()
+
+    def work(part: slice) -> None:
+        found, shape = find(rows[part].ravel()), (part.stop - part.start, size)
+        parts[part.start] = MemoryStatistics(
+            inverses=tuple(kernel.reshape(shape) for kernel in found.inverses),
+            sums=found.sums.reshape(-1, *shape),
+            scales=tuple(level.reshape(-1, *shape) for level in found.scales),
+            totals=found.totals.reshape(shape),
+            codes=found.codes[:0],
+            reach=found.reach.reshape(-1, *shape),
+        )
+
+    on_all_cores(work, count, max(1, PAIRS // size))
+    first, *more = (parts[start] for start in sorted(parts))
+    if not more:
+        return first
+    return MemoryStatistics(
+        inverses=tuple(np.concatenate(kernel) for kernel in zip(first.inverses, *(part.inverses for part in more), strict=True)),
+        sums=np.concatenate([first.sums, *(part.sums for part in more)], axis=1),
+        scales=tuple(np.concatenate(level, axis=1) for level in zip(first.scales, *(part.scales for part in more), strict=True)),
+        totals=np.concatenate([first.totals, *(part.totals for part in more)]),
+        codes=first.codes,
+        reach=np.concatenate([first.reach, *(part.reach for part in more)], axis=1),
+    )
+
+
+def _pixels(X: HostMatrix, rows: Int64, scratch: Scratch) -> Float32:
+    """The pixels of some memories (m, d), float32, still to be multiplied by the scale of X."""
+    stored = scratch.rows("stored", X.patterns, rows)
+    values: Float32 = scratch.empty("pixels", stored.shape, stored)
+    np.copyto(values, stored, casting="unsafe")
+    return values
