@@ -82,7 +82,7 @@ def _explanations(x: Float64, memory: Float64, veil: Float64, colours: Int64, to
         difference = x - memory - light
         yield difference, 1
         for colour in common:
-            through = (colours == colour) & ~opaque
+            through: Bool = np.asarray((colours == colour) & ~opaque)
             if through.sum() >= LEAST_TOLD:
                 shift = np.median(difference[through] / veil[through, None], axis=0)  # b - b_0
                 yield difference - veil[:, None] * shift, 1
