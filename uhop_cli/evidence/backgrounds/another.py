@@ -82,11 +82,11 @@ def _explanations(x: Float64, memory: Float64, veil: Float64, colours: Int64, to
         difference = x - memory - light
         yield difference, 1
         for colour in common:
-            through: Bool = np.asarray((colours == colour) & ~opaque)
+            through = (colours == colour) & ~opaque
             if through.sum() >= LEAST_TOLD:
                 shift = np.median(difference[through] / veil[through, None], axis=0)  # b - b_0
                 yield difference - veil[:, None] * shift, 1
-    weights = told.all(axis=1)
+    weights: Bool = np.asarray(told.all(axis=1))
     weights = weights if weights.sum() >= LEAST_FITTED else np.ones_like(weights)
     yield fitted(x[None], memory[None], veil[None], weights[None].astype(np.float64))[0][0], 2
 
