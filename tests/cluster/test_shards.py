@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from uhop_cli.arrays import threads
 from uhop_cli.arrays.device import CPU
+from uhop_cli.cluster import contact
 from uhop_cli.cluster import shards as shards_module
 from uhop_cli.cluster import worker as worker_module
-from uhop_cli.cluster.shards import ShardsOnWorkers, Traffic, dealt, on_cluster
+from uhop_cli.cluster.shards import ShardsOnWorkers, Traffic, on_cluster
 from uhop_cli.errors import ClusterError, MemoryFileError
 from uhop_cli.memory.file.index import Index, index_of, read_index
 from uhop_cli.memory.file.reader import load
@@ -30,54 +30,96 @@ from uhop_cli.querying.settings import RetrievalSettings
 from uhop_cli.querying.shards.asking import InTurn
 
 
-class KilledWorker(Exception):
-    """What Dask says when a worker is lost too often."""
+class Call:
+    """What a method of an actor returns, or how it is told that its worker is lost."""
 
-
-class Future:
-    """A task that has run, or was lost with its worker."""
-
-    def __init__(self, run: Callable[[], bytes], lost: type[Exception] | None) -> None:
+    def __init__(self, run: Callable[[], Any], lost: type[Exception] | None = None) -> None:
         self.run, self.lost = run, lost
 
-    def result(self, timeout: float) -> bytes:
+    def result(self, timeout: float) -> Any:
         if self.lost is not None:
             raise self.lost
         return self.run()
 
+
+class Actor:
+    """An actor on a worker, and its future: finished, as Dask says, as long as the scheduler takes its process for alive."""
+
+    def __init__(self, cluster: Cluster, worker: str) -> None:
+        self.cluster, self.worker, self.desk = cluster, worker, worker_module.Desk()
+        self.process = cluster.processes.get(worker)
+
+    @property
+    def status(self) -> str:
+        return "finished" if self.cluster.processes.get(self.worker) is self.process else "error"
+
     def add_done_callback(self, told: Callable[[Any], None]) -> None:
-        if self.lost is not TimeoutError:
+        if not self.cluster.hangs:
             told(self)
 
-    def cancel(self) -> None:
-        assert self.lost is not None
+    def exception(self) -> Exception | None:
+        return self.cluster.fails
+
+    def result(self) -> Actor:
+        return self
+
+    def held(self, *arguments: Any) -> Call:
+        version, seen = self.desk.held(*arguments)
+        told = self.cluster.version or version, [there and n in self.cluster.sees[self.worker] for n, there in enumerate(seen)]
+        return Call(lambda: told)
+
+    def ask(self, question: bytes) -> Call:
+        cluster = self.cluster
+        assert cluster.is_current, "an actor finds its client by that"
+        if self.status != "finished":
+            raise RuntimeError("Worker holding Actor was lost")
+        cluster.asked += [(self.worker, wanted.place.file) for wanted in pickle.loads(question)[0]]
+        how = cluster.loses.pop(self.worker, None)
+        if how is not None:
+            cluster.lose(self.worker)
+        elif self.worker in cluster.silent:
+            how = OSError
+            cluster.silent[self.worker] -= 1
+            if not cluster.silent[self.worker]:
+                del cluster.processes[self.worker]
+        return Call(lambda: self.desk.ask(question), how)
 
 
 class Cluster:
     """Workers by name, the shards that each sees, and what was asked of whom."""
 
     def __init__(self, sees: dict[str, list[int]]) -> None:
-        self.sees, self.status = sees, "running"
+        self.sees, self.status, self.is_current = sees, "running", False
+        self.processes = {worker: object() for worker in sees}  # as the scheduler knows them
         self.asked: list[tuple[str, str]] = []
         self.loses: dict[str, type[Exception]] = {}  # workers that are lost with the next question, and how that is told
-        self.version = worker_module.__version__
+        self.late = 0  # questions that a lost worker does not answer before the scheduler misses it
+        self.silent: dict[str, int] = {}  # how many there are left
+        self.hangs = False  # whether no actor is ever made
+        self.fails: Exception | None = None  # what making one ends with
+        self.version = ""  # of uhop, where it is another one
 
-    def scheduler_info(self) -> dict[str, Any]:
-        return {"workers": {name: {"nthreads": 1} for name in self.sees}}
+    def come(self, worker: str, sees: list[int]) -> None:
+        self.sees[worker], self.processes[worker] = sees, object()
 
-    def run(self, function: Any, path: str, places: Any, count: int, *, workers: list[str], on_error: str) -> dict[str, Any]:
-        assert function is worker_module.held
-        _, seen = function(path, places, count)
-        return {name: (self.version, [there and n in self.sees[name] for n, there in enumerate(seen)]) for name in workers}
+    def lose(self, worker: str) -> None:
+        if self.late:
+            self.silent[worker] = self.late
+        else:
+            del self.processes[worker]
 
-    def submit(self, function: Any, *arguments: Any, workers: list[str], pure: bool) -> Future:
-        (worker,) = workers
-        self.asked.append((worker, arguments[0].place.file))
-        lost = self.loses.pop(worker, None)
-        if lost is not None:
-            self.sees.pop(worker)
-        assert not pure
-        return Future(lambda: function(*pickle.loads(pickle.dumps(arguments))), lost)
+    def nthreads(self) -> dict[str, int]:
+        return dict.fromkeys(self.processes, 1)
+
+    @contextmanager
+    def as_current(self) -> Iterator[None]:
+        self.is_current = True
+        yield
+        self.is_current = False
+
+    def submit(self, function: Any, *, workers: list[str], actor: bool, pure: bool) -> Actor:
+        assert (function, actor, pure) == (worker_module.Desk, True, False)
+        return Actor(self, *workers)
 
     def workers_asked(self) -> set[str]:
         asked = {worker for worker, _ in self.asked}
@@ -88,7 +130,9 @@ class Cluster:
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(threads, "_shared", [])
-    monkeypatch.setattr(shards_module, "LOOK", 0.0)
+    for module in (shards_module, contact):
+        monkeypatch.setattr(module, "LOOK", 0.0)
+    monkeypatch.setattr(shards_module, "BRIEFLY", 0.0)
     monkeypatch.setattr(shards_module, "LOST", 0.0)
     worker_module._ready.clear()
     yield
@@ -147,28 +191,107 @@ def test_every_worker_is_asked_about_its_own_shards_only(index: Index, memory: M
     assert sorted(client.asked) == [("a", names[0]), ("a", names[3]), ("b", names[1]), ("b", names[2])]
 
 
-@pytest.mark.parametrize("how", [TimeoutError, UnboundLocalError, KilledWorker])
+def test_a_worker_is_asked_about_all_of_its_shards_at_once(index: Index, memory: Memory) -> None:
+    asked, once, twice = np.repeat(_queries(memory), 20, axis=0), Traffic(), Traffic()
+    _asked(Cluster({"a": EVERYTHING}), index, memory, once).all("propose", asked, None)
+    _asked(Cluster({"a": EVERYTHING, "b": EVERYTHING}), index, memory, twice).all("propose", asked, None)
+    assert asked.nbytes < once.sent < 2 * asked.nbytes < twice.sent
+
+
+def test_pixels_and_statistics_of_proposals_are_counted(index: Index, memory: Memory) -> None:
+    traffic = Traffic()
+    shards = _asked(Cluster({"a": EVERYTHING}), index, memory, traffic)
+    shards.all("propose", _queries(memory), None)
+    assert traffic.proposals == 0
+    before = traffic.received
+    shards.all("pool", np.arange(len(memory)))
+    assert traffic.proposals == traffic.received - before > memory.patterns[:].nbytes
+
+
+@pytest.mark.parametrize("late", [0, 3])
+@pytest.mark.parametrize("how", [TimeoutError, UnboundLocalError, OSError, RuntimeError])
 @pytest.mark.parametrize("worker", ["a", "b"])
-def test_what_is_lost_with_a_worker_is_done_by_the_other(index: Index, memory: Memory, worker: str, how: type[Exception]) -> None:
+def test_what_is_lost_with_a_worker_is_done_by_the_other(
+    index: Index, memory: Memory, worker: str, how: type[Exception], late: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards_module, "LOST", 60.0)
     client = Cluster({"a": EVERYTHING, "b": EVERYTHING})
     shards, asked = _asked(client, index, memory), _queries(memory)
     whole = _rows(shards.all("propose", asked, None))
     client.loses = {worker: how}
+    client.late = late if how is OSError else 0
     assert _rows(shards.all("propose", asked, None)) == whole
-    assert worker not in client.sees
+    assert worker not in client.processes
     client.workers_asked()
     assert _rows(shards.all("propose", asked, None)) == whole
     assert client.workers_asked() == {"a", "b"} - {worker}
 
 
-def test_a_worker_that_comes_is_used(index: Index, memory: Memory) -> None:
+def test_a_worker_that_comes_is_used_with_the_next_question(index: Index, memory: Memory) -> None:
+    client, asked = Cluster({"a": EVERYTHING}), _queries(memory)
+    shards = _asked(client, index, memory)
+    whole = _rows(shards.all("propose", asked, None))
+    client.come("b", [3])
+    client.asked.clear()
+    assert _rows(shards.all("propose", asked, None)) == whole
+    assert {file for worker, file in client.asked if worker == "b"} == {index.shards[3].file}
+    client.come("c", EVERYTHING)
+    client.asked.clear()
+    assert _rows(shards.all("propose", asked, None)) == whole
+    assert sorted(worker for worker, _ in client.asked) == ["a", "a", "b", "c"]
+
+
+def test_a_worker_that_comes_in_the_place_of_one_is_used(index: Index, memory: Memory) -> None:
+    """Under the same address too, where the scheduler may have missed neither."""
+    client, asked = Cluster({"a": EVERYTHING, "b": EVERYTHING}), _queries(memory)
+    shards = _asked(client, index, memory)
+    whole = _rows(shards.all("propose", asked, None))
+    client.come("b", EVERYTHING)
+    assert _rows(shards.all("propose", asked, None)) == whole
+    assert client.workers_asked() == {"a", "b"}
+
+
+def test_who_comes_and_goes_again_at_once_is_not_missed(index: Index, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     client = Cluster({"a": EVERYTHING})
     shards = _asked(client, index, memory)
-    shards.all("propose", _queries(memory), None)
+    client.come("b", EVERYTHING)
+    client.hangs = True
+
+    def gone() -> dict[str, int]:
+        told = dict.fromkeys(client.processes, 1)
+        client.processes.pop("b", None)
+        return told
+
+    monkeypatch.setattr(client, "nthreads", gone)
+    assert len(shards.all("propose", _queries(memory), None)) == 4
     assert client.workers_asked() == {"a"}
-    client.sees["b"] = [3]
-    shards.all("propose", _queries(memory), None)
-    assert {file for worker, file in client.asked if worker == "b"} == {index.shards[3].file}
+
+
+def test_a_shard_whose_worker_is_lost_waits_for_one_to_come(index: Index, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards_module, "LOST", 60.0)
+    client, asked = Cluster({"a": [0, 1], "b": [2, 3]}), _queries(memory)
+    shards = _asked(client, index, memory)
+    whole = _rows(shards.all("propose", asked, None))
+    client.loses = {"b": OSError}
+    monkeypatch.setattr(shards_module.time, "sleep", lambda _: client.come("c", [2, 3]))
+    assert _rows(shards.all("propose", asked, None)) == whole
+    assert set(client.processes) == {"a", "c"}
+
+
+def test_a_worker_that_does_not_answer_though_it_is_there_is_named(index: Index, memory: Memory) -> None:
+    client = Cluster({"a": EVERYTHING})
+    shards = _asked(client, index, memory)
+    client.loses, client.late = {"a": OSError}, 10**9
+    with pytest.raises(ClusterError, match="worker a does not answer, though the scheduler has it"):
+        shards.all("propose", _queries(memory), None)
+
+
+def test_a_worker_without_uhop_is_named(index: Index, memory: Memory) -> None:
+    client = Cluster({"a": EVERYTHING})
+    client.fails = ModuleNotFoundError("No module named 'uhop_cli'\nmore")
+    with pytest.raises(ClusterError, match=r"worker a does not run this uhop: No module named 'uhop_cli'$") as caught:
+        _asked(client, index, memory)
+    assert "install the same version" in (caught.value.hint or "")
 
 
 def test_an_error_of_the_work_is_no_loss(index: Index, memory: Memory) -> None:
@@ -192,7 +315,7 @@ def test_a_shard_that_no_worker_sees_is_named(index: Index, memory: Memory) -> N
 def test_all_workers_gone(index: Index, memory: Memory) -> None:
     client = Cluster({"a": EVERYTHING})
     shards = _asked(client, index, memory)
-    client.loses = {"a": TimeoutError}
+    client.loses = {"a": OSError}
     with pytest.raises(ClusterError, match="all workers of the cluster are gone"):
         shards.all("propose", _queries(memory), None)
 
@@ -217,14 +340,15 @@ def test_a_worker_with_a_disk_of_its_own(index: Index, memory: Memory, tmp_path:
     (tmp_path / "own").mkdir()
     index.place(1).rename(tmp_path / "own" / index.shards[1].file)
     monkeypatch.setenv(worker_module.FOLDER, str(tmp_path / "own"))
-    assert worker_module.held(str(index.path), index.shards, 1)[1] == [False, True, False, False]
+    desk = worker_module.Desk()
+    assert desk.held(str(index.path), index.shards, 1)[1] == [False, True, False, False]
     wanted = worker_module.Wanted(str(index.path), index.shards[1], 2, RetrievalSettings(), "cpu", True)
-    found = pickle.loads(worker_module.answer(wanted, "propose", pickle.dumps((_queries(memory), None))))
+    (found,) = pickle.loads(desk.ask(pickle.dumps(([wanted], "propose", (_queries(memory), None)))))
     assert set(found.rows.ravel()) == {2, 3}
 
 
 def test_a_worker_takes_its_share_of_the_cores(index: Index) -> None:
-    worker_module.held(str(index.path), index.shards, 3)
+    worker_module.Desk().held(str(index.path), index.shards, 3)
     assert threads.cores() == 3
 
 
@@ -232,21 +356,3 @@ def test_few_shards_are_kept_ready(index: Index, memory: Memory, monkeypatch: py
     monkeypatch.setattr(worker_module, "MOST_READY", 2)
     _asked(Cluster({"a": EVERYTHING}), index, memory).all("propose", _queries(memory), None)
     assert [wanted.place.file for wanted in worker_module._ready] == [place.file for place in index.shards[2:]]
-
-
-@given(st.data())
-def test_dealing(data: st.DataObject) -> None:
-    """Each shard has a worker that sees it; where all see all, none has more than its share, and few move."""
-    count, people = data.draw(st.integers(1, 8)), data.draw(st.integers(1, 5))
-    workers = [f"w{number}" for number in range(people)]
-    marks = st.lists(st.lists(st.booleans(), min_size=count, max_size=count), min_size=people, max_size=people)
-    sees = data.draw(marks)
-    for number in range(count):
-        sees[number % people][number] = True
-    before: list[str | None] = data.draw(st.lists(st.sampled_from([None, "gone", *workers]), min_size=count, max_size=count))
-    for number, worker in enumerate(dealt(sees, workers, before)):
-        assert sees[workers.index(str(worker))][number]
-    after = dealt([[True] * count] * people, workers, before)
-    load = [after.count(worker) for worker in workers]
-    assert max(load) <= -(-count // people)
-    assert dealt([[True] * count] * people, workers, after) == after
