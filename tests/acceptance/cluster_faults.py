@@ -75,13 +75,12 @@ def _ready() -> int:
 
 
 def spoiled(work: Path) -> None:
-    """A shard that is missing, cut short or of another memory is named: where the workers are asked first, and from then on."""
+    """A shard that is missing, cut short or another one is named: where the workers are asked first, and from then on."""
     whole, folder = read_index(index_of(work / "off.safetensors")), work / "spoiled"
-    other = read_index(index_of(work / "on.safetensors")).place(2)
     ways: dict[str, Callable[[Path], object]] = {
         "missing": Path.unlink,
         "cut short": lambda place: place.write_bytes(place.read_bytes()[:-1]),
-        "of another memory": lambda place: place.write_bytes(other.read_bytes()),
+        "another one": lambda place: place.write_bytes(whole.place(1).read_bytes()),
     }
     named = 0
     for way, spoil in ways.items():

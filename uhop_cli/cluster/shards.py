@@ -60,8 +60,8 @@ class ShardsOnWorkers:
         self._client, self._index, self._traffic = client, index, traffic
         path, opaque, first = str(index.path.absolute()), memory.opacity is None, 0
         self._wanted: list[Wanted] = []
-        for place in index.shards:
-            self._wanted.append(Wanted(path, place, first, settings, device, opaque))
+        for number, place in enumerate(index.shards, 1):
+            self._wanted.append(Wanted(path, place, (number, len(index.shards)), first, settings, device, opaque))
             first += place.memories
         self._sees: dict[str, list[bool]] = {}  # of each worker that is asked, which shards
         self._contacts: dict[str, Contact] = {}

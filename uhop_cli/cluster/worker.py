@@ -35,6 +35,7 @@ class Wanted:
     Attributes:
         path: of the index, as the client sees it.
         place: the shard's entry in the index.
+        number: which shard it is, from 1 on, and of how many.
         first: the row of the memory that its first one is.
         settings: how to retrieve.
         device: 'auto', 'cpu', ...: where, on the worker.
@@ -43,6 +44,7 @@ class Wanted:
 
     path: str
     place: ShardPlace
+    number: tuple[int, int]
     first: int
     settings: RetrievalSettings
     device: str
@@ -53,7 +55,7 @@ class Wanted:
         """An index of this shard alone, where this worker has it."""
         folder = os.environ.get(FOLDER)
         path = Path(self.path) if folder is None else Path(folder) / Path(self.path).name
-        return Index(path, (self.place,), None)
+        return Index(path, (self.place,), None, alone=self.number)
 
 
 _ready: dict[Wanted, Shard] = {}
@@ -71,7 +73,7 @@ class Desk:
             threads: that work here may take.
         """
         share_cores(threads)
-        return __version__, [_can_open(Wanted(path, place, 0, RetrievalSettings(), "cpu", False).index) for place in places]
+        return __version__, [_can_open(Wanted(path, place, (1, 1), 0, RetrievalSettings(), "cpu", False).index) for place in places]
 
     def ask(self, question: bytes) -> bytes:
         """What a method of some shards returns, a list in their order, or the error that it ends with; pickled.
