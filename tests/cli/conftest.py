@@ -33,6 +33,12 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal as wide as the paths of a test are long."""
+    monkeypatch.setenv("COLUMNS", "300")
+
+
+@pytest.fixture
 def uhop(capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Uhop:
     """Runs a command line in this process: `uhop("info", path)`."""
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
 import subprocess
 import sys
 import unicodedata
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,6 @@ import pytest
 from PIL import Image
 
 from uhop_cli.cli.screen.query_report import without_shared_folder
-from uhop_cli.images.own_mark import is_own_output
-from uhop_cli.querying.restoration import Restoration
-from uhop_cli.querying.restorer import Restorer
 
 FIELDS = {
     "query", "match", "confidence", "matches", "steps", "converged", "energy", "settled", "metastable_size", "sse", "sse_query",
@@ -28,9 +23,7 @@ FIELDS = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "300")  # the paths of a test are long
+pytestmark = pytest.mark.usefixtures("wide")
 
 
 def test_the_original_is_brought_back(uhop: Any, memory: Path, damaged: Path, stored: Path) -> None:
@@ -81,26 +74,6 @@ def test_quiet_prints_the_path_of_the_match(uhop: Any, memory: Path, damaged: Pa
     assert (ran.code, ran.err) == (0, "")
     assert Path(ran.out.strip()).resolve() == (stored / "images" / "picture3.png").resolve()
     assert os.listdir(damaged.parent) == [damaged.name]
-
-
-def test_pictures_pass_through_a_pipe(memory: Path, damaged: Path, stored: Path) -> None:
-    line = [sys.executable, "-m", "uhop_cli", "query", "-", "-o", "-", "-m", str(memory)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    ran = subprocess.run(line, input=damaged.read_bytes(), capture_output=True, env=environment)
-    assert ran.returncode == 0
-    assert ran.stdout == (stored / "images" / "picture3.png").read_bytes()
-    assert b"picture3.png" in ran.stderr
-
-
-def test_standard_input_must_say_where_to(uhop: Any, memory: Path, damaged: Path) -> None:
-    assert uhop("query", "-", "-m", memory).code == 2
-    assert uhop("query", "-", damaged, "-m", memory, "--no-output").code == 2
-    ran = uhop("query", "-", "-m", memory, "--no-output", stdin=damaged.read_bytes())
-    assert ran.code == 0
-    assert "picture3.png" in ran.out
-    ran = uhop("query", "-", "-m", memory, "--no-output", stdin=b"no picture")
-    assert ran.code == 1
-    assert ran.err.startswith("error: ")
 
 
 @pytest.mark.parametrize(
@@ -178,90 +151,6 @@ def test_the_error_is_measured_against_the_truth(uhop: Any, memory: Path, stored
     assert result["sse_query"] == pytest.approx(np.square(pixels - whole).sum(), rel=1e-4)
 
 
-def test_the_strip_and_the_states(uhop: Any, memory: Path, damaged: Path, tmp_path: Path) -> None:
-    strip, states = tmp_path / "strip.png", tmp_path / "states.npz"
-    line = ("query", damaged, "-m", memory, "--no-output", "--compare", strip, "--states", states)
-    for _ in range(2):  # what uhop wrote is replaced
-        assert uhop(*line).code == 0
-    assert is_own_output(strip)
-    with Image.open(strip) as image:
-        assert image.width > 3 * 16
-    with np.load(states) as arrays:
-        steps = len(arrays["x"])
-        assert arrays["x"].shape == (steps, 768)
-        assert steps >= 2
-        assert arrays["weights"].shape == (8,)
-        assert arrays["weights"].sum() == pytest.approx(1, abs=1e-3)
-        assert np.isfinite(arrays["energy"]).all()
-    states.write_bytes(b"precious")
-    assert uhop(*line).code == 1
-    assert states.read_bytes() == b"precious"
-
-
-def test_pictures_are_shown_when_asked(uhop: Any, memory: Path, damaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LINES", "25")
-    block = "\N{UPPER HALF BLOCK}".encode().decode("latin-1")
-    line = ("query", damaged, "-m", memory, "--no-output")
-    shown = uhop(*line, "--show").out
-    assert shown.count(block) == 2 * 32 * 16  # query and original, both square, of 16 lines
-    lines = shown.splitlines()
-    assert lines[1].index("damaged.png") < lines[1].index("picture3.png")
-    assert max(index for index, line in enumerate(lines) if block in line) < lines.index(f"query  {damaged}")
-    assert "\x1b[38;2;" in shown
-    assert block not in uhop(*line).out
-    monkeypatch.setenv("NO_COLOR", "1")
-    ran = uhop(*line, "--show")
-    assert block not in ran.out
-    assert "NO_COLOR" in ran.err
-
-
-def test_without_a_trace_of_the_original_the_state_is_written(uhop: Any, stored: Path, damaged: Path, tmp_path: Path) -> None:
-    moved = tmp_path / "moved" / "memory.safetensors"
-    moved.parent.mkdir()
-    shutil.copy(stored / "memory.safetensors", moved)
-    out = tmp_path / "state.png"
-    ran = uhop("query", damaged, "-m", moved, "-o", out, "--json")
-    assert json.loads(ran.out)["results"][0]["output_kind"] == "state"
-    assert is_own_output(out)
-    with Image.open(out) as state, Image.open(stored / "images" / "picture3.png") as original:
-        np.testing.assert_allclose(np.asarray(state).astype(int), np.asarray(original).astype(int), atol=2)
-    ran = uhop("query", damaged, "-m", moved, "-o", out, "--originals", stored / "images", "--json")
-    assert json.loads(ran.out)["results"][0]["output_kind"] == "original"
-
-
-def test_where_nothing_fits_no_picture_is_written_and_the_nearest_is_named(
-    uhop: Any, memory: Path, damaged: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answer = Restorer.answer
-
-    def unsure(self: Restorer, queries: Any) -> list[Restoration]:
-        return [replace(result, answer=replace(result.answer, fits=False, confidence=0.2)) for result in answer(self, queries)]
-
-    monkeypatch.setattr(Restorer, "answer", unsure)
-    ran = uhop("query", damaged, "-m", memory, "--json")
-    (result,) = json.loads(ran.out)["results"]
-    assert (ran.code, result["match"], result["output"], result["output_kind"]) == (0, None, None, None)
-    assert result["matches"][0]["name"].endswith("picture3.png")
-    for line in ([], ["-v"], ["--show"], ["-v", "--show"], ["-o", "x.png"]):
-        shown = uhop("query", damaged, "-m", memory, *line).out
-        assert "answer" in shown
-        assert "not in the memory" in shown
-        assert "nearest" in shown
-        for wrong in ("restored", "settled", "1.0000", "weight", "written", "certain", "found"):
-            assert wrong not in shown.replace(str(damaged), "")
-    (result,) = json.loads(uhop("query", damaged, "-m", memory, "--json").out)["results"]
-    assert result["confidence_words"] == "not in the memory"
-    shutil.copy(damaged, damaged.parent / "other.png")
-    out = damaged.parent / "out"
-    several = uhop("query", damaged.parent, "-m", memory, "-o", out).out
-    assert "nearest: " in several
-    assert several.splitlines()[-1] == f"0 found, 2 not in the memory; 0 pictures in {out}/"
-    assert not out.exists()
-    (damaged.parent / "other.png").unlink()
-    assert uhop("query", damaged, "-m", memory, "-q").out == "\n"
-    assert os.listdir(damaged.parent) == [damaged.name]
-
-
 @pytest.mark.parametrize(
     ("names", "folder", "rest"),
     [
@@ -302,52 +191,6 @@ sys.exit(code)
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[-1] == "False"
-
-
-def test_a_bytes_reader_sees_a_png(uhop: Any, stored: Path, damaged: Path, tmp_path: Path) -> None:
-    moved = tmp_path / "moved.safetensors"
-    shutil.copy(stored / "memory.safetensors", moved)
-    ran = uhop("query", damaged, "-m", moved, "-o", "-")
-    with Image.open(io.BytesIO(ran.out.encode("latin-1"))) as image:
-        assert image.size == (16, 16)
-
-
-def test_answers_of_one_run_do_not_overwrite_each_other(uhop: Any, memory: Path, stored: Path, tmp_path: Path) -> None:
-    """Queries of one name from several folders, and of several kinds in one."""
-    for index, place in enumerate(("a/x.png", "b/x.png", "b/x.bmp", "c/x-2.png")):
-        (tmp_path / place).parent.mkdir(exist_ok=True)
-        with Image.open(stored / "images" / f"picture{index}.png") as image:
-            image.save(tmp_path / place)
-    for _ in range(2):  # the same command works twice, and gives the same names
-        ran = uhop("query", *(tmp_path / name for name in "abc"), "-m", memory, "-o", tmp_path / "out", "--json")
-        assert ran.code == 0, ran.err
-        results = json.loads(ran.out)["results"]
-        assert [Path(result["query"]).parent.name for result in results] == ["a", "b", "b", "c"]
-        outputs = [Path(result["output"]) for result in results]
-        assert [path.name for path in outputs] == [f"x{number}.retrieved.png" for number in ("", "-2", "-3", "-2-2")]
-        assert sorted(os.listdir(tmp_path / "out")) == sorted(path.name for path in outputs)
-        for result, path in zip(results, outputs, strict=True):
-            assert path.read_bytes() == (stored / "images" / Path(result["match"]["name"]).name).read_bytes()
-
-
-def test_what_cannot_be_written_is_named_and_the_rest_is_done(uhop: Any, memory: Path, stored: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "picture2.retrieved.png").write_bytes(b"precious")
-    ran = uhop("query", stored / "images", "-m", memory, "-o", out, "--json")
-    assert ran.code == 1
-    document = json.loads(ran.out)
-    assert [Path(item["path"]).name for item in document["skipped"]] == ["picture2.png"]
-    assert len(document["results"]) == 8
-    assert [result["output"] is None for result in document["results"]] == [index == 2 for index in range(8)]
-    assert (out / "picture2.retrieved.png").read_bytes() == b"precious"
-    assert len(os.listdir(out)) == 8
-    (stored / "images" / "broken.png").touch()
-    ran = uhop("query", stored / "images", "-m", memory, "-o", out)
-    assert ran.out.splitlines()[-1] == f"8 found, 1 skipped, 1 not written; 7 pictures in {out}/"
-    one = uhop("query", stored / "images" / "picture2.png", "-m", memory, "-o", out)
-    assert one.code == 1
-    assert "found, " not in one.out.splitlines()[-1]  # a single answer needs no summary
 
 
 def test_every_query_that_is_skipped_is_named_counted_and_an_empty_line(
@@ -394,65 +237,6 @@ def test_a_file_that_is_cut_short_is_answered_and_said_to_be(uhop: Any, memory: 
     assert result["notes"][0].startswith("the PNG file is cut short: ")
     assert "note: " in ran.err
     assert "the rest is taken as missing" in ran.err
-
-
-@pytest.fixture
-def moved(stored: Path, tmp_path: Path) -> Path:
-    """A memory whose pictures are elsewhere: its file."""
-    place = tmp_path / "moved" / "memory.safetensors"
-    place.parent.mkdir()
-    shutil.copy(stored / "memory.safetensors", place)
-    return place
-
-
-def test_an_original_that_is_gone_is_said_to_be(uhop: Any, moved: Path, damaged: Path, tmp_path: Path) -> None:
-    ran = uhop("query", damaged, "-m", moved, "-o", tmp_path / "back.jpg")
-    assert ran.code == 0
-    gone = moved.parent / "images" / "picture3.png"
-    warning, hint = ran.err.splitlines()[-2:]
-    assert warning == f"warning: {gone} is not where it was; this is the 16 x 16 pattern"
-    assert "--originals DIR" in hint
-    assert "--embed" in hint
-    assert "original file" not in ran.out
-    assert "back.png, the 16 x 16 pattern, not the original" in ran.out
-    assert not (tmp_path / "back.jpg").exists()
-    assert is_own_output(tmp_path / "back.png")
-    (result,) = json.loads(uhop("query", damaged, "-m", moved, "--no-output", "--json").out)["results"]
-    assert (result["match"]["original"], result["output"], result["output_kind"]) == ("missing", None, None)
-    assert "is not where it was" in uhop("query", damaged, "-m", moved, "-q", "--no-output").err
-    gone.parent.mkdir()
-    gone.write_bytes(b"something else")
-    assert f"{gone} has changed since it was stored" in uhop("query", damaged, "-m", moved, "--no-output").err
-
-
-def test_originals_are_found_anywhere_below_under_any_name(
-    uhop: Any, moved: Path, damaged: Path, stored: Path, tmp_path: Path
-) -> None:
-    deep = tmp_path / "archive" / "2019" / "IMG_0001.png"
-    deep.parent.mkdir(parents=True)
-    shutil.copy(stored / "images" / "picture3.png", deep)
-    line = ("query", damaged, "-m", moved, "--originals", tmp_path / "archive")
-    ran = uhop(*line, "-q", "-o", tmp_path / "back.png")
-    assert (ran.out, ran.err) == (f"{deep}\n", "")
-    assert (tmp_path / "back.png").read_bytes() == deep.read_bytes()
-    (result,) = json.loads(uhop(*line, "--no-output", "--json").out)["results"]
-    assert (result["match"]["path"], result["match"]["original"]) == (str(deep), "file")
-    deep.unlink()
-    assert f"hint: no file below {tmp_path / 'archive'}" in uhop(*line, "--no-output").err
-
-
-def test_a_folder_as_image_makes_output_a_folder(uhop: Any, memory: Path, damaged: Path, tmp_path: Path) -> None:
-    (tmp_path / "queries").mkdir()
-    shutil.move(damaged, tmp_path / "queries" / "x.png")
-    out = tmp_path / "out.png"
-    assert uhop("query", tmp_path / "queries", "-m", memory, "-o", out).code == 0
-    assert os.listdir(out) == ["x.retrieved.png"]
-    (tmp_path / "file").touch()
-    ran = uhop("query", tmp_path / "queries", "-m", memory, "-o", tmp_path / "file")
-    assert ran.code == 1
-    assert ran.out == ""  # told before anything is answered, and once
-    assert [line.split(":")[0] for line in ran.err.splitlines()] == ["error", "hint"]
-    assert "a file, not a folder" in ran.err
 
 
 def test_names_are_the_same_in_every_unicode_form(uhop: Any, memory: Path, damaged: Path) -> None:

@@ -259,3 +259,22 @@ def test_of_two_that_look_the_same_on_a_colour_neither_is_certain(tmp_path: Path
     asked = to_vectors(np.stack([np.asarray(laid(drawing(0), colour)) for colour in ((250, 240, 0), (0, 0, 200))]))
     found = Retriever(load(tmp_path / "m.safetensors")).retrieve(asked)
     assert found.confidence.tolist() == [0.25, 1]
+
+
+@pytest.mark.usefixtures("unsure")
+def test_a_clean_picture_of_something_else_is_as_sure_as_such_answers_were(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").symlink_to(folder / "images")
+    store([tmp_path / "images"], tmp_path / "m.safetensors")
+    memory = load(tmp_path / "m.safetensors")
+    calibration = memory.record["calibration"]
+    assert 0 < calibration["another"] < 1
+    clean = laid(drawing(3), (250, 240, 30))
+    other = clean.copy()
+    for index, place in enumerate([(1, 2), (4, 9), (7, 5), (9, 12), (12, 3), (13, 14)]):
+        other.putpixel(place, (40 + 30 * index, 90, 200 - 20 * index))
+    asked = to_vectors(np.stack([np.asarray(clean), np.asarray(other)]))
+    for share, expected in ((0.125, 0.125), (None, 0.25), ("often", 0.25), (1.5, 0.25)):
+        told = replace(memory, record=memory.record | {"calibration": calibration | {"another": share}})
+        found = Retriever(told).retrieve(asked)
+        assert found.weights.argmax(axis=1).tolist() == [5, 5]
+        assert found.confidence.tolist() == [1, expected]

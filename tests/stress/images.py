@@ -19,7 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from pictures import bombs, good, mend_sums, resized
+from bombs import bombs
+from pictures import good, mend_sums, resized
 from PIL import Image
 from watch import Watch, check_line
 

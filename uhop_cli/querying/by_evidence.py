@@ -17,6 +17,7 @@ from uhop_cli.arrays.operations import topk, unit_rows
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Int64, UInt8
 from uhop_cli.errors import SettingsError
+from uhop_cli.evidence.backgrounds.another import another_picture
 from uhop_cli.evidence.backgrounds.opacity import background_grid
 from uhop_cli.evidence.backgrounds.recognition import equal_on_some_background
 from uhop_cli.evidence.backgrounds.shown import shown_facts
@@ -169,22 +170,42 @@ class ByEvidence:
         """The answer, sure where the query is the match value for value (to 8 bits): patterns are stored once, so it is no other.
 
         What a confidence is made of says little about pictures of nearly one colour, and calls an undamaged one unlikely. A
-        query may also be the first of the memories `ranked` (Q, S) on another background.
+        query may also be the first of the memories `ranked` (Q, S) on another background, or a clean picture of something else:
+        then it is as sure as such answers were in the self-test.
         """
         if answer.confidence is None:
             return answer
+        confidence = answer.confidence
+        share = self._right_of_others
+        if share is not None:
+            confidence = np.where(self.another(queries, ranked[:, 0]), np.float32(share), confidence)
         best = answer.weights.argmax(axis=1)
         rows = best if answer.rows is None else np.take_along_axis(answer.rows, best[:, None], axis=1)[:, 0]
         same = (np.abs(queries - unit_rows(self.memory.patterns[rows])) < HALF_A_LEVEL).all(axis=1)
         same |= self.laid_elsewhere(queries, ranked)
-        return replace(answer, confidence=np.where(same, np.float32(1), answer.confidence))
+        return replace(answer, confidence=np.where(same, np.float32(1), confidence))
 
     def shown(self, queries: Float32, rows: Int64) -> Float32:
         """How well what the memories in `rows`, (Q,), show explains queries (Q, d) (`shown_facts`): (Q, 3)."""
-        veils = np.zeros((len(rows), self.memory.spec.height * self.memory.spec.width), np.float32)
-        if self.memory.opacity is not None:
-            veils = 1 - unit_rows(self.memory.opacity[rows])
-        return shown_facts(queries, unit_rows(self.memory.patterns[rows]), veils).astype(np.float32)
+        return shown_facts(queries, unit_rows(self.memory.patterns[rows]), self._veils(rows)).astype(np.float32)
+
+    def another(self, queries: Float32, rows: Int64) -> Bool:
+        """Whether each of the queries (Q, d) is a clean picture of something else than the memory in `rows`, (Q,): (Q,)."""
+        return another_picture(queries, unit_rows(self.memory.patterns[rows]), self._veils(rows), self.memory.spec.width)
+
+    def _veils(self, rows: Int64) -> Float32:
+        """1 - opacity of the memories in `rows`, (Q,): (Q, H W)."""
+        if self.memory.opacity is None:
+            return np.zeros((len(rows), self.memory.spec.height * self.memory.spec.width), np.float32)
+        return np.asarray(1 - unit_rows(self.memory.opacity[rows]))
+
+    @property
+    def _right_of_others(self) -> float | None:
+        """How many of the answers to clean pictures of something else were right in the self-test; None where that is not known."""
+        calibration = self.memory.record.get("calibration")
+        share = calibration.get("another") if isinstance(calibration, dict) else None
+        known = self.memory.opacity is not None and isinstance(share, float) and 0 <= share <= 1
+        return share if known else None
 
     def laid_elsewhere(self, queries: Float32, ranked: Int64) -> Bool:
         """Whether each of the queries (Q, d) is the first of the memories `ranked` (Q, S), value for value, on some background, and

@@ -24,18 +24,20 @@ def squared_distances(X: PatternMatrix, queries: Array, visible: Array | None = 
         totals: |xi|^2 of all memories, (M,), where the caller has it; only used without `visible`.
     """
     xp = namespace(queries)
-    mask = xp.ones_like(queries) if visible is None else xp.astype(visible, queries.dtype)
-    seen = queries * mask
-    if visible is None and totals is not None:
-        own = totals
-    elif visible is None:
-        own = X.products(mask[:1], squared=True)
-    else:
+    mask = None if visible is None else xp.astype(visible, queries.dtype)
+    seen = queries if mask is None else queries * mask
+    if mask is not None:
         own = X.products(mask, squared=True)
+    else:
+        own = X.products(xp.ones_like(queries[:1]), squared=True) if totals is None else totals
     squares = own - 2 * X.products(seen) + xp.sum(seen * seen, axis=-1, keepdims=True)
     squares = xp.clip(squares, 0, None)
     _, closest = topk(-squares, EXACT)
     for index in range(queries.shape[0]):
-        difference = (X.rows(closest[index]) - queries[index]) * mask[index]
-        squares[index, closest[index]] = xp.sum(difference * difference, axis=-1)
+        difference = X.rows(closest[index])
+        difference -= queries[index]
+        if mask is not None:
+            difference *= mask[index]
+        difference *= difference
+        squares[index, closest[index]] = xp.sum(difference, axis=-1)
     return squares

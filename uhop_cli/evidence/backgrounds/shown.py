@@ -50,19 +50,20 @@ def _shown_facts(queries: Float32, patterns: Float32, veils: Float32) -> Float64
     """The same of a few answers."""
     count, pixels = veils.shape
     x, memories = (part.reshape(count, pixels, -1).astype(np.float64) for part in (queries, patterns))
-    rest, own = _fitted(x, memories, veils.astype(np.float64))
+    rest, own = fitted(x, memories, veils.astype(np.float64))
     shown, behind = _mean_square(rest, 1 - veils), _mean_square(rest, veils)
     behind = np.where(veils.sum(axis=1) > 1, behind, shown)
     logs = [np.log(value + ROUNDING) for value in (shown, behind, _mean_square(own, 1 - veils))]
-    fitted = (np.abs(rest).max(axis=2) < ROUNDED).mean(axis=1)
+    agreeing = (np.abs(rest).max(axis=2) < ROUNDED).mean(axis=1)
     equal = (np.abs(x - memories).max(axis=2) < ROUNDED) & (veils < 0.5)
-    kept = np.maximum(fitted, [_kept(*pair) for pair in zip(x, equal, strict=True)])
+    kept = np.maximum(agreeing, [_kept(*pair) for pair in zip(x, equal, strict=True)])
     return np.stack([logs[0] - logs[1], logs[0] - logs[2], np.log1p(COMMONEST / pixels - kept)], axis=1)
 
 
-def _fitted(x: Float64, memories: Float64, veils: Float64) -> tuple[Float64, Float64]:
-    """r, and x less its own background and offset, (Q, H W, C) each."""
-    weights = np.ones_like(veils)
+def fitted(x: Float64, memories: Float64, veils: Float64, told: Float64 | None = None) -> tuple[Float64, Float64]:
+    """r, and x less its own background and offset, (Q, H W, C) each; fitted to the pixels that are `told`, (Q, H W) of 0 and 1."""
+    given = np.ones_like(veils) if told is None else told
+    weights = given
     for _ in range(STEPS):
         total = weights.sum(axis=1, keepdims=True)
         veil = veils - (weights * veils).sum(axis=1, keepdims=True) / total
@@ -74,8 +75,9 @@ def _fitted(x: Float64, memories: Float64, veils: Float64) -> tuple[Float64, Flo
         gain = np.maximum(product, 0) / (np.einsum("qp,qpc,qpc->q", weights, own, own) + x.shape[2] * ROUNDING)
         rest = x_rest - gain[:, None, None] * own
         size = np.abs(rest).max(axis=2)
-        scale = 1.5 * np.median(size, axis=1, keepdims=True) + LEVEL
-        weights = 1 / (1 + (size / (2 * scale)) ** 2)
+        middle = np.nanmedian(np.where(given > 0, size, np.nan), axis=1, keepdims=True)
+        scale = 1.5 * middle + LEVEL
+        weights = given / (1 + (size / (2 * scale)) ** 2)
     return rest, x_rest
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,7 @@ def auc(scores: Float64, labels: Int64) -> float:
     return float(above / (count * (len(labels) - count)))
 
 
+@cache
 def student_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
     """The t with P(|T| <= t) = confidence for Student's distribution, by bisection of its distribution function."""
     low, high = 0.0, 1e4

@@ -81,12 +81,13 @@ class Row:
 
 @dataclass(frozen=True)
 class SelfTest:
-    """All rows, the chosen member of the family, beta, and the calibrations of the confidence (None where there is none)."""
+    """All rows, the chosen member of the family, beta, and the calibrations of the confidence (None where there is none); where
+    pictures have transparency, also the share of answers that are right though the query is said to be another picture."""
 
     rows: tuple[Row, ...]
     chosen: int
     beta: float
-    calibration: dict[str, dict[str, Any] | None]
+    calibration: dict[str, Any]
 
 
 def queries_for(count: int, dim: int) -> int:
@@ -139,7 +140,13 @@ def _self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | N
     chosen = int(np.argmax(right_by_member)) if settings.protocol is None else memory.kernel.chosen
     margins = np.concatenate([outcome.margins[chosen] for outcome in damaged])
     beta = 1.0 if settings.protocol == "paper" else auto_beta(margins, len(memory))
-    calibration = {"evidence": calibrated([outcome.sample for outcome in outcomes]), "visible": calibrated(known)}
+    calibration: dict[str, Any] = {
+        "evidence": calibrated([outcome.sample for outcome in outcomes]),
+        "visible": calibrated(known),
+    }
+    if memory.opacity is not None:
+        right, others = np.sum([outcome.another for outcome in outcomes], axis=0)
+        calibration["another"] = float((right + 1) / (others + 2))  # Laplace's rule
     table = [*(_row(outcome, chosen) for outcome in damaged), *(_row_of_background(outcome, chosen) for outcome in recoloured)]
     return SelfTest(tuple(table), chosen, beta, calibration)
 

@@ -60,6 +60,7 @@ class Outcome:
         margins: (R, Q) those of right answers, and 0 elsewhere.
         sse: mean squared error of the retrieved picture.
         sample: of the choices by evidence with the right memories stored, then without them; less those that are certain.
+        another: which of the right choices, and of all, are said to be another picture (`evidence.backgrounds.another`): how many.
         shortlisted: share whose memory is on the shortlist, of other copies; None where all memories are examined.
     """
 
@@ -70,23 +71,28 @@ class Outcome:
     margins: Float32
     sse: float
     sample: Sample
+    another: tuple[int, int]
     shortlisted: float | None = None
 
 
 @dataclass(frozen=True)
 class _Told:
-    """What is known of Q choices: the answers, (Q,), the facts that a confidence is made of, and which are certain without one."""
+    """What is known of Q choices: the answers, (Q,), the facts that a confidence is made of, which are certain without one, and
+    which are said to be of another picture."""
 
     answers: Int64
     facts: Float32
     certain: Bool
+    another: Bool
 
     @classmethod
     def of(cls, evidence: ByEvidence, queries: Float32, choice: Choice) -> _Told:
         ranked, facts = topk(choice.scores, RIVALS)[1], choice.facts
+        certain, another = evidence.laid_elsewhere(queries, ranked), np.zeros(len(queries), np.bool_)
         if evidence.memory.opacity is not None:
             facts = np.concatenate([facts, evidence.shown(queries, ranked[:, 0])], axis=1)
-        return cls(ranked[:, 0], facts, evidence.laid_elsewhere(queries, ranked))
+            another = evidence.another(queries, ranked[:, 0])
+        return cls(ranked[:, 0], facts, certain, another & ~certain)
 
 
 def together(memories: int) -> int:
@@ -136,6 +142,7 @@ def attempt(evidence: ByEvidence, lengths: Float32, trials: Sequence[Trial], see
                 margins=np.maximum(lead[:-1, part], 0),
                 sse=float(error[part].mean()),
                 sample=sample.but(np.concatenate([told.certain[part], without.certain[part]])),
+                another=(int(told.another[part][right].sum()), int(told.another[part].sum() + without.another[part].sum())),
                 shortlisted=trial.shortlisted,
             )
         )

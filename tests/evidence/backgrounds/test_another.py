@@ -1,0 +1,115 @@
+"""Clean pictures of something else, by hand: what differs, and what damage it is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from uhop_cli.evidence.backgrounds.another import another_picture
+
+WIDTH, PIXELS = 20, 400
+GREY = 0.5
+COLOURS = np.random.default_rng(9).integers(30, 225, (40, 3)) / 255
+
+
+def memory() -> tuple[np.ndarray, np.ndarray]:
+    """A pattern (400, 3) of 40 colours, opaque in its first 12 rows and clear in the others, on grey, and its veil (400,)."""
+    veil = (np.arange(PIXELS) >= 12 * WIDTH).astype(np.float32)
+    pattern = COLOURS[np.random.default_rng(0).permutation(np.arange(PIXELS) % 40)]
+    pattern[veil > 0] = GREY
+    return pattern, veil
+
+
+def another(query: np.ndarray, pattern: np.ndarray | None = None) -> bool:
+    known, veil = memory()
+    known = known if pattern is None else pattern
+    rows = [part.reshape(1, -1).astype(np.float32) for part in (query, known)]
+    return bool(another_picture(*rows, veil[None], WIDTH)[0])
+
+
+def elsewhere(query: np.ndarray, places: list[int], levels: int = 40) -> np.ndarray:
+    """The query with other colours, each one of its own: so many levels off at the first place, one more at each of the next."""
+    changed = query.copy()
+    for index, place in enumerate(places):
+        changed[place] += np.where(query[place] < 0.5, 1, -1) * np.array([levels, levels, levels + index]) / 255
+    return changed
+
+
+SCATTERED = [0, 25, 51, 88, 110, 143, 171, 199, 216, 239]
+
+
+def laid(colour: float | tuple[float, float, float]) -> np.ndarray:
+    pattern, veil = memory()
+    return pattern + veil[:, None] * (np.array(colour) - GREY)
+
+
+@pytest.mark.parametrize("colour", [0.5, (0.1, 0.2, 0.9), 1.0, 0.0])
+def test_a_copy_on_any_colour_is_none_and_one_with_other_colours_in_places_is(colour: float) -> None:
+    assert not another(laid(colour))
+    assert another(elsewhere(laid(colour), SCATTERED))
+
+
+def test_neither_are_copies_in_other_light() -> None:
+    for query in (0.5 * laid(0.8) + 0.1, laid((0.3, 0.6, 0.6)) + np.array([0.05, -0.05, 0.1])):
+        assert not another(query)
+        assert another(elsewhere(query, SCATTERED))
+
+
+def test_nor_covered_ones_and_those_that_have_lost_values() -> None:
+    query = laid((0.1, 0.2, 0.9))
+    covered = query.copy()
+    covered[: PIXELS // 2] = 0.35
+    assert not another(covered)
+    lost = query * (np.random.default_rng(1).random((PIXELS, 3)) < 0.5)  # to 0, value by value
+    assert not another(lost)
+    clipped = np.minimum(query + 0.4, 1)
+    assert not another(clipped)
+
+
+def test_a_label_fills_a_rectangle() -> None:
+    query = laid((0.1, 0.2, 0.9))
+    label = [row * WIDTH + column for row in range(1, 11) for column in range(4, 14)]
+    drawn = np.random.default_rng(2).integers(1, 255, (len(label) // 5, 3)).repeat(5, axis=0) / 255
+    covered = query.copy()
+    covered[label] = drawn
+    assert not another(covered)
+    covered[label[::2]] = query[label[::2]]  # half of it: as a thing of its own is
+    assert another(covered)
+
+
+def test_how_far_off_how_many_and_how_few() -> None:
+    query = laid((0.1, 0.2, 0.9))
+    # 1 to 8 levels off, of which 1 is rounding, and one is taken for a cover: between 4.5 and 5.5 in the median. Then 7 to 8.
+    assert not another(elsewhere(query, SCATTERED[:8], 1))
+    assert another(elsewhere(query, SCATTERED[:8], 4))
+    # The colours of two places are taken for those of a cover and a background: of 400 pixels 2 more are .005, and 1 is .0025.
+    assert not another(elsewhere(query, SCATTERED[:3]))
+    assert another(elsewhere(query, SCATTERED[:4]))
+
+
+def test_a_picture_of_which_nothing_is_stored_is_left_to_the_facts() -> None:
+    drawn = np.random.default_rng(3).integers(1, 255, (2, PIXELS, 3)) / 255
+    assert not another(drawn[0], drawn[1])
+
+
+def test_a_query_of_many_more_colours_is_no_clean_one() -> None:
+    """By hand: the memory has 41 colours, so that a clean query has at most 1.25 x 41 + 12 = 63.25."""
+    query, places = laid((0.1, 0.2, 0.9)), list(range(0, 230, 10))
+    for count, said in ((22, True), (23, False)):
+        changed = elsewhere(query, places[:count])
+        assert len(np.unique(np.rint(changed * 255), axis=0)) == 41 + count
+        assert another(changed) == said
+
+
+def test_noise_and_blur_make_colours() -> None:
+    query = laid((0.1, 0.2, 0.9))
+    assert not another(query + np.random.default_rng(5).normal(0, 0.2, query.shape))
+    grid = query.reshape(WIDTH, WIDTH, 3)
+    assert not another(((grid + np.roll(grid, 1, axis=0) + np.roll(grid, 1, axis=1)) / 3).reshape(PIXELS, 3))
+
+
+def test_each_query_has_its_own_memory() -> None:
+    pattern, veil = memory()
+    queries = np.stack([laid(0.2), elsewhere(laid(0.2), SCATTERED)]).reshape(2, -1).astype(np.float32)
+    patterns = np.stack([pattern, pattern]).reshape(2, -1).astype(np.float32)
+    assert another_picture(queries, patterns, np.stack([veil, veil]), WIDTH).tolist() == [False, True]

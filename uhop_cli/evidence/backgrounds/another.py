@@ -1,0 +1,111 @@
+"""A clean query that shows another thing than a transparent memory: what differs is no damage.
+
+Damage either changes nearly every value a little, as noise, blur and compression do, or loses some and leaves the others as they
+were. A picture of the same make that was never stored does neither: most of it may be as a stored thing has it, to the last level,
+and the rest has colours of its own. So of a clean query, which has about as many colours as a copy would have, the pixels are
+counted that are `else`: further than `ROUNDED` from the memory X, laid on any background b and under any light,
+
+    x_c = a X_c + b_c m + o_c,      robustly fitted where no value is 0 or 1 (`shown`); with a = 1 also for o = 0 and for o of the
+                                    median opaque value, with b = b_0 and each of the `COMMONEST` colours of the query as b,
+
+whichever leaves the fewest; and of no colour of a cover, the commonest among them (and the background's, where b was fitted).
+Values at 0 and 1 may be clipped or lost, and say nothing. The query is another picture if some pixels are `else`, if they are far
+off in the median, and if they don't fill a rectangle, as a label would that was stuck on, or the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
+from uhop_cli.evidence.backgrounds.recognition import LEVEL, ROUNDED
+from uhop_cli.evidence.backgrounds.shown import fitted
+
+COMMONEST = 4  # colours of the query that may be its background
+SEEN_THROUGH = 0.3  # veil from which on a pixel tells the background
+LEAST_TOLD = 3  # pixels of one colour that tell a background
+LEAST_FITTED = 32  # pixels that a fit is made to
+SOME = 0.004  # of the pixels
+FAR = 6 * LEVEL
+FULL = 0.9  # of a rectangle
+TRIMMED = 0.03  # of the pixels on each side, before the rectangle is taken
+AS_MANY, AND = 1.25, 12  # colours of a clean copy: those of the memory, and those of edges that lie on another background
+
+
+def another_picture(queries: Float32, patterns: Float32, veils: Float32, width: int) -> Bool:
+    """Whether each query is a clean picture of something else than its memory: (Q,).
+
+    Args:
+        queries: x, (Q, d).
+        patterns: X, one for each query, (Q, d).
+        veils: m = 1 - opacity, (Q, H W).
+        width: W.
+    """
+    count, pixels = veils.shape
+    x, memories = (part.reshape(count, pixels, -1).astype(np.float64) for part in (queries, patterns))
+    return np.array([_another(*one, width) for one in zip(x, memories, veils.astype(np.float64), strict=True)], np.bool_)
+
+
+def _another(x: Float64, memory: Float64, veil: Float64, width: int) -> bool:
+    """The same of one query (H W, C)."""
+    colours = _codes(x)
+    if colours.max() + 1 > AS_MANY * (_codes(memory).max() + 1) + AND:
+        return False
+    open_ = (x > 0) & (x < 1)
+    far, elsewhere = np.zeros(len(x)), np.ones(len(x), np.bool_)
+    for rest, covers in _explanations(x, memory, veil, colours, open_):
+        size = np.where(open_, np.abs(rest), 0).max(axis=1)
+        found = size >= ROUNDED
+        if found.any():
+            counts = np.bincount(colours[found])
+            found &= ~np.isin(colours, np.argsort(-counts, kind="stable")[:covers])
+        if found.mean() <= SOME:
+            return False
+        if found.sum() < elsewhere.sum():
+            far, elsewhere = size, found
+    return bool(np.median(far[elsewhere]) > FAR and _filled(elsewhere, width) < FULL)
+
+
+def _explanations(x: Float64, memory: Float64, veil: Float64, colours: Int64, told: Bool) -> Iterator[tuple[Float64, int]]:
+    """What each way of laying the memory down leaves of the query, (H W, C), and how many colours are those of covers then.
+
+    Args:
+        x, memory, veil: x, X and m of one query.
+        colours: of x, numbered.
+        told: which values are neither 0 nor 1, (H W, C).
+    """
+    common = np.argsort(-np.bincount(colours), kind="stable")[:COMMONEST]
+    opaque = veil <= SEEN_THROUGH
+    for light in (np.zeros(x.shape[1]), _medians(x - memory, told & opaque[:, None])):
+        difference = x - memory - light
+        yield difference, 1
+        for colour in common:
+            through = (colours == colour) & ~opaque
+            if through.sum() >= LEAST_TOLD:
+                shift = np.median(difference[through] / veil[through, None], axis=0)  # b - b_0
+                yield difference - veil[:, None] * shift, 1
+    weights = told.all(axis=1)
+    weights = weights if weights.sum() >= LEAST_FITTED else np.ones_like(weights)
+    yield fitted(x[None], memory[None], veil[None], weights[None].astype(np.float64))[0][0], 2
+
+
+def _medians(values: Float64, taken: Bool) -> Float64:
+    """Of each column the median of the values that are taken; 0 where none is."""
+    return np.array([np.median(column[rows]) if rows.any() else 0.0 for column, rows in zip(values.T, taken.T, strict=True)])
+
+
+def _codes(picture: Float64) -> Int64:
+    """The colour of each pixel of a picture (H W, C), numbered from 0 on."""
+    levels = np.rint(np.clip(picture, 0, 1) * 255).astype(np.int64)
+    return np.asarray(np.unique(levels @ 256 ** np.arange(picture.shape[1]), return_inverse=True)[1], np.int64)
+
+
+def _filled(marked: Bool, width: int) -> float:
+    """The share of the rectangle around all marked pixels but a few that is marked."""
+    area = 1.0
+    for places in np.nonzero(marked.reshape(-1, width)):
+        low, high = np.quantile(places, [TRIMMED, 1 - TRIMMED])
+        area *= high - low + 1
+    return float(marked.sum() / area)
