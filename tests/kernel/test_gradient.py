@@ -138,8 +138,8 @@ def test_many_sets_are_learned_in_groups(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("rate", [1.0, "auto"])
 def test_mini_batches_converge(rate: Any) -> None:
-    patterns, weight = problem(200, 256, 256, dtype=np.float32)
-    settings = GradientSettings(iterations=300, learning_rate=rate, batch_size=40)
+    patterns, weight = problem(120, 128, 128, dtype=np.float32)
+    settings = GradientSettings(iterations=300, learning_rate=rate, batch_size=30)
     result = descend(patterns, weight, settings, seed=3)
     assert result.losses.shape == (301,)
     assert result.loss_final < 0.9 * result.bound < 0.5 * result.loss_initial

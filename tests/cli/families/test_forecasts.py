@@ -34,16 +34,16 @@ def test_json_is_as_documented(csv: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_nets_are_trained_where_they_are_asked_for(csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    place = ["--dataset", str(csv), "--look-backs", "12", "--horizons", "4", "--quick", "--repeats", "2", "--out", str(tmp_path)]
+    place = ["--dataset", str(csv), "--look-backs", "12", "--horizons", "4", "--quick", "--repeats", "1", "--out", str(tmp_path)]
     assert run(["bench", "--experiment", "forecast", "--methods", "stanhop,stanhop-alternation", "--json", *place]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["config"]["settings"]["quick"] is True
     assert document["config"]["settings"]["look_backs"] == [12]
     assert [(row["method"], row["seed"]) for row in document["rows"]] == [
-        (method, seed) for seed in (0, 1, None) for method in ("stanhop", "stanhop-alternation")
+        (method, seed) for seed in (0, None) for method in ("stanhop", "stanhop-alternation")
     ]
     assert {row["quick"] for row in document["rows"]} == {True}
-    assert (tmp_path / "nets" / "stanhop-12-4-1.safetensors").exists()
+    assert (tmp_path / "nets" / "stanhop-12-4-0.safetensors").exists()
     assert "stanhop-alternation less stanhop" in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
