@@ -3,6 +3,7 @@
     python tests/benchmarks/make_blends.py blends.npy
     python tests/benchmarks/growth.py store blends.npy 1000 10000 100000 1000000      # writes blends.<count>.safetensors
     python tests/benchmarks/growth.py ask blends.1000000.safetensors                  # times and accuracy of one memory
+    python tests/benchmarks/growth.py store two.npy 2000000 --shards 4
     python tests/benchmarks/growth.py draw                                            # docs/figures/growth.svg, and the table
 
 Figures go to docs/figures/growth.json. Memory is anonymous resident memory (RssAnon): pages of mapped files are the system's to
@@ -83,17 +84,21 @@ def record(count: int, **figures: Any) -> None:
     print(count, json.dumps(figures), flush=True)
 
 
-def store_some(array: Path, count: int) -> None:
-    """Stores the first `count` pictures of an array."""
-    some = array.with_suffix(f".{count}.npy")
-    np.save(some, np.load(array, mmap_mode="r")[:count])
+def store_some(array: Path, count: int, shards: int | None) -> None:
+    """Stores the first `count` pictures of an array, in one file or in shards."""
+    pictures = np.load(array, mmap_mode="r")
+    some = array if count == len(pictures) else array.with_suffix(f".{count}.npy")
+    if some != array:
+        np.save(some, pictures[:count])
     target = array.with_suffix(f".{count}.safetensors")
     stages: dict[str, float] = {}
     report, seconds, peak = watched(
-        lambda: store([some], target, force=True, progress=lambda step: _note(stages, step, time.perf_counter()))
+        lambda: store([some], target, force=True, shards=shards, progress=lambda step: _note(stages, step, time.perf_counter()))
     )
-    some.unlink()
-    record(count, store_seconds=round(seconds, 2), store_gigabytes=round(peak, 3), file_bytes=report.bytes, stages=_spans(stages))
+    if some != array:
+        some.unlink()
+    told = {"store_seconds": round(seconds, 2), "store_gigabytes": round(peak, 3), "file_bytes": report.bytes}
+    record(count, **told, shards=report.shards, stages=_spans(stages))
 
 
 def _note(stages: dict[str, float], step: Progress, now: float) -> None:
@@ -111,17 +116,16 @@ def ask(path: Path, queries: int, rounds: int) -> None:
     """Times of one query, and the share of damaged copies that are found."""
     memory = load(path)
     retriever = Retriever(memory)
-    evidence = retriever.strategy
-    assert isinstance(evidence, ByEvidence)
+    evidence: Any = retriever.strategy  # by evidence, of one file or of shards
+    codes = memory.compact if isinstance(evidence, ByEvidence) else None
     rng = np.random.default_rng(1)
     rows = np.sort(rng.choice(len(memory), min(queries, len(memory)), replace=False))
     truth = unit_rows(memory.patterns[rows])
     one = parse("mask:0.5")(truth[:1], memory.spec, 0).patterns
     _, _, peak = watched(lambda: retriever.retrieve(one))
     times: dict[str, Callable[[], Any]] = {"query": lambda: retriever.retrieve(one).ranking(0, 1)}
-    if evidence.shortlist is not None:
-        codes, width = memory.compact, len(memory.compact)
-        column, shortlist = np.ones(width, np.float32), evidence.shortlist
+    if codes is not None:
+        column, shortlist = np.ones(len(codes), np.float32), evidence.shortlist
         listed = shortlist(one)
         times |= {
             "bare product over the codes": lambda: column @ codes,
@@ -137,7 +141,7 @@ def ask(path: Path, queries: int, rounds: int) -> None:
             best[name] = min(best[name], time.perf_counter() - started)
     figures: dict[str, Any] = {f"ms, {name}": round(1e3 * seconds, 2) for name, seconds in best.items()}
     record(len(memory), **figures, query_gigabytes=round(peak, 3))
-    for label in (*PROMISED, *OTHERS) if evidence.shortlist is not None else ():
+    for label in (*PROMISED, *OTHERS) if codes is not None else ():
         damaged = parse(label)(truth, memory.spec, 0).patterns
         record(len(memory), **{label: accuracy(evidence, damaged, rows, to_the_end=label in PROMISED)})
 
@@ -230,6 +234,7 @@ if __name__ == "__main__":
     storing = commands.add_parser("store")
     storing.add_argument("array", type=Path)
     storing.add_argument("counts", type=int, nargs="+")
+    storing.add_argument("--shards", type=int)
     asking = commands.add_parser("ask")
     asking.add_argument("memory", type=Path)
     asking.add_argument("--queries", type=int, default=200)
@@ -238,7 +243,7 @@ if __name__ == "__main__":
     wanted = parser.parse_args()
     if wanted.command == "store":
         for number in wanted.counts:
-            store_some(wanted.array, number)
+            store_some(wanted.array, number, wanted.shards)
     elif wanted.command == "ask":
         ask(wanted.memory, wanted.queries, wanted.rounds)
     else:

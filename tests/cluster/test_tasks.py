@@ -41,11 +41,11 @@ class Client:
 
     def __init__(self, waits: int = 0, raises: Exception | None = None) -> None:
         self.waits, self.raises, self.status = waits, raises, "running"
-        self.workers = {"a": {"nthreads": 3}, "b": {"nthreads": 2}}
+        self.workers = {"a": 3, "b": 2}
         self.futures: list[Future] = []
 
-    def scheduler_info(self) -> Any:
-        return {"workers": self.workers}
+    def nthreads(self) -> dict[str, int]:
+        return self.workers
 
     def submit(self, function: Any, *arguments: Any, pure: bool) -> Future:
         assert not pure

@@ -124,10 +124,10 @@ def test_originals_of_any_shape(memory: Memory, shape: tuple[int, int]) -> None:
 
 
 class Rounds:
-    """A search that notes what it is asked for: the name of a round, and which memories count."""
+    """A search that notes what it is asked for: the name of a round, and whether only undescribed memories count."""
 
     def __init__(self, found: dict[str, list[Proposal]] | None = None) -> None:
-        self.asked: list[str | tuple[str, list[int] | None]] = []
+        self.asked: list[str | tuple[str, bool]] = []
         self.found = found or {}
 
     def family_work(self, count: int) -> float:
@@ -141,8 +141,8 @@ class Rounds:
         return self.found.get("boxes", [])
 
     def __getattr__(self, name: str):
-        def asked(picture, among) -> list[Proposal]:
-            self.asked.append((name, None if among is None else np.flatnonzero(among).tolist()))
+        def asked(picture, undescribed) -> list[Proposal]:
+            self.asked.append((name, undescribed))
             return self.found.get(name, [])
 
         return asked
@@ -179,10 +179,9 @@ def test_families_are_for_what_keypoints_do_not_tell_and_within_a_limit(
     rounds = Rounds()
     finder = searching(memory, rounds, limit, described, keypoints)
     assert finder.find(Image(original(3), None), None, nothing) == []
-    told = described and keypoints >= 75 and limit is not None
-    among = list(range(described or 0, 8)) if told else None
+    told = described is not None and keypoints >= 75 and limit is not None
     first = ["boxes"] if described is None else ["boxes", "local"]
-    assert rounds.asked == [*first, *((name, among) for name in families)]
+    assert rounds.asked == [*first, *((name, told) for name in families)]
     assert finder.thorough == thorough
 
 

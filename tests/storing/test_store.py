@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from uhop_cli.errors import ImageError, MemoryFileError, OutputError, ResourceError, SettingsError
+from uhop_cli.files.atomic import AtomicFile
+from uhop_cli.memory.file import replacing
 from uhop_cli.memory.file.reader import load, verify
 from uhop_cli.progress import Progress
 from uhop_cli.storing import needs, plan
@@ -299,3 +301,31 @@ def test_a_file_that_is_cut_short_is_stored_only_if_asked(images: Path, tmp_path
     row = int(memory.entries.name_entry[memory.entries.find(b"images/cut.png")])
     assert (memory.patterns[row][-1] == 128).all()  # what is missing lies on the background
     assert (memory.patterns[row][0] != 128).any()
+
+
+def test_shards_that_a_killed_run_left_over_go_with_the_next(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it does, and be it nothing; a dry run leaves all as it is."""
+    target = tmp_path / "m.safetensors"
+    store([images], target, shards=2)
+    for run in (lambda: store([images], target, add=True), lambda: remove(target, ["img3.png"])):
+        with monkeypatch.context() as patched:
+            patched.setattr(replacing, "clean_up", lambda path: None)
+            patched.setattr(AtomicFile, "__init__", _ends_at_the_index)
+            with pytest.raises(MemoryError):
+                store([images], target, force=True, shards=2)
+        left = sorted(tmp_path.glob("m*"))
+        assert len(left) == 6  # two shards too many, and the note
+        store([images], target, add=True, dry_run=True)
+        assert sorted(tmp_path.glob("m*")) == left
+        run()
+        assert len(list(tmp_path.glob("m*"))) == 3
+        verify(target)
+
+
+def _ends_at_the_index(self: AtomicFile, path: str | Path) -> None:
+    if str(path).endswith(".index.json"):
+        raise MemoryError
+    _INIT(self, path)
+
+
+_INIT = AtomicFile.__init__

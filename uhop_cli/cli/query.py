@@ -198,9 +198,10 @@ def query(
     document = session.finish(images, started)
     if workers is not None and screen.verbose:
         told = max(1, len(session.told))
-        sent, received = (bytes_in_words(part // told) for part in (workers.traffic.sent, workers.traffic.received))
+        traffic = workers.traffic
+        sent, received, proposed = (bytes_in_words(part // told) for part in (traffic.sent, traffic.received, traffic.proposals))
         who = f"{counted(workers.count, 'worker')}, {counted(workers.shards, 'shard')}"
-        screen.line(f"cluster: {who}; {sent} a query to them, {received} back")
+        screen.line(f"cluster: {who}; {sent} a query to them, {received} back, {proposed} of it proposals")
     with screen.progress() as progress:
         started_on(progress, "report")
         wanted.write(document, session.review)

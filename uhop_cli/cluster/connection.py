@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from uhop_cli.errors import ClusterError, SettingsError
@@ -78,3 +78,16 @@ def connected(address: str) -> Iterator[Any]:
         client.close()
         if cluster is not None:
             cluster.close()
+
+
+def workers_of(client: Any) -> dict[str, int]:
+    """Address and threads of all workers that there are.
+
+    Raises:
+        ClusterError: the scheduler is gone.
+    """
+    if client.status == "running":
+        with suppress(OSError, RuntimeError):
+            known: dict[str, int] = dict(client.nthreads())
+            return known
+    raise ClusterError("the scheduler of the cluster is gone", "start it again, and run the same command once more")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uhop_cli.cluster.connection import check, connected
+from uhop_cli.cluster.connection import check, connected, workers_of
 from uhop_cli.errors import SettingsError
 from uhop_cli.files.names import escape
 from uhop_cli.memory.file.index import is_index, located, read_index
@@ -63,5 +63,5 @@ def workers_for(memory: Path, address: str, device: str) -> Iterator[Workers]:
         from uhop_cli.cluster.shards import Traffic, on_cluster
 
         index, traffic = read_index(located(memory)), Traffic()
-        count = len(client.scheduler_info()["workers"])
+        count = len(workers_of(client))
         yield Workers(on_cluster(client, index, device, traffic), traffic, count, len(index.shards))

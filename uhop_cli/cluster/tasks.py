@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from uhop_cli.arrays.threads import share_cores
+from uhop_cli.cluster.connection import workers_of
 from uhop_cli.errors import ClusterError, UhopError
 
 Item = TypeVar("Item")
@@ -42,7 +43,7 @@ def in_order(client: Any, function: Callable[[Item], Result], items: Iterable[It
     Raises:
         ClusterError: the scheduler or all workers are gone, or a piece of work ends whoever takes it.
     """
-    threads = [int(known["nthreads"]) for known in client.scheduler_info()["workers"].values()]
+    threads = list(workers_of(client).values())
     fewest, ahead = min(threads, default=1), AHEAD * max(1, sum(threads))
     waiting: deque[Any] = deque()
     try:
@@ -80,7 +81,7 @@ def _result(client: Any, future: Any, is_done: threading.Event) -> Any:
                 raise TimeoutError
             return future.result(timeout=FETCHED)
         except NOT_YET:
-            if client.status == "running" and client.scheduler_info()["workers"]:
+            if client.status == "running" and workers_of(client):
                 alone = None
                 continue
             alone = alone or time.monotonic()

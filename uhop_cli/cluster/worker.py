@@ -10,6 +10,7 @@ import os
 import pickle
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,7 @@ class Wanted:
     Attributes:
         path: of the index, as the client sees it.
         place: the shard's entry in the index.
+        number: which shard it is, from 1 on, and of how many.
         first: the row of the memory that its first one is.
         settings: how to retrieve.
         device: 'auto', 'cpu', ...: where, on the worker.
@@ -42,6 +44,7 @@ class Wanted:
 
     path: str
     place: ShardPlace
+    number: tuple[int, int]
     first: int
     settings: RetrievalSettings
     device: str
@@ -52,37 +55,51 @@ class Wanted:
         """An index of this shard alone, where this worker has it."""
         folder = os.environ.get(FOLDER)
         path = Path(self.path) if folder is None else Path(folder) / Path(self.path).name
-        return Index(path, (self.place,), None)
+        return Index(path, (self.place,), None, alone=self.number)
 
 
 _ready: dict[Wanted, Shard] = {}
 
 
-def held(path: str, places: tuple[ShardPlace, ...], threads: int) -> tuple[str, list[bool]]:
-    """The version of uhop here, and which of the shards this worker can open.
+class Desk:
+    """Where a worker is asked: an actor (`contact.Contact`), which does one thing after the other."""
 
-    Args:
-        path: of the index.
-        places: the shards.
-        threads: that work here may take.
-    """
-    share_cores(threads)
-    return __version__, [_can_open(Wanted(path, place, 0, RetrievalSettings(), "cpu", False).index) for place in places]
+    def held(self, path: str, places: tuple[ShardPlace, ...], threads: int) -> tuple[str, list[bool]]:
+        """The version of uhop here, and which of the shards this worker can open.
+
+        Args:
+            path: of the index.
+            places: the shards.
+            threads: that work here may take.
+        """
+        share_cores(threads)
+        return __version__, [_can_open(Wanted(path, place, (1, 1), 0, RetrievalSettings(), "cpu", False).index) for place in places]
+
+    def ask(self, question: bytes) -> bytes:
+        """What a method of some shards returns, a list in their order, or the error that it ends with; pickled.
+
+        Args:
+            question: pickled as well, so that what goes over the wire is counted: the shards (`Wanted`), the method's name, and its
+                arguments.
+        """
+        wanted, name, arguments = pickle.loads(question)
+        try:
+            return pickle.dumps([_answer(one, name, arguments) for one in wanted], protocol=5)
+        except Exception as error:  # it goes to whoever asked, who would take it for the loss of this worker
+            return pickle.dumps(error)
 
 
-def _can_open(index: Index) -> bool:
-    try:
-        with opened(index, 0):
-            return True
-    except MemoryFileError:
-        return False
+def _answer(wanted: Wanted, name: str, arguments: tuple[Any, ...]) -> Any:
+    shard = _shard(wanted)
+    with np.errstate(all="ignore"), shard.device.computing():
+        return getattr(shard, name)(*arguments)
 
 
-def answer(wanted: Wanted, name: str, arguments: bytes) -> bytes:
-    """What the method `name` of a shard returns, pickled, as are the arguments: so what went over the wire is counted.
+def _shard(wanted: Wanted) -> Shard:
+    """A shard, kept ready.
 
     Raises:
-        MemoryFileError: the shard is missing or damaged by now; the message names it.
+        MemoryFileError: it is missing or damaged by now; the message names it.
     """
     if wanted not in _ready:
         while len(_ready) >= MOST_READY:
@@ -91,6 +108,12 @@ def answer(wanted: Wanted, name: str, arguments: bytes) -> bytes:
         flop = 2.0 * len(memory) * memory.spec.dim * 10
         known = replace(memory, opacity=None) if wanted.opaque else memory
         _ready[wanted] = Shard(known, wanted.first, wanted.settings, resolve_device(wanted.device, flop))
-    shard = _ready[wanted]
-    with np.errstate(all="ignore"), shard.device.computing():
-        return pickle.dumps(getattr(shard, name)(*pickle.loads(arguments)), protocol=5)
+    return _ready[wanted]
+
+
+def _can_open(index: Index) -> bool:
+    try:
+        with opened(index, 0):
+            return True
+    except MemoryFileError:
+        return False

@@ -29,6 +29,7 @@ from uhop_cli.frames.alignment import displacement
 from uhop_cli.frames.frame import Frame, refined
 from uhop_cli.frames.local.search import LocalSearch
 from uhop_cli.frames.outcome import Outcome, Reason
+from uhop_cli.frames.passes import Passes
 from uhop_cli.frames.proposal import Proposal
 from uhop_cli.frames.sheet import Sheet
 from uhop_cli.frames.verification import Candidate, confirm
@@ -80,11 +81,13 @@ class FrameSearch:
         memory: what is stored.
         limit: multiplications and additions that the families of a query may take; of a memory for which they take more there are
             only the boxes and the keypoints. None: whatever it takes.
+        passes: go through all memories; by default that is done here.
     """
 
-    def __init__(self, memory: Memory, limit: float | None = None) -> None:
+    def __init__(self, memory: Memory, limit: float | None = None, passes: Passes | None = None) -> None:
         self.memory = memory
-        self._limit, self.whole, self._aspects = limit, WholeSearch(memory), aspects_of(memory)
+        self._limit, self._passes, self._aspects = limit, passes, aspects_of(memory)
+        self.whole = WholeSearch(memory, None if passes is None else passes.canvases)
 
     @property
     def thorough(self) -> bool:
@@ -96,7 +99,9 @@ class FrameSearch:
     @cached_property
     def local(self) -> LocalSearch | None:
         """The memories' local descriptors, where there are any."""
-        return LocalSearch(self.memory) if LocalSearch.available(self.memory) else None
+        if not LocalSearch.available(self.memory):
+            return None
+        return LocalSearch(self.memory, None if self._passes is None else self._passes.nearest)
 
     def find(self, image: Image, sheet: Sheet | None, opener: Callable[[int], Image | None], most: int = 1) -> list[Found]:
         """The stored pictures that a query shows in another frame; none overlap by much.
@@ -177,18 +182,18 @@ class FrameSearch:
     def rounds(self, image: Image, picture: Picture) -> Iterator[list[Proposal]]:
         """The proposals, in falling order, a list a round."""
         yield self.whole.boxes(picture)
-        among = None
+        count, undescribed = len(self.memory), False
         if self.local is not None:
             seen = self.local.look(image)
             yield seen.proposals
             if seen.keypoints >= TELLING and self._limit is not None:
-                among = ~self.local.described
-        count = len(self.memory) if among is None else int(among.sum())
+                undescribed = True
+                count -= int(self.local.described.sum())
         if count and self._within(self.whole.family_work(count)):
-            yield self.whole.family(picture, among)
+            yield self.whole.family(picture, undescribed)
             if self._within(self.whole.family_work(count) + self.whole.crops_work(count)):
-                yield self.whole.crops(picture, among)
-            yield self.whole.trimmed(picture, among)
+                yield self.whole.crops(picture, undescribed)
+            yield self.whole.trimmed(picture, undescribed)
 
     def _within(self, work: float) -> bool:
         return self._limit is None or work <= self._limit

@@ -29,7 +29,12 @@ class LocalDescriptors:
     @property
     def pictures(self) -> int:
         """How many pictures have descriptors."""
-        return int(np.count_nonzero(np.diff(self.offsets)))
+        return int(np.count_nonzero(self.described))
+
+    @property
+    def described(self) -> Bool:
+        """Which of the pictures have descriptors, (M,)."""
+        return np.diff(self.offsets) > 0
 
     @property
     def nbytes(self) -> int:

@@ -16,6 +16,8 @@ from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.originals import Original
 from uhop_cli.querying.registration import registered
 from uhop_cli.querying.restoration import Query
+from uhop_cli.querying.shards.asking import Shards
+from uhop_cli.querying.shards.framing import passes_over
 from uhop_cli.querying.verifying import CONFIRMED, UNSEEN, Verdict, decoded
 
 UNVERIFIED = 0.95  # set, not fitted: no stranger passed the bar of what no original can be asked about, of too few to tell more
@@ -36,10 +38,12 @@ class Framer:
     Args:
         memory: what is stored.
         thorough: whatever it takes; else within `LIMIT`.
+        shards: those of the memory, which go through what they hold; None: that is done here.
     """
 
-    def __init__(self, memory: Memory, *, thorough: bool) -> None:
-        self._spec, self._search = memory.spec, FrameSearch(memory, None if thorough else LIMIT)
+    def __init__(self, memory: Memory, *, thorough: bool, shards: Shards | None = None) -> None:
+        passes = None if shards is None else passes_over(memory, shards)
+        self._spec, self._search = memory.spec, FrameSearch(memory, None if thorough else LIMIT, passes)
 
     @property
     def left_out(self) -> str | None:

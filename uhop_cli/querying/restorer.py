@@ -295,7 +295,9 @@ class Restorer:
         """Made for the first query that is looked for in other frames, and not imported before."""
         from uhop_cli.querying.framing import Framer
 
-        return Framer(self.memory, thorough=self.settings.frames == "all")
+        # Without workers it is all done here, with what was made of the memories at hand for the next query.
+        shards = None if self._asker is None else self.retriever.shards
+        return Framer(self.memory, thorough=self.settings.frames == "all", shards=shards)
 
 
 def squared_error(picture: Float32, truth: Float32) -> float:

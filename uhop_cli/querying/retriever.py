@@ -25,7 +25,7 @@ from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 from uhop_cli.retrieval.separation import Separation
 
 if TYPE_CHECKING:
-    from uhop_cli.querying.shards.asking import Asker
+    from uhop_cli.querying.shards.asking import Asker, Shards
 
 
 class Strategy(Protocol):
@@ -64,6 +64,7 @@ class Retriever:
         self.separation = Separation.parse(self.settings.separation)
         # Of a memory in shards, which have theirs where they are asked, this is what is looked up here.
         self.X = pattern_matrix(memory.patterns, CPU if memory.shards else device)
+        self.shards: Shards | None = None
         self.strategy = self._in_shards(asker) if memory.shards else self._in_one(features_expected)
 
     def _in_one(self, expected: int) -> Strategy:
@@ -79,6 +80,7 @@ class Retriever:
 
         memory, device, settings = self.memory, self.device, self.settings
         shards, largest = (asker or InTurn)(memory, settings, device), max(memory.shards, key=len)
+        self.shards = shards
         if self._by_evidence:
             return ShardedByEvidence(memory, self.X, shards, Budget(largest, device, "evidence"), settings.limit)
         return ShardedBySimilarity(memory, self.X, shards, settings, Budget(largest, device, "similarity"))

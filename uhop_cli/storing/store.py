@@ -21,6 +21,7 @@ from uhop_cli.frames.local.collection import Collection
 from uhop_cli.images.discover import Skipped
 from uhop_cli.memory.file.index import file_of, located
 from uhop_cli.memory.file.reader import load
+from uhop_cli.memory.file.replacing import clean_up, index_behind
 from uhop_cli.memory.file.shard_writer import Destination, bounds_of
 from uhop_cli.memory.file.shards import shard_count, stored_checksum
 from uhop_cli.memory.file.writer import Writer
@@ -83,6 +84,8 @@ def store(
     there = located(target)
     check_target(there, add=add, force=force)
     with nullcontext() if dry_run else lock(file_of(target)):
+        if not dry_run:
+            clean_up(index_behind(target))
         old = load(there) if add and there.exists() else None
         settings = settings or (StoreSettings() if old is None else settings_of(old.record))
         known = None if old is None or reread else marks.recall(old.entries, stored_checksum(target))
@@ -237,6 +240,7 @@ def remove(
     started = time.perf_counter()
     target = Path(memory_file)
     with lock(file_of(target)):
+        clean_up(index_behind(target))
         old, place = load(target), Destination.of(target, None, keep=True)
         folder = Path(os.path.realpath(target)).parent
         wanted = look_up(old.entries, names, folder)

@@ -14,6 +14,7 @@ from uhop_cli.frames.whole.search import WholeSearch
 from uhop_cli.frames.whole.windows import Picture, picture_of
 from uhop_cli.images.decode import Image
 from uhop_cli.images.warp import area
+from uhop_cli.memory.local import LocalDescriptors
 from uhop_cli.memory.memory import Memory
 
 SIDE = 96
@@ -72,9 +73,12 @@ def test_what_is_left_after_trimming_is_looked_at_by_itself(memory: Memory) -> N
 @pytest.mark.parametrize("kind", ["family", "crops", "trimmed"])
 def test_families_of_some_of_the_memories(memory: Memory, kind: str) -> None:
     shown = seen(np.pad(original(4), 12, constant_values=250)[:, :, 12:15] if kind == "trimmed" else CROP)
-    among = np.arange(20) % 5 == 2
-    found = getattr(WholeSearch(memory), kind)(shown, among)
+    ends = np.concatenate(([0], np.cumsum(np.arange(20) % 5 != 2)))
+    local = LocalDescriptors(np.zeros((16, 64), np.int8), np.zeros((16, 4), np.uint8), ends, np.zeros((65, 128), np.float32))
+    search = WholeSearch(replace(memory, local=local))
+    found = getattr(search, kind)(shown, undescribed=True)
     assert {one.row for one in found} <= {2, 7, 12, 17}
+    assert {one.row for one in getattr(search, kind)(shown)} == {one.row for one in getattr(WholeSearch(memory), kind)(shown)}
 
 
 def test_the_work_by_hand(memory: Memory) -> None:

@@ -6,6 +6,8 @@ many pictures have in common is nearest nowhere in particular, and gives few vot
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from uhop_cli.arrays.threads import chunks, cores, on_all_cores
@@ -22,11 +24,11 @@ def nearest(queries: Float32, stored: Int8) -> tuple[Float32, Int64]:
 
     Of equally like ones the first. Where fewer than three are stored, the likeness of the others is -inf.
     """
+    nothing = np.full((len(queries), NEAREST), -np.inf, np.float32), np.zeros((len(queries), NEAREST), np.int64)
     parts: dict[int, tuple[Float32, Int64]] = {}
 
     def work(part: slice) -> None:
-        best = np.full((len(queries), NEAREST), -np.inf, np.float32)
-        rows = np.zeros((len(queries), NEAREST), np.int64)
+        best, rows = nothing[0].copy(), nothing[1].copy()
         for block in chunks(part.stop - part.start, BLOCK):
             begin = part.start + block.start
             likeness = queries @ (stored[begin : part.start + block.stop].astype(np.float32).T / np.float32(UNIT))
@@ -36,7 +38,12 @@ def nearest(queries: Float32, stored: Int8) -> tuple[Float32, Int64]:
         parts[part.start] = best, rows
 
     on_all_cores(work, len(stored), max(BLOCK, -(-len(stored) // cores())))
-    best, rows = (np.concatenate([parts[start][which] for start in sorted(parts)], axis=1) for which in (0, 1))
+    return likest([nothing, *(parts[start] for start in sorted(parts))])
+
+
+def likest(parts: Sequence[tuple[Float32, Int64]]) -> tuple[Float32, Int64]:
+    """The three likest of all from those of parts of what is stored, in the order of these; as `nearest` has them."""
+    best, rows = (np.concatenate(column, axis=1) for column in zip(*parts, strict=True))
     order = np.argsort(-best, axis=1, kind="stable")[:, :NEAREST]
     return np.take_along_axis(best, order, axis=1), np.take_along_axis(rows, order, axis=1)
 

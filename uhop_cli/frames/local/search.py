@@ -8,6 +8,7 @@ verification decides.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from uhop_cli.frames.frame import Frame, composed
 from uhop_cli.frames.local.consensus import Consensus, consensus
 from uhop_cli.frames.local.describing import SIDE, UNIT, codes, decode_places
 from uhop_cli.frames.local.keypoints import Keypoints, installed, keypoints, mirrored
-from uhop_cli.frames.local.matching import LEAST, nearest, votes
+from uhop_cli.frames.local.matching import LEAST, votes
+from uhop_cli.frames.local.matching import nearest as nearest_of
+from uhop_cli.frames.passes import Nearest
 from uhop_cli.frames.proposal import Proposal
 from uhop_cli.frames.sheet import sheet_of_image
 from uhop_cli.images.decode import Image
@@ -63,11 +66,13 @@ class LocalSearch:
 
     Args:
         memory: with local descriptors.
+        nearest: finds the nearest of these, by their numbers; by default it is done here.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, nearest: Nearest | None = None) -> None:
         assert memory.local is not None
         self._local = memory.local
+        self._nearest = nearest or partial(nearest_of, stored=memory.local.codes)
         assert memory.shapes is not None  # whatever describes pictures knows their shapes
         self._shapes = memory.shapes
 
@@ -80,7 +85,7 @@ class LocalSearch:
     @property
     def described(self) -> Bool:
         """Which of the memories have descriptors, (M,)."""
-        return np.diff(self._local.offsets) > 0
+        return self._local.described
 
     def look(self, image: Image, most: int = 10) -> Sighting:
         """Where stored pictures may lie in a query, at most `most`, the likeliest first."""
@@ -90,7 +95,7 @@ class LocalSearch:
         if not len(points):
             return Sighting([], 0)
         views = [self._view(p, width, height, flipped) for flipped, p in ((False, points), (True, mirrored(points)))]
-        likeness, numbers = nearest(np.concatenate([view.codes for view in views]), self._local.codes)
+        likeness, numbers = self._nearest(np.concatenate([view.codes for view in views]))
         halves = np.split(np.arange(len(likeness)), 2)
         polls = np.stack([votes(likeness[half], numbers[half], self._local.offsets) for half in halves])
         found: list[tuple[int, Consensus, bool]] = []

@@ -11,24 +11,20 @@ A canvas says little about which picture it is, and the fit much: of crops the r
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from uhop_cli.frames.frame import Frame, inverse, refined
 from uhop_cli.frames.proposal import Proposal
-from uhop_cli.frames.whole.canvases import Canvases, aspects_of
+from uhop_cli.frames.whole.canvases import aspects_of
 from uhop_cli.frames.whole.family import CANVAS, CROP_CANVAS, crop_frames, whole_picture_frames
 from uhop_cli.frames.whole.fitting import fitted
 from uhop_cli.frames.whole.line_rectangles import line_rectangles
+from uhop_cli.frames.whole.looking import CanvasSearch, Look, Looker, These
 from uhop_cli.frames.whole.trimming import trimmed_frames
 from uhop_cli.frames.whole.windows import Picture
 from uhop_cli.memory.memory import Memory
-
-Bool = NDArray[np.bool_]
 
 FAMILY_SIZE, CROPS_SIZE = 2000, 1500  # frames for the originals of one aspect, about
 SHORTLIST, CROPS_SHORTLIST = 50, 200  # proposals that are fitted
@@ -46,10 +42,12 @@ class WholeSearch:
 
     Args:
         memory: what is stored.
+        canvases: goes through the canvases of all memories; by default it is done here.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, canvases: Looker | None = None) -> None:
         self._memory, self._aspects = memory, aspects_of(memory)
+        self._look = canvases or CanvasSearch(memory)
 
     def family_work(self, count: int) -> float:
         """Multiplications and additions of a query's families for so many memories, but for the crops."""
@@ -65,23 +63,22 @@ class WholeSearch:
         frames = [Frame(0, 0, 1, 1, turn, mirrored) for turn in range(4) for mirrored in (False, True)]
         frames += [Frame(box.x, box.y, box.width, box.height) for box in boxes]
         frames += [Frame(1 - box.x - box.width, box.y, box.width, box.height, mirrored=True) for box in boxes]
-        windows = picture.windows(frames, CANVAS)
-        return self.fit(picture, self._coarse.proposals(lambda group: windows, SHORTLIST))
+        return self.fit(picture, self._look(Look(picture, These(tuple(frames)), CANVAS, SHORTLIST)))
 
-    def family(self, picture: Picture, among: Bool | None = None) -> list[Proposal]:
-        """In the whole family of frames; `among` (M,) says which memories count, None: all; likewise below."""
-        return self.fit(picture, self._of_family(picture, among))
+    def family(self, picture: Picture, undescribed: bool = False) -> list[Proposal]:
+        """In the whole family of frames; `undescribed`: only memories without local descriptors count; likewise below."""
+        return self.fit(picture, self._of_family(picture, undescribed))
 
-    def crops(self, picture: Picture, among: Bool | None = None) -> list[Proposal]:
+    def crops(self, picture: Picture, undescribed: bool = False) -> list[Proposal]:
         """In the finer family of crops."""
-        return self.fit(picture, _proposals(self._fine, picture, crop_frames, CROPS_SHORTLIST, among))
+        return self.fit(picture, self._look(Look(picture, crop_frames, CROP_CANVAS, CROPS_SHORTLIST, undescribed)))
 
-    def trimmed(self, picture: Picture, among: Bool | None = None) -> list[Proposal]:
+    def trimmed(self, picture: Picture, undescribed: bool = False) -> list[Proposal]:
         """In the whole family of frames of what is left after trimming."""
         trimmed = trimmed_frames(picture.pixels)
         if not trimmed:
             return []
-        inside = self._of_family(picture.part(trimmed[-1]), among)
+        inside = self._of_family(picture.part(trimmed[-1]), undescribed)
         return self.fit(picture, [replace(one, frame=one.frame.within(trimmed[-1])) for one in inside])
 
     def fit(self, picture: Picture, proposals: list[Proposal]) -> list[Proposal]:
@@ -96,21 +93,5 @@ class WholeSearch:
             replace(proposals[place], frame=frame, score=float(worth[place])) for place, frame in zip(order, frames, strict=True)
         ]
 
-    def _of_family(self, picture: Picture, among: Bool | None) -> list[Proposal]:
-        return _proposals(self._coarse, picture, whole_picture_frames, SHORTLIST, among)
-
-    @cached_property
-    def _coarse(self) -> Canvases:
-        """The memories as canvases, made for the first query and kept for the others."""
-        return Canvases(self._memory, CANVAS)
-
-    @cached_property
-    def _fine(self) -> Canvases:
-        """The same for crops."""
-        return Canvases(self._memory, CROP_CANVAS)
-
-
-def _proposals(
-    canvases: Canvases, picture: Picture, frames_of: Callable[[float, int], list[Frame]], most: int, among: Bool | None
-) -> list[Proposal]:
-    return canvases.proposals(lambda group: picture.windows(frames_of(picture.aspect, group), canvases.side), most, among)
+    def _of_family(self, picture: Picture, undescribed: bool) -> list[Proposal]:
+        return self._look(Look(picture, whole_picture_frames, CANVAS, SHORTLIST, undescribed))

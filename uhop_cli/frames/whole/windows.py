@@ -58,6 +58,10 @@ class Picture:
     def __init__(self, planes: Float32, aspect: float) -> None:
         self.planes, self.aspect = planes, aspect
 
+    def __reduce__(self) -> tuple[type[Picture], tuple[Float32, float]]:
+        """Without what was made of it: it may go to other processes."""
+        return Picture, (self.planes, self.aspect)
+
     @property
     def channels(self) -> int:
         """C, of its colours."""

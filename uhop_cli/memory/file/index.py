@@ -58,12 +58,14 @@ class Index:
         shards: in the order of the memory's rows.
         near: (row, row, verified) of pairs in different shards, rows numbered through; None: nobody looked for pairs.
         common: the tensors that all shards have in common; what an index says of them is not read.
+        alone: where this is one shard of an index by itself, which one it is, from 1 on, and of how many.
     """
 
     path: Path
     shards: tuple[ShardPlace, ...]
     near: tuple[tuple[int, int, int], ...] | None
     common: tuple[str, ...] = ()
+    alone: tuple[int, int] | None = None
 
     def place(self, number: int) -> Path:
         """Where a shard lies: beside the index, wherever a link to that leads."""
@@ -71,7 +73,8 @@ class Index:
 
     def named(self, number: int) -> str:
         """A shard in words, for messages."""
-        return f"{escape(self.shards[number].file)}: shard {number + 1} of {len(self.shards)} of {escape(self.path.name)}"
+        which, count = self.alone or (number + 1, len(self.shards))
+        return f"{escape(self.shards[number].file)}: shard {which} of {count} of {escape(self.path.name)}"
 
     def text(self) -> str:
         """The file's content; equal indices, equal text."""

@@ -1,8 +1,8 @@
 """Where a memory goes: one file, or an index and shards; and how the one takes the place of the other, whole or not at all.
 
 All shards are written under temporary names. Then they take names that nothing has, then the index takes its place, and then those
-that the old index named are removed: at every moment an index names shards that are whole and its own. So the names alternate,
-`NAME-00001-of-00004.safetensors` and `NAME.2-00001-of-00004.safetensors`, as one version takes the place of another.
+that the old index named are removed (`replacing.py`): at every moment an index names shards that are whole and its own. So names
+alternate, `NAME-00001-of-00004.safetensors` and `NAME.2-00001-of-00004.safetensors`, as one version takes the place of another.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from typing import Literal
 
 import numpy as np
 
-from uhop_cli.errors import MemoryFileError, SettingsError
+from uhop_cli.errors import SettingsError
 from uhop_cli.files.atomic import AtomicFile
-from uhop_cli.memory.file.index import COMMON, Index, ShardPlace, file_of, index_of, is_index, located, read_index
+from uhop_cli.memory.file.index import COMMON, Index, ShardPlace, file_of, is_index, located, read_index
+from uhop_cli.memory.file.replacing import index_behind, replaced, retire
 from uhop_cli.memory.file.writer import CHUNK, Writer
 from uhop_cli.memory.memory import Memory
 
@@ -75,7 +76,7 @@ class Destination:
         """
         if not self.shards:
             size = writer.finish(memory)
-            _retire(index_of(self.file), keep=())
+            retire(index_behind(self.file))
             return size
         size = write_shards(memory, self.file, self.shards)
         with suppress(OSError):
@@ -98,8 +99,8 @@ def write_shards(memory: Memory, file: Path, shards: int) -> int:
         shards: how many; at most one for each memory.
     """
     bounds = bounds_of(len(memory), shards)
-    path = index_of(file)
-    places = _free_names(file, len(bounds) - 1)
+    path = index_behind(file)
+    places = _free_names(file_of(path), len(bounds) - 1)
     known: list[ShardPlace] = []
     with ExitStack() as stack:
         writers = []
@@ -111,9 +112,12 @@ def write_shards(memory: Memory, file: Path, shards: int) -> int:
             writers.append(writer)
         index = Index(path, tuple(known), _across(memory, bounds), _common(memory))
         text = index.text().encode()
-        for writer in writers:
-            writer.commit()
-        _retire(path, keep=[place.name for place in places], replacement=text)
+        with replaced(path, known):
+            for writer in writers:
+                writer.commit()
+            with AtomicFile(path) as file_of_index:
+                file_of_index.write(text, 0)
+                file_of_index.commit()
     return sum(shard.size for shard in known) + len(text)
 
 
@@ -161,21 +165,3 @@ def _free_names(file: Path, count: int) -> list[Path]:
         if not any(os.path.lexists(place) for place in places):
             return places
     raise AssertionError("numbers don't end")
-
-
-def _retire(path: Path, keep: list[str] | tuple[str, ...], replacement: bytes | None = None) -> None:
-    """Puts `replacement` in the place of the index at `path`, or removes it, and then the shards that it named but for `keep`."""
-    old: list[Path] = []
-    if path.is_file():
-        with suppress(MemoryFileError):  # what is no index names nothing of ours
-            index = read_index(path)
-            old = [index.place(number) for number in range(len(index.shards)) if index.shards[number].file not in keep]
-    if replacement is not None:
-        with AtomicFile(path) as file:
-            file.write(replacement, 0)
-            file.commit()
-    elif old:
-        path.unlink()
-    for place in old:
-        with suppress(OSError):
-            place.unlink()

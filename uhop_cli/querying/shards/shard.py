@@ -6,13 +6,15 @@ rest        what the weights of one model leave to the memories that were not pr
 attend      a pass with softmax weights: their logarithmic total and what they read out, normalised within the shard
 claim       of a separation with finite support: the memories that may be in it
 read        weighted sums of memories, the weights given
+on_canvases, nearest    the two passes of a search in frames
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,6 +37,10 @@ from uhop_cli.retrieval.entmax import ARGMAX_ALPHA
 from uhop_cli.retrieval.models import Evaluation, FixedModel
 from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 from uhop_cli.retrieval.separation import Separation
+
+if TYPE_CHECKING:
+    from uhop_cli.frames.proposal import Proposal
+    from uhop_cli.frames.whole.looking import Look, Looker
 
 
 class Shard:
@@ -185,6 +191,23 @@ class Shard:
             if target is not None and lengths is not None:
                 target[place] = (shares[mine] * lengths[own]) @ pixels
         return picture, target
+
+    def on_canvases(self, look: Look) -> list[Proposal]:
+        """See `frames.whole.looking.Looker`."""
+        return [replace(one, row=one.row + self.first) for one in self._canvases(look)]
+
+    @cached_property
+    def _canvases(self) -> Looker:
+        from uhop_cli.frames.whole.looking import CanvasSearch
+
+        return CanvasSearch(self.memory)
+
+    def nearest(self, codes: Float32) -> tuple[Float32, Int64]:
+        """See `frames.local.matching.nearest`, of the shard's own descriptors."""
+        from uhop_cli.frames.local.matching import nearest
+
+        assert self.memory.local is not None  # all shards have some, or none has
+        return nearest(codes, self.memory.local.codes)
 
     def _model(self, asked: Asked) -> Any:
         put = self.device.put
