@@ -21,7 +21,7 @@ from uhop_cli.arrays.device import CPU
 from uhop_cli.arrays.threads import share_cores
 from uhop_cli.memory.file.reader import load
 from uhop_cli.querying.answer import Answer
-from uhop_cli.querying.by_evidence import ByEvidence, open_places
+from uhop_cli.querying.by_evidence import ByEvidence
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import RetrievalSettings
 
@@ -76,7 +76,7 @@ def main() -> int:
         assert every.confidence is not None
         figures = [
             (lists == rows[:, None]).any(axis=1).mean(),
-            len(open_places(first, len(memory))) / len(rows),
+            len(evidence.open_places(first, asked)) / len(rows),
             (answers == wanted).mean(),
             (answers == rows).mean(),
             (wanted == rows).mean(),

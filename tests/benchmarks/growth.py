@@ -28,7 +28,7 @@ from uhop_cli.arrays.threads import chunks, one_blas_thread
 from uhop_cli.corruption.corruption import parse
 from uhop_cli.memory.file.reader import load
 from uhop_cli.progress import Progress
-from uhop_cli.querying.by_evidence import OPEN, ByEvidence, open_places
+from uhop_cli.querying.by_evidence import OPEN, ByEvidence
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.storing.store import store
 
@@ -163,7 +163,7 @@ def accuracy(evidence: ByEvidence, damaged: np.ndarray, rows: np.ndarray, *, to_
     first = evidence.among(damaged, lists)
     right = np.array([first.ranking(place, 1)[0] == row for place, row in enumerate(rows)])
     assert first.confidence is not None, "the memory has a self-test"
-    sure, is_open = first.confidence >= OPEN[1], np.isin(np.arange(len(rows)), open_places(first, len(evidence.memory)))
+    sure, is_open = first.confidence >= OPEN[1], np.isin(np.arange(len(rows)), evidence.open_places(first, damaged))
     shares: dict[str, float] = {}
     if to_the_end:
         asked = np.flatnonzero(is_open | ~right)

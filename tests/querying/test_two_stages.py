@@ -61,11 +61,13 @@ def test_both_stages_name_the_same_memory_as_the_whole_pass(
     np.testing.assert_allclose(answer.weights.sum(axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize(("sure", "first"), [(120, 1), (119, 0)])  # of more memories the least sure answers are open too
+# Of more memories the least sure answers are open too, and of smooth queries.
+@pytest.mark.parametrize(("sure", "blurred", "first"), [(120, False, 1), (119, False, 0), (120, True, 0)])
 def test_all_memories_are_asked_about_open_answers_alone(
-    memory: Memory, sure: int, first: int, monkeypatch: pytest.MonkeyPatch
+    memory: Memory, sure: int, blurred: bool, first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(by_evidence, "SURE_OF_NONE", sure)
+    monkeypatch.setattr(by_evidence, "smooth", lambda grid, queries: np.arange(len(queries)) < blurred)
     asked = memory.patterns[:4].reshape(4, -1) / np.float32(255)
     retriever, again = Retriever(memory), []
     strategy = retriever.strategy

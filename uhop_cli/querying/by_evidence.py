@@ -30,7 +30,7 @@ from uhop_cli.evidence.doubts import doubts_of_visible
 from uhop_cli.evidence.likelihoods import MemoryStatistics
 from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
 from uhop_cli.evidence.prepared import without_mean
-from uhop_cli.evidence.shortlist.codes import CodeIndex, Coder
+from uhop_cli.evidence.shortlist.codes import CodeIndex, Coder, smooth
 from uhop_cli.evidence.shortlist.listed import ListedEngine, listed_statistics
 from uhop_cli.evidence.statistics import Statistics, encode, evidence_members
 from uhop_cli.evidence.unknown import Spectrum
@@ -132,10 +132,17 @@ class ByEvidence:
     def _in_two_stages(self, queries: Float32, shortlist: CodeIndex, trace: bool) -> Answer:
         """Each query's evidence on its shortlist; on all memories where that answer is open."""
         answer = self.among(queries, shortlist(queries), trace=trace)
-        doubtful = open_places(answer, len(self.memory))
+        doubtful = self.open_places(answer, queries)
         for part in chunks(len(doubtful), self.budget.batch):
             answer = answer.updated(doubtful[part], self.among_all(queries[doubtful[part]], trace=trace))
         return answer
+
+    def open_places(self, answer: Answer, queries: Float32) -> Int64:
+        """The places of the answers to queries (Q, d) from shortlists that all memories are to be asked about; all without a
+        confidence. Of smooth queries, whose memory a shortlist may miss, also those that are like nothing on it."""
+        least = np.where(smooth(BandGrid(self.memory.spec.shape), queries) | (len(self.memory) > SURE_OF_NONE), 0.0, OPEN[0])
+        confidence = least if answer.confidence is None else answer.confidence
+        return np.flatnonzero((confidence >= least) & (confidence < OPEN[1]))
 
     def examined(self, engine: EvidenceEngine, queries: Float32, trace: bool, rows: Int64 | None = None) -> Answer:
         """The answers to queries (Q, d) from the memories of an engine, which are those in `rows` (Q, S); None: all."""
@@ -306,11 +313,3 @@ class ByEvidence:
         spec = self.memory.spec
         wanted = (2 + 2 * spec.channels, background_grid(spec.shape).side ** 2)
         return kept.opacity is not None and kept.opacity.shape[1:] == wanted
-
-
-def open_places(answer: Answer, memories: int) -> Int64:
-    """The places of the answers from shortlists, of so many memories, that all of them are to be asked about; all without a
-    confidence."""
-    least, most = OPEN if memories <= SURE_OF_NONE else (0.0, OPEN[1])
-    confidence = np.full(len(answer.scores), least) if answer.confidence is None else answer.confidence
-    return np.flatnonzero((confidence >= least) & (confidence < most))

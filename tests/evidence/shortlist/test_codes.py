@@ -9,7 +9,7 @@ import pytest
 
 from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.shortlist import codes as module
-from uhop_cli.evidence.shortlist.codes import WIDTH, CodeIndex, Coder, best_places, compact_codes, shortlist_size, united
+from uhop_cli.evidence.shortlist.codes import WIDTH, CodeIndex, Coder, best_places, compact_codes, shortlist_size, smooth, united
 from uhop_cli.images.patterns import PatternSpec
 
 SHAPE = (16, 16, 3)
@@ -162,3 +162,18 @@ def test_each_score_lists_its_best_and_the_last_one_fills_up() -> None:
 
 def test_more_of_many_memories_are_examined() -> None:
     assert [shortlist_size(count) for count in (20_000, 49_152, 96_000, 10**6)] == [1024, 1024, 2000, 4096]
+
+
+def test_a_query_is_smooth_if_less_than_an_eighth_of_its_power_is_finer_than_three_waves() -> None:
+    """Waves by hand: of 3 across and 5 across, the power of the second below and above an eighth of all; light and colour alike."""
+    places = (np.arange(16) + 0.5) * np.pi / 16
+    coarse, fine = np.cos(3 * places), np.cos(5 * places)
+    asked = []
+    for share in (0.124, 0.126):
+        wave = 0.3 * (np.sqrt(1 - share) * coarse + np.sqrt(share) * fine)
+        asked += [np.broadcast_to(tint * wave[:, None, None], (16, 16, 3)) + 0.5 for tint in (np.ones(3), np.array([1, 0, -1]))]
+    flat = np.full((16, 16, 3), 0.4)
+    queries = np.stack([*asked, flat]).reshape(5, -1).astype(np.float32)
+    assert smooth(BandGrid((16, 16, 3)), queries).tolist() == [True, True, False, False, False]
+    diagonal = (np.cos(3 * places)[:, None] * np.cos(3 * places))[..., None] * np.ones(3) * 0.3 + 0.5  # 3 sqrt 2 = 4.2 waves
+    assert not smooth(BandGrid((16, 16, 3)), diagonal.reshape(1, -1).astype(np.float32))[0]

@@ -15,7 +15,8 @@ shortlist if it is among the first by one of three scores, with c_b = <u_b(x), u
                plain directions s_i z_i, s_i = (v_i + rho)^(1/2), which is nearly as good.
 
 A code knows coarse shapes only: what it cannot see are pictures of which little more than fine detail is left, or which are covered
-in every quarter, or moved. How many right memories the shortlist misses is measured when the memory is stored (`self_test`).
+in every quarter, or moved; and of pictures blurred to a few waves (`smooth`) too many are alike. How many right memories the
+shortlist misses is measured when the memory is stored (`self_test`).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from numpy.typing import NDArray
 from uhop_cli.arrays.operations import inverse, topk, unit_rows
 from uhop_cli.arrays.scratch import Scratch
 from uhop_cli.arrays.threads import chunks, on_all_cores
-from uhop_cli.arrays.types import Float32, Int8, Int64, UInt8
+from uhop_cli.arrays.types import Bool, Float32, Int8, Int64, UInt8
 from uhop_cli.evidence.bands import BandGrid
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.statistics import CHUNK_BYTES
@@ -48,6 +49,7 @@ TOGETHER = (16, 128)  # queries in one pass over the codes, fewest and most
 PAIRS = 1 << 23  # of query and memory that are scored together, so far as `TOGETHER` allows
 CHUNK_VALUES = 1 << 18  # cosines at a time: they stay in the cache
 CHUNK = (512, 4096)  # memories at a time, fewest and most
+COARSE, SMOOTH = 3.5, 1 / 8  # waves across; share of the power beyond, below which a query is smooth
 GROUPED = 16  # scores, of which the largest stands for all
 
 
@@ -187,6 +189,15 @@ def _of_spectrum(grid: BandGrid, codes: Int8, scales: Float32, queries: Float32)
         return np.asarray((coefficients @ values.T) * inverse(lengths))
 
     return of
+
+
+def smooth(grid: BandGrid, queries: Float32) -> Bool:
+    """Whether little of each query (Q, d) is finer than three waves across: (Q,). All of 9 x 9 to 15 x 15 blurs of 32 x 32
+    photographs are, and hardly any photograph; then shortlists miss one memory of ten."""
+    rows, columns, _ = np.unravel_index(grid.order, grid.shape)
+    power = np.square(grid.coefficients(queries))
+    fine: Bool = np.hypot(rows, columns) >= COARSE
+    return np.asarray(power[:, fine].sum(axis=1) < SMOOTH * power.sum(axis=1))
 
 
 def shortlist_size(memories: int) -> int:

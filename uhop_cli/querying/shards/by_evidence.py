@@ -32,7 +32,7 @@ from uhop_cli.evidence.visible import visible_features, visible_unrelated
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.answer import Answer, answer_from, joined
 from uhop_cli.querying.budget import Budget
-from uhop_cli.querying.by_evidence import POSTERIOR, RIVALS, VISIBLE_PIXELS, ByEvidence, open_places
+from uhop_cli.querying.by_evidence import POSTERIOR, RIVALS, VISIBLE_PIXELS, ByEvidence
 from uhop_cli.querying.shards.asking import Shards
 from uhop_cli.querying.shards.messages import Asked, Pool, Proposals
 from uhop_cli.querying.shards.model import Merged, ShardedModel
@@ -75,7 +75,9 @@ class ShardedByEvidence:
             self._here.examined(found.engine(self._here, place), queries[place : place + 1], trace, found.rows(place)[None])
             for place in range(len(queries))
         ]
-        doubtful = [place for place, answer in enumerate(answers) if len(open_places(answer, len(self.memory)))]
+        doubtful = [
+            place for place, answer in enumerate(answers) if len(self._here.open_places(answer, queries[place : place + 1]))
+        ]
         for part in chunks(len(doubtful), self.budget.batch):
             again = self.among_all(queries[doubtful[part]], trace=trace)
             for index, place in enumerate(doubtful[part]):
