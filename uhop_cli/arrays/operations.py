@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+import operator
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,11 +100,14 @@ def logsumexp(x: Array, axis: int = -1, keepdims: bool = False) -> Array:
 
 def sum_of_logs(values: Array) -> Array:
     """sum ln v along the last axis, of positive values whose products of four are normal numbers: a product takes less time than a
-    logarithm."""
+    logarithm. They are overwritten."""
     xp, size = namespace(values), int(values.shape[-1])
     quarter = size // 4
     first, second, third, fourth = (values[..., place * quarter : (place + 1) * quarter] for place in range(4))
-    total = xp.sum(xp.log(first * second * (third * fourth)), axis=-1)
+    first *= second
+    third *= fourth
+    first *= third
+    total = xp.sum(xp.log(first), axis=-1)
     return total + xp.sum(xp.log(values[..., 4 * quarter :]), axis=-1) if size % 4 else total
 
 
@@ -117,6 +121,13 @@ def clip_over(values: Array, least: float = -math.inf, most: float = math.inf) -
 def less_over(values: Array, minuend: Array) -> Array:
     """minuend - values, shapes broadcast to that of the values; an array of NumPy's is overwritten."""
     return np.subtract(minuend, values, out=values) if isinstance(values, np.ndarray) else minuend - values
+
+
+def into(out: Array, operation: Literal["add", "mul", "truediv"], left: Array, right: Array | float) -> Array:
+    """The elementwise `operation` of `left` and `right`; of NumPy's arrays in `out`, which may be one of them."""
+    if isinstance(out, np.ndarray):
+        return {"add": np.add, "mul": np.multiply, "truediv": np.divide}[operation](left, right, out=out)
+    return getattr(operator, operation)(left, right)
 
 
 def exp_over(values: Array) -> Array:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import cache
+from threading import local
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from uhop_cli.arrays.types import Float32
 
 _shared: list[int] = []  # threads that this process may take, where it shares the machine
+_share = local()  # whether this thread does its share of work that is on all cores already
 WORTH_THREADS = 1 << 20  # values from which a second core is worth its start
 
 
@@ -48,18 +50,28 @@ def product_on_all_cores(left: Float32, right: Float32) -> Float32:
 
 
 def on_all_cores(work: Callable[[slice], object], total: int, step: int) -> None:
-    """Run `work` on slices of at most `step` that cover range(total): on all cores, one BLAS thread in each."""
-    threads = cores()
+    """Run `work` on slices of at most `step`, about equally long, that cover range(total): on all cores, one BLAS thread in each.
+
+    The caller's `np.errstate` holds. Work that comes here again stays on its core, as all of them are taken.
+    """
+    threads, errors = cores(), np.geterr()
 
     def strip(part: slice) -> None:
-        for rows in chunks(part.stop - part.start, step):
+        length = part.stop - part.start
+        parts = max(1, -(-length // max(1, step)))
+        for rows in chunks(length, -(-length // parts)):
             work(slice(part.start + rows.start, part.start + rows.stop))
 
-    if threads == 1 or total <= step:
+    def share(part: slice) -> None:
+        _share.taken = True  # the thread ends with the pool
+        with np.errstate(**errors):
+            strip(part)
+
+    if threads == 1 or total <= step or getattr(_share, "taken", False):
         strip(slice(0, total))
         return
     with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
-        list(pool.map(strip, chunks(total, -(-total // threads))))
+        list(pool.map(share, chunks(total, -(-total // threads))))
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:

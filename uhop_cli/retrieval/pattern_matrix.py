@@ -127,8 +127,9 @@ class HostMatrix:
     def rows(self, indices: Array, places: Int64 | None = None) -> Float32:
         """See `PatternMatrix.rows`."""
         stored = self.patterns[indices]
-        found: Float32 = float32(stored if places is None else stored[..., places]) * np.float32(self.scale)
-        return found
+        found = float32(stored if places is None else stored.take(places, axis=-1))
+        copied = stored.dtype != np.float32
+        return np.multiply(found, np.float32(self.scale), out=found if copied else None)
 
     def read_out(self, weights: Float32) -> Float32:
         """See `PatternMatrix.read_out`; weights of at most 2^-24 / M are below the rounding of the result and are not read."""
