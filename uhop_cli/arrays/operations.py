@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uhop_cli.arrays.library import Array, namespace
-from uhop_cli.arrays.types import Float32
+from uhop_cli.arrays.types import Float32, Int64
 
-TOPK_BLOCK = 64
+LEAST_GROUP = 4  # values, of which to find the largest first takes less time than to choose among all
 
 
 def flat_rows(patterns: NDArray[np.generic]) -> tuple[NDArray[np.generic], float]:
@@ -63,25 +63,32 @@ def topk(x: Array, k: int) -> tuple[Array, Array]:
     size = int(x.shape[-1])
     k = min(k, size)
     if isinstance(x, np.ndarray):
-        if size > 2 * TOPK_BLOCK * k > 0:
-            # The k largest are in the k blocks of the largest maxima.
-            whole = size - size % TOPK_BLOCK
-            maxima = x[..., :whole].reshape(*x.shape[:-1], -1, TOPK_BLOCK).max(axis=-1)
-            blocks = np.sort(topk(maxima, k)[1], axis=-1)
-            part = (blocks[..., None] * TOPK_BLOCK + np.arange(TOPK_BLOCK)).reshape(*x.shape[:-1], -1)
-            part = np.concatenate([part, np.broadcast_to(np.arange(whole, size), (*x.shape[:-1], size - whole))], axis=-1)
-            values, places = topk(np.take_along_axis(x, part, axis=-1), k)
-            return values, np.take_along_axis(part, places, axis=-1)
-        if k < size:
-            # The k-th largest value is the threshold; argpartition leaves ties there in no order, so the index decides afterwards.
-            part = np.sort(np.argpartition(x, size - k, axis=-1)[..., size - k :], axis=-1)
-        else:
-            part = np.broadcast_to(np.arange(size), x.shape)
+        part = np.broadcast_to(np.arange(size), x.shape) if k == size else np.sort(_largest(x, k), axis=-1)
         values = np.take_along_axis(x, part, axis=-1)
         order = np.argsort(-values, axis=-1, kind="stable")
         return np.take_along_axis(values, order, axis=-1), np.take_along_axis(part, order, axis=-1)
     values, indices = x.topk(k, dim=-1)
     return values, indices
+
+
+def _largest(x: NDArray[Any], k: int) -> Int64:
+    """The places of the k largest values along the last axis, k < M, in no order: (..., k).
+
+    They are in the k groups of the largest maxima. A group is every n-th value, so that all maxima are found in one pass.
+    """
+    size, before = x.shape[-1], x.shape[:-1]
+    length = math.isqrt(size // max(k, 1))  # of a group: as many values to choose from as groups
+    if length < LEAST_GROUP:
+        return np.asarray(np.argpartition(x, size - k, axis=-1)[..., size - k :])
+    count = size // length
+    grouped = length * count
+    maxima = x[..., :grouped].reshape(*before, length, count).max(axis=-2)
+    groups = np.argpartition(maxima, count - k, axis=-1)[..., count - k :]
+    part = (groups[..., None] + count * np.arange(length)).reshape(*before, -1)
+    part = np.concatenate([part, np.broadcast_to(np.arange(grouped, size), (*before, size - grouped))], axis=-1)
+    values = np.take_along_axis(x, part, axis=-1)
+    best = np.argpartition(values, values.shape[-1] - k, axis=-1)[..., values.shape[-1] - k :]
+    return np.take_along_axis(part, best, axis=-1)
 
 
 def logsumexp(x: Array, axis: int = -1, keepdims: bool = False) -> Array:

@@ -47,8 +47,8 @@ READ = 1 << 18  # memories of which one query reads the spectrum
 SHARE = 48  # one of so many memories is examined, within these bounds
 TOGETHER = (16, 128)  # queries in one pass over the codes, fewest and most
 PAIRS = 1 << 23  # of query and memory that are scored together, so far as `TOGETHER` allows
-CHUNK_VALUES = 1 << 17  # cosines at a time: they stay in the cache
-CHUNK = (256, 4096)  # memories at a time, fewest and most
+CHUNK_VALUES = 1 << 16  # cosines at a time: they stay in the cache
+CHUNK = (512, 4096)  # memories at a time, fewest and most
 GROUPED = 16  # scores, of which the largest stands for all
 
 
@@ -135,19 +135,21 @@ class CodeIndex:
         scratch = Scratch()
 
         def work(memories: slice) -> None:
-            codes = self.codes[:, memories]
-            values = scratch.empty("values", (blocks, count, codes.shape[1]), codes)
-            np.matmul(weighed, codes[: blocks * size].reshape(blocks, size, -1), out=values)  # l_b(x) c_b
-            np.einsum("bqm,bm->qm", values, codes[blocks * size :], out=whole[:, memories])
-            np.maximum(values, 0, out=values)
-            values *= values
-            values *= ungained
-            values += 1  # 1 - max(c_b, 0)^2
-            np.prod(values, axis=0, out=quarters[:, memories])
-            np.negative(quarters[:, memories], out=quarters[:, memories])
+            codes, shape = self.codes[:, memories], (count, memories.stop - memories.start)
+            total, product, values, spare = (scratch.empty(name, shape, codes) for name in ("total", "product", "values", "spare"))
+            total[:], product[:] = 0, -1
+            for block, (probe, gained) in enumerate(zip(weighed, ungained, strict=True)):  # of one quarter: it stays in the cache
+                np.matmul(probe, codes[block * size : (block + 1) * size], out=values)  # l_b(x) c_b
+                total += np.multiply(values, codes[blocks * size + block], out=spare)
+                np.maximum(values, 0, out=values)
+                values *= values
+                values *= gained
+                values += 1
+                product *= values  # 1 - max(c_b, 0)^2
+            whole[:, memories], quarters[:, memories] = total, product
             of_spectrum(memories, spectrum[:, memories])
 
-        on_all_cores(work, self.count, int(np.clip(CHUNK_VALUES // (count * blocks), *CHUNK)))
+        on_all_cores(work, self.count, int(np.clip(CHUNK_VALUES // count, *CHUNK)))
         return quarters, whole, spectrum
 
     def _plain(self, probes: Float32, gains: Float32) -> Cosines:

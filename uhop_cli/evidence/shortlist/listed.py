@@ -26,7 +26,7 @@ from uhop_cli.retrieval.distances import ROUNDING
 from uhop_cli.retrieval.pattern_matrix import HostMatrix
 
 PAIRS = 1 << 13  # of query and memory at a time: what is known of them stays in the cache
-GATHERED_BYTES = 3 << 19  # of float32 pixels at a time: they stay in the cache of a core
+GATHERED_BYTES = 3 << 18  # of float32 pixels at a time: they stay in the cache of a core
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ class ListedEngine(EvidenceEngine):
         kernels = scratch.empty("kernels", (len(queries.dims), count, size), queries.pictures)
         of_bands = scratch.empty("bands", (len(bands.sizes), count, size), queries.pictures)
         probes = [part.reshape(count, grid.side, -1) for part in grid.probes(grid.centred(queries.pictures) * self.X.scale)]
-        wholes = queries.probes * self.X.scale
+        every = grid.slabs(probes, (queries.probes * self.X.scale).swapaxes(0, 1))
         for place, own in enumerate(rows):
-            slabs = grid.slabs([part[place] for part in probes], wholes[:, place])
+            slabs = [slab[place] for slab in every]
             found = scratch.empty("products", (grid.side, slabs[0].shape[-2], size), queries.pictures)
             on_all_cores(partial(self._slab_products, own, slabs, scratch, found), size, GATHERED_BYTES // (4 * self.X.dim))
             blocks_of_one, kernels[:, place] = grid.of_slabs(found, 1)

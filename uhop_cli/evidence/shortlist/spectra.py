@@ -33,6 +33,7 @@ class KeptSpectra:
 
     def __init__(self, grid: BandGrid, codes: Int8, scales: Float32) -> None:
         self.grid, self._codes, self._scales = grid, codes, scales
+        self._spread = np.repeat(np.eye(len(grid.parts), dtype=np.float32), grid.sizes.astype(int), axis=1)  # 0/1 (W, K)
         self._inverses = np.full(len(codes), np.nan, np.float32)  # 1 / length of each, once it is known
 
     def cosines(self, queries: Float32) -> Cosines:
@@ -47,8 +48,7 @@ class KeptSpectra:
                 np.einsum("wqm,wm->qm", products, np.multiply(scales.T, inverses, order="C"), out=out)
                 return
             values = scratch.floats("values", codes)
-            for band, part in enumerate(self.grid.parts):
-                values[:, part] *= scales[:, band, None]
+            values *= np.matmul(scales, self._spread, out=scratch.empty("scales", values.shape, values))
             if not known:
                 inverses[:] = inverse(np.sqrt(np.einsum("mk,mk->m", values, values)))
             np.matmul(coefficients, values.T, out=out)
