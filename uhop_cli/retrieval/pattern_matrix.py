@@ -127,9 +127,11 @@ class HostMatrix:
     def rows(self, indices: Array, places: Int64 | None = None) -> Float32:
         """See `PatternMatrix.rows`."""
         stored = self.patterns[indices]
-        found = float32(stored if places is None else stored.take(places, axis=-1))
-        copied = stored.dtype != np.float32
-        return np.multiply(found, np.float32(self.scale), out=found if copied else None)
+        found: Float32 = float32(stored if places is None else stored.take(places, axis=-1))
+        if stored.dtype == np.float32:
+            return found * np.float32(self.scale)
+        found *= np.float32(self.scale)  # a copy already
+        return found
 
     def read_out(self, weights: Float32) -> Float32:
         """See `PatternMatrix.read_out`; weights of at most 2^-24 / M are below the rounding of the result and are not read."""

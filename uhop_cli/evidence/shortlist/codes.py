@@ -192,7 +192,7 @@ def united(scores: Sequence[Float32], size: int) -> Int64:
     each = size // (len(scores) + 1)
     for values in others if each else ():
         listed[best_places(values, each)] = True
-    listed[best_places(np.where(listed, -np.inf, last), size - np.count_nonzero(listed))] = True
+    listed[best_places(np.where(listed, -np.inf, last), size - int(listed.sum()))] = True
     return np.flatnonzero(listed)
 
 
