@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -60,7 +61,7 @@ class BandGrid:
     def parts(self) -> tuple[slice, ...]:
         """Where each band lies among the coefficients that are kept."""
         ends = np.cumsum(self.sizes).astype(int).tolist()
-        return tuple(slice(begin, end) for begin, end in zip([0, *ends[:-1]], ends, strict=True))
+        return tuple(slice(begin, end) for begin, end in pairwise([0, *ends]))
 
     @property
     def beyond(self) -> int:
