@@ -66,7 +66,7 @@ class Actor:
         assert cluster.is_current, "an actor finds its client by that"
         if self.status != "finished":
             raise RuntimeError("Worker holding Actor was lost")
-        cluster.asked += [(self.worker, wanted.place.file) for wanted in pickle.loads(question)[0]]
+        cluster.asked += [(self.worker, wanted.place.file) for wanted in pickle.loads(question).wanted]
         how = cluster.loses.pop(self.worker, None)
         if how is not None:
             cluster.lose(self.worker)
