@@ -132,7 +132,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(threads, "_shared", [])
     for module in (shards_module, contact):
         monkeypatch.setattr(module, "LOOK", 0.0)
-    monkeypatch.setattr(shards_module, "BRIEFLY", 0.0)
+    for name in ("BRIEFLY", "OFTEN"):
+        monkeypatch.setattr(shards_module, name, 0.0)
     monkeypatch.setattr(shards_module, "LOST", 0.0)
     worker_module._ready.clear()
     yield

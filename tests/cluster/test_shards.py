@@ -130,6 +130,21 @@ def test_a_worker_that_comes_is_used_as_soon_as_it_is_seen(cluster: Any, index: 
     assert sorted(worker for worker, _ in client.asked) == ["a", "a", "b", "c"]
 
 
+def test_it_is_not_looked_for_with_every_short_question(
+    cluster: Any, shards_on: Any, three: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = cluster({"a": EVERYTHING})
+    shards, looks = shards_on(client), []
+    there = client.nthreads
+    monkeypatch.setattr(client, "nthreads", lambda: looks.append(1) or there())
+    monkeypatch.setattr(shards_module, "OFTEN", 1e9)
+    shards.all("propose", three, None)
+    assert not looks
+    monkeypatch.setattr(shards_module, "OFTEN", 0.0)
+    shards.all("propose", three, None)
+    assert len(looks) == 1
+
+
 def test_a_shard_whose_worker_is_lost_waits_for_one_to_come(
     cluster: Any, monkeypatch: pytest.MonkeyPatch, shards_on: Any, three: np.ndarray
 ) -> None:

@@ -27,6 +27,7 @@ from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.settings import RetrievalSettings
 
 LOST = 60  # seconds in which a worker has to come for a shard that none sees any more, or to answer again
+OFTEN = 0.25  # seconds after which it is looked again who is there: to ask the scheduler takes as long as a short question
 BRIEFLY = 0.05  # seconds after which a worker that did not answer is asked again: the scheduler may not have missed it yet
 
 
@@ -67,6 +68,7 @@ class ShardsOnWorkers:
         self._contacts: dict[str, Contact] = {}
         self._worker: list[str | None] = [None] * len(index.shards)
         self._known: dict[str, int] | None = None  # who was there when they were dealt
+        self._looked = time.monotonic()
         self._deal()
 
     def all(self, name: str, *arguments: Any) -> list[Any]:
@@ -129,8 +131,11 @@ class ShardsOnWorkers:
 
     def _look(self) -> None:
         """Has the shards dealt anew before the next question, if a worker has come or gone; while workers work it costs no time."""
+        if time.monotonic() - self._looked < OFTEN:
+            return
         if workers_of(self._client) != self._known:
             self._known = None
+        self._looked = time.monotonic()
 
     def _deal(self) -> None:
         """Gives every shard a worker that sees it, where that has to be done."""
