@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from uhop_cli.arrays.device import CPU, Device
 from uhop_cli.arrays.types import Float32
 from uhop_cli.querying.shards.messages import Asked
 from uhop_cli.querying.shards.one_pass import Pass, log_total, window
@@ -25,9 +26,22 @@ LENGTHS = np.linspace(1, 2, 40, dtype=np.float32)
 BETA = 7.0
 
 
-def _pass(scores: Float32, kind: Any = "similarity", separation: str = "softmax", model: LinearModel | None = None) -> Pass:
+def _pass(
+    scores: Float32,
+    kind: Any = "similarity",
+    separation: str = "softmax",
+    model: LinearModel | None = None,
+    device: Device = CPU,
+) -> Pass:
     asked = Asked(kind=kind, queries=STATES, state=STATES, beta=BETA, separation=separation)
-    return Pass(asked, scores, pattern_matrix(ROWS), FIRST, model)
+    return Pass(asked, device.put(scores), pattern_matrix(ROWS, device), FIRST, model)
+
+
+@pytest.fixture(params=["cpu", "torch-cpu"])
+def device(request: pytest.FixtureRequest) -> Device:
+    if request.param != "cpu":
+        pytest.importorskip("torch")
+    return Device(request.param)
 
 
 def _logits(kind: str) -> np.ndarray:
@@ -49,9 +63,9 @@ def test_parts_of_a_softmax(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["similarity", "visible", "identity"])
-def test_who_has_less_than_is_asked_for_reads_nothing_out(kind: str) -> None:
+def test_who_has_less_than_is_asked_for_reads_nothing_out(kind: str, device: Device) -> None:
     logits = _logits(kind)
-    one = _pass(STATES @ ROWS.T, kind)
+    one = _pass(STATES @ ROWS.T, kind, device=device)
     read = one.gathered(one.attended().total + np.array([0, 1e-9, 0, -1, np.inf]))
     assert read.places.tolist() == [0, 2, 3]
     weights = np.exp(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
@@ -60,10 +74,11 @@ def test_who_has_less_than_is_asked_for_reads_nothing_out(kind: str) -> None:
     assert one.gathered(np.full(5, np.inf)).picture.shape == (0, 6)
 
 
-def test_a_map_of_features_is_told_where_it_goes() -> None:
+def test_a_map_of_features_is_told_where_it_goes(device: Device) -> None:
     """sum_mu p_mu W xi_mu / n_mu: three values, where the picture has six."""
-    model = LinearModel(pattern_matrix(ROWS), Separation.parse("softmax"), BETA, weight=WEIGHT, norms=LENGTHS)
-    one = _pass(STATES @ ROWS.T, model=model)
+    X, put = pattern_matrix(ROWS, device), device.put
+    model = LinearModel(X, Separation.parse("softmax"), BETA, weight=put(WEIGHT), norms=put(LENGTHS))
+    one = _pass(STATES @ ROWS.T, model=model, device=device)
     logits = _logits("similarity")
     weights = np.exp(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
     np.testing.assert_allclose(one.gathered(np.full(5, -np.inf)).target, (weights / LENGTHS) @ ROWS @ WEIGHT.T, atol=1e-4)
@@ -77,14 +92,15 @@ def test_what_goes_by_its_picture_is_told_nothing_more() -> None:
     assert _pass(STATES @ ROWS.T, model=model).gathered(np.full(5, -np.inf)).target is None
 
 
-def test_memories_of_other_shards_and_without_weight_are_not_read_out() -> None:
+def test_memories_of_other_shards_and_without_weight_are_not_read_out(device: Device) -> None:
     rows = [np.array([14, 15, 54, 55]), np.array([14, 55]), np.array([20]), np.array([], np.int64), np.array([20, 54])]
     weights = [np.array(values, np.float32) for values in ([9, 0.25, 0.75, 9], [9, 9], [0], [], [0, 1])]
-    read = _pass(STATES @ ROWS.T).read(rows, weights)
+    read = _pass(STATES @ ROWS.T, device=device).read(rows, weights)
     assert read.places.tolist() == [0, 4]
     np.testing.assert_allclose(read.picture, [0.25 * ROWS[0] + 0.75 * ROWS[39], ROWS[39]], rtol=1e-6)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["sparsemax", "entmax:1.5", "entmax:1.2", "entmax:4", "argmax"]),
     st.lists(st.lists(st.floats(-3, 3, width=32), min_size=1, max_size=6), min_size=1, max_size=4),
