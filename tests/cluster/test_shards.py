@@ -13,6 +13,7 @@ from uhop_cli.arrays import threads
 from uhop_cli.arrays.device import CPU
 from uhop_cli.cluster import shards as shards_module
 from uhop_cli.cluster import worker as worker_module
+from uhop_cli.cluster.contact import LostError
 from uhop_cli.cluster.shards import Traffic, on_cluster
 from uhop_cli.errors import ClusterError, MemoryFileError
 from uhop_cli.memory.file.index import Index
@@ -96,6 +97,27 @@ def test_what_a_worker_was_told_with_the_last_question_is_not_sent_again(
     ask("propose", three, None)
     ask("gather", asked, least)
     assert sent == [True, False, False, True, True, False, True]
+
+
+def test_what_a_worker_has_may_be_newer_than_its_last_answer(
+    cluster: Any, shards_on: Any, three: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards, least = shards_on(cluster({"a": EVERYTHING})), np.full(3, -np.inf)
+    asked, other = Asked(kind="identity", queries=three), Asked(kind="identity", queries=three[::-1].copy())
+    shards.all("attend", asked)
+    whole = [part.picture for part in shards.all("gather", asked, least)]
+    contact = shards._contacts["a"]
+
+    def lost() -> bytes:
+        contact._call.result(0.0)  # the question has arrived
+        raise LostError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(contact, "answer", lost)
+        with pytest.raises(ClusterError, match="does not answer"):
+            shards.all("attend", other)
+    for one, same in zip(shards.all("gather", asked, least), whole, strict=True):
+        np.testing.assert_array_equal(one.picture, same)
 
 
 def test_who_takes_over_is_told_everything(cluster: Any, memory: Memory, shards_on: Any, three: np.ndarray) -> None:

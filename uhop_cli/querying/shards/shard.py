@@ -161,10 +161,8 @@ class Shard:
 
     def _begun(self, asked: Asked) -> Pass:
         """A pass, kept for the second question about it where there is room."""
-        self._kept = None
         begun = self._made(asked)
-        if begun.scores.nbytes <= self.device.free_memory() // KEPT_SHARE:
-            self._kept = begun
+        self._kept = begun if begun.scores.nbytes <= self.device.free_memory() // KEPT_SHARE else None
         return begun
 
     def _ended(self, asked: Asked) -> Pass:
