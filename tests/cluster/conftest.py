@@ -66,7 +66,7 @@ class Actor:
         assert cluster.is_current, "an actor finds its client by that"
         if self.status != "finished":
             raise RuntimeError("Worker holding Actor was lost")
-        cluster.asked += [(self.worker, wanted.place.file) for wanted in pickle.loads(question)[0]]
+        cluster.asked += [(self.worker, wanted.place.file) for wanted in pickle.loads(question).wanted]
         how = cluster.loses.pop(self.worker, None)
         if how is not None:
             cluster.lose(self.worker)
@@ -132,7 +132,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(threads, "_shared", [])
     for module in (shards_module, contact):
         monkeypatch.setattr(module, "LOOK", 0.0)
-    monkeypatch.setattr(shards_module, "BRIEFLY", 0.0)
+    for name in ("BRIEFLY", "OFTEN"):
+        monkeypatch.setattr(shards_module, name, 0.0)
     monkeypatch.setattr(shards_module, "LOST", 0.0)
     worker_module._ready.clear()
     yield

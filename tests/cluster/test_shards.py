@@ -13,6 +13,7 @@ from uhop_cli.arrays import threads
 from uhop_cli.arrays.device import CPU
 from uhop_cli.cluster import shards as shards_module
 from uhop_cli.cluster import worker as worker_module
+from uhop_cli.cluster.contact import LostError
 from uhop_cli.cluster.shards import Traffic, on_cluster
 from uhop_cli.errors import ClusterError, MemoryFileError
 from uhop_cli.memory.file.index import Index
@@ -20,6 +21,7 @@ from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import RetrievalSettings
 from uhop_cli.querying.shards.asking import InTurn
+from uhop_cli.querying.shards.messages import Asked
 
 pytestmark = pytest.mark.usefixtures("at_once")
 EVERYTHING = list(range(4))
@@ -72,18 +74,97 @@ def test_pixels_and_statistics_of_proposals_are_counted(cluster: Any, memory: Me
     assert traffic.proposals == traffic.received - before > memory.patterns[:].nbytes
 
 
-def test_a_worker_that_comes_is_used_with_the_next_question(cluster: Any, index: Index, shards_on: Any, three: np.ndarray) -> None:
+def test_what_a_worker_was_told_with_the_last_question_is_not_sent_again(
+    cluster: Any, memory: Memory, shards_on: Any, three: np.ndarray
+) -> None:
+    client, traffic = cluster({"a": EVERYTHING, "b": EVERYTHING}), Traffic()
+    shards, alone = shards_on(client, traffic), InTurn(memory, RetrievalSettings(), CPU)
+    asked, same = (Asked(kind="identity", queries=np.repeat(three, 50, axis=0)) for _ in range(2))
+    least, sent = np.full(150, -np.inf), []
+
+    def ask(name: str, *arguments: Any) -> None:
+        before = traffic.sent
+        found = shards.all(name, *arguments)
+        sent.append(traffic.sent - before > asked.queries.nbytes)
+        for one, other in zip(found, alone.all(name, *arguments), strict=True):
+            assert pickle.dumps(one) == pickle.dumps(other)
+
+    ask("attend", asked)
+    ask("gather", asked, least)
+    ask("attend", asked)
+    ask("attend", same)  # as large, and another one
+    ask("gather", asked, least)
+    ask("propose", three, None)
+    ask("gather", asked, least)
+    assert sent == [True, False, False, True, True, False, True]
+
+
+def test_what_a_worker_has_may_be_newer_than_its_last_answer(
+    cluster: Any, shards_on: Any, three: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards, least = shards_on(cluster({"a": EVERYTHING})), np.full(3, -np.inf)
+    asked, other = Asked(kind="identity", queries=three), Asked(kind="identity", queries=three[::-1].copy())
+    shards.all("attend", asked)
+    whole = [part.picture for part in shards.all("gather", asked, least)]
+    contact = shards._contacts["a"]
+
+    def lost() -> bytes:
+        contact._call.result(0.0)  # the question has arrived
+        raise LostError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(contact, "answer", lost)
+        with pytest.raises(ClusterError, match="does not answer"):
+            shards.all("attend", other)
+    for one, same in zip(shards.all("gather", asked, least), whole, strict=True):
+        np.testing.assert_array_equal(one.picture, same)
+
+
+def test_who_takes_over_is_told_everything(cluster: Any, memory: Memory, shards_on: Any, three: np.ndarray) -> None:
+    client = cluster({"a": EVERYTHING, "b": EVERYTHING})
+    shards, asked = shards_on(client), Asked(kind="identity", queries=three)
+    shards.all("attend", asked)
+    client.come("c", EVERYTHING)
+    client.loses = {"a": OSError}
+    found = shards.all("gather", asked, np.full(3, -np.inf))
+    alone = InTurn(memory, RetrievalSettings(), CPU).all("gather", asked, np.full(3, -np.inf))
+    for one, other in zip(found, alone, strict=True):
+        np.testing.assert_array_equal(one.picture, other.picture)
+    client.workers_asked()
+    shards.all("gather", asked, np.full(3, -np.inf))
+    assert client.workers_asked() == {"b", "c"}
+
+
+def test_a_worker_that_comes_is_used_as_soon_as_it_is_seen(cluster: Any, index: Index, shards_on: Any, three: np.ndarray) -> None:
+    """It is looked for while the others are at work on a question."""
     client, asked = cluster({"a": EVERYTHING}), three
     shards = shards_on(client)
     whole = _rows(shards.all("propose", asked, None))
     client.come("b", [3])
+    shards.all("propose", asked, None)
     client.asked.clear()
     assert _rows(shards.all("propose", asked, None)) == whole
     assert {file for worker, file in client.asked if worker == "b"} == {index.shards[3].file}
     client.come("c", EVERYTHING)
+    shards.all("propose", asked, None)
     client.asked.clear()
     assert _rows(shards.all("propose", asked, None)) == whole
     assert sorted(worker for worker, _ in client.asked) == ["a", "a", "b", "c"]
+
+
+def test_it_is_not_looked_for_with_every_short_question(
+    cluster: Any, shards_on: Any, three: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = cluster({"a": EVERYTHING})
+    shards, looks = shards_on(client), []
+    there = client.nthreads
+    monkeypatch.setattr(client, "nthreads", lambda: looks.append(1) or there())
+    monkeypatch.setattr(shards_module, "OFTEN", 1e9)
+    shards.all("propose", three, None)
+    assert not looks
+    monkeypatch.setattr(shards_module, "OFTEN", 0.0)
+    shards.all("propose", three, None)
+    assert len(looks) == 1
 
 
 def test_a_shard_whose_worker_is_lost_waits_for_one_to_come(
@@ -126,7 +207,7 @@ def test_a_worker_with_a_disk_of_its_own(index: Index, tmp_path: Path, monkeypat
     desk = worker_module.Desk()
     assert desk.held(str(index.path), index.shards, 1)[1] == [False, True, False, False]
     wanted = worker_module.Wanted(str(index.path), index.shards[1], (2, 4), 2, RetrievalSettings(), "cpu", True)
-    (found,) = pickle.loads(desk.ask(pickle.dumps(([wanted], "propose", (three, None)))))
+    (found,) = pickle.loads(desk.ask(pickle.dumps(worker_module.Question((wanted,), "propose", (three, None), False))))
     assert set(found.rows.ravel()) == {2, 3}
 
 

@@ -26,10 +26,13 @@ class Contact:
     Args:
         client: of the cluster.
         address: of the worker.
+
+    Attributes:
+        knows: the first argument of the last question that was answered, which the desk has still; None where that is not known.
     """
 
     def __init__(self, client: Any, address: str) -> None:
-        self.address = address
+        self.address, self.knows = address, None
         self._client = client
         self._future = client.submit(Desk, workers=[address], actor=True, pure=False)
         self._made = done(self._future)

@@ -1,8 +1,8 @@
 """The shards of a memory, asked on the workers that see them.
 
-Every shard has a worker that keeps it ready, and a worker is asked about all of its shards at once. Before each question it is
-looked who is there: where workers have come or gone the shards are dealt anew. What is lost with its worker is asked of another
-one, and as the answer depends on nothing but shard and question, it is the same.
+Every shard has a worker that keeps it ready, and a worker is asked about all of its shards at once. While workers are at a question
+it is looked who is there: where some have come or gone the shards are dealt anew before the next one. What is lost with its worker
+is asked of another one, and as the answer depends on nothing but shard and question, it is the same.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from uhop_cli.cluster.connection import workers_of
 from uhop_cli.cluster.contact import Contact, LostError
 from uhop_cli.cluster.dealing import dealt
 from uhop_cli.cluster.tasks import LOOK
-from uhop_cli.cluster.worker import Wanted
+from uhop_cli.cluster.worker import Question, Wanted
 from uhop_cli.errors import ClusterError
 from uhop_cli.files.names import escape
 from uhop_cli.memory.file.index import Index
@@ -27,6 +27,7 @@ from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.settings import RetrievalSettings
 
 LOST = 60  # seconds in which a worker has to come for a shard that none sees any more, or to answer again
+OFTEN = 0.25  # seconds after which it is looked again who is there: to ask the scheduler takes as long as a short question
 BRIEFLY = 0.05  # seconds after which a worker that did not answer is asked again: the scheduler may not have missed it yet
 
 
@@ -67,10 +68,11 @@ class ShardsOnWorkers:
         self._contacts: dict[str, Contact] = {}
         self._worker: list[str | None] = [None] * len(index.shards)
         self._known: dict[str, int] | None = None  # who was there when they were dealt
+        self._looked = time.monotonic()
         self._deal()
 
     def all(self, name: str, *arguments: Any) -> list[Any]:
-        """See `querying.shards.asking.Shards.all`."""
+        """See `Shards.all`."""
         results: dict[int, Any] = {}
         silent: dict[str, float] = {}  # workers that do not answer, and since when
         while len(results) < len(self._wanted):
@@ -80,18 +82,27 @@ class ShardsOnWorkers:
                 if number not in results:
                     asked.setdefault(str(worker), []).append(number)
             for worker, numbers in asked.items():
-                question = pickle.dumps(([self._wanted[number] for number in numbers], name, arguments), protocol=5)
-                self._traffic.sent += len(question)
-                self._contacts[worker].ask("ask", question)
+                self._ask(worker, numbers, name, arguments)
+            self._look()
             for worker, numbers in asked.items():
                 try:
-                    results.update(zip(numbers, self._answer(worker, name), strict=True))
+                    results.update(zip(numbers, self._answer(worker, name, arguments), strict=True))
                 except LostError:
                     self._miss(worker, silent)
         return [results[number] for number in range(len(self._wanted))]
 
-    def _answer(self, worker: str, name: str) -> list[Any]:
-        data = self._contacts[worker].answer()
+    def _ask(self, worker: str, numbers: list[int], name: str, arguments: tuple[Any, ...]) -> None:
+        contact, wanted = self._contacts[worker], tuple(self._wanted[number] for number in numbers)
+        again = bool(arguments) and arguments[0] is contact.knows
+        question = pickle.dumps(Question(wanted, name, arguments[1:] if again else arguments, again), protocol=5)
+        contact.knows = None  # until it has answered
+        self._traffic.sent += len(question)
+        contact.ask("ask", question)
+
+    def _answer(self, worker: str, name: str, arguments: tuple[Any, ...]) -> list[Any]:
+        contact = self._contacts[worker]
+        data = contact.answer()
+        contact.knows = arguments[0] if arguments else None
         self._traffic.received += len(data)
         if name == "pool":
             self._traffic.proposals += len(data)
@@ -118,11 +129,19 @@ class ShardsOnWorkers:
         else:
             time.sleep(BRIEFLY)
 
+    def _look(self) -> None:
+        """Has the shards dealt anew before the next question, if a worker has come or gone; while workers work it costs no time."""
+        if time.monotonic() - self._looked < OFTEN:
+            return
+        if workers_of(self._client) != self._known:
+            self._known = None
+        self._looked = time.monotonic()
+
     def _deal(self) -> None:
-        """Gives every shard a worker that sees it, if any worker has come or gone since that was done."""
+        """Gives every shard a worker that sees it, where that has to be done."""
         deadline = time.monotonic() + LOST
-        while (there := workers_of(self._client)) != self._known:
-            self._meet(there)
+        while self._known is None:
+            self._meet(there := workers_of(self._client))
             without = [number for number in range(len(self._worker)) if not any(seen[number] for seen in self._sees.values())]
             if not without:
                 self._worker[:] = dealt(self._sees, self._worker)

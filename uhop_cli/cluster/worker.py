@@ -58,11 +58,31 @@ class Wanted:
         return Index(path, (self.place,), None, alone=self.number)
 
 
+@dataclass(frozen=True)
+class Question:
+    """What some shards of a worker are asked.
+
+    Attributes:
+        wanted: these.
+        name: of a method of `Shard`.
+        arguments: of it.
+        again: whether the first argument is that of the last question, which is not sent a second time.
+    """
+
+    wanted: tuple[Wanted, ...]
+    name: str
+    arguments: tuple[Any, ...]
+    again: bool
+
+
 _ready: dict[Wanted, Shard] = {}
 
 
 class Desk:
     """Where a worker is asked: an actor (`contact.Contact`), which does one thing after the other."""
+
+    def __init__(self) -> None:
+        self._first: Any = None  # argument of the last question
 
     def held(self, path: str, places: tuple[ShardPlace, ...], threads: int) -> tuple[str, list[bool]]:
         """The version of uhop here, and which of the shards this worker can open.
@@ -79,12 +99,13 @@ class Desk:
         """What a method of some shards returns, a list in their order, or the error that it ends with; pickled.
 
         Args:
-            question: pickled as well, so that what goes over the wire is counted: the shards (`Wanted`), the method's name, and its
-                arguments.
+            question: a `Question`, pickled as well, so that what goes over the wire is counted.
         """
-        wanted, name, arguments = pickle.loads(question)
+        asked: Question = pickle.loads(question)
+        arguments = (self._first, *asked.arguments) if asked.again else asked.arguments
+        self._first = next(iter(arguments), None)
         try:
-            return pickle.dumps([_answer(one, name, arguments) for one in wanted], protocol=5)
+            return pickle.dumps([_answer(one, asked.name, arguments) for one in asked.wanted], protocol=5)
         except Exception as error:  # it goes to whoever asked, who would take it for the loss of this worker
             return pickle.dumps(error)
 

@@ -29,7 +29,7 @@ from uhop_cli.evidence.confidence import Confidence
 from uhop_cli.evidence.doubts import doubts_of_visible
 from uhop_cli.evidence.memory_statistics import MemoryStatistics
 from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
-from uhop_cli.evidence.prepared import without_mean
+from uhop_cli.evidence.prepared import PreparedQueries, without_mean
 from uhop_cli.evidence.shortlist.codes import CodeIndex, Coder
 from uhop_cli.evidence.shortlist.listed import ListedEngine, StatisticsTable
 from uhop_cli.evidence.shortlist.spectra import KeptSpectra, smooth
@@ -67,6 +67,7 @@ class ByEvidence:
     def __init__(self, memory: Memory, X: PatternMatrix, budget: Budget, steps: int | None = None) -> None:
         self.memory, self.X, self.budget, self.steps = memory, X, budget, steps
         self._with_features: EvidenceEngine | None = None  # once they pay
+        self._common: dict[str, Any] | None = None
 
     def answer(self, queries: Float32, visible: Bool | None, *, trace: bool = False) -> Answer:
         """The answers to queries (Q, d), of which the values marked in `visible` (Q, d) are known; None: all may be damaged.
@@ -145,9 +146,17 @@ class ByEvidence:
         confidence = least if answer.confidence is None else answer.confidence
         return np.flatnonzero((confidence >= least) & (confidence < OPEN[1]))
 
-    def examined(self, engine: EvidenceEngine, queries: Float32, trace: bool, rows: Int64 | None = None) -> Answer:
-        """The answers to queries (Q, d) from the memories of an engine, which are those in `rows` (Q, S); None: all."""
-        model = EvidenceModel(engine, engine.prepare(queries), POSTERIOR, 1.0)
+    def examined(
+        self,
+        engine: EvidenceEngine,
+        queries: Float32,
+        trace: bool,
+        rows: Int64 | None = None,
+        prepared: PreparedQueries | None = None,
+    ) -> Answer:
+        """The answers to queries (Q, d), which may be prepared already, from the memories of an engine, which are those in `rows`
+        (Q, S); None: all."""
+        model = EvidenceModel(engine, prepared or engine.prepare(queries), POSTERIOR, 1.0)
         places = topk(to_numpy(model.choice.scores), 1 if self.memory.opacity is None else RIVALS)[1]
         ranked = places if rows is None else np.take_along_axis(rows, places, axis=1)
         doubts = model.choice.doubts
@@ -279,14 +288,16 @@ class ByEvidence:
         return EvidenceEngine(X=X, statistics=statistics, opacity=veiled, **self._common_of(kept))
 
     def _common_of(self, kept: Statistics) -> dict[str, Any]:
-        """What all engines of the memory have in common."""
-        kernel, members, spec = self.memory.kernel, evidence_members(self.memory.kernel), self.memory.spec
-        return {
-            "grid": BlockGrid.of(spec.shape),
-            "spectrum": Spectrum.of(kept.variances, spec.channels),
-            "probes": lambda rows: kernel.probes(rows, members),
-            "dims": (float(spec.dim),) * len(members),
-        }
+        """What all engines of the memory have in common, made once: whichever memories are kept, the variances are those of all."""
+        if self._common is None:
+            kernel, members, spec = self.memory.kernel, evidence_members(self.memory.kernel), self.memory.spec
+            self._common = {
+                "grid": BlockGrid.of(spec.shape),
+                "spectrum": Spectrum.of(kept.variances, spec.channels),
+                "probes": lambda rows: kernel.probes(rows, members),
+                "dims": (float(spec.dim),) * len(members),
+            }
+        return self._common
 
     def _engine_with_features(self) -> EvidenceEngine | None:
         """`engine` with W (xi - mean xi) of all memories at hand; None as long as they don't pay."""

@@ -117,8 +117,8 @@ class LinearModel:
         features = queries if self.weight is None else device_of(queries).product(queries, self.weight.T)
         return features if self.inverse is None else unit_vectors(features)
 
-    def evaluate(self, state: Array) -> Evaluation:
-        """p = Sep(beta F z) and E(z) = scale ||z||^2 / 2 - Psi*(beta, F z)."""
+    def scores_of(self, state: Array) -> Array:
+        """scale F z + bias, (Q, M)."""
         if self.features is not None:
             scores = device_of(state).product(state, self.features)
         else:
@@ -126,6 +126,11 @@ class LinearModel:
             scores = self.X.products(probes if self.scale == 1 else probes * self.scale, self.inverse)
         if self.bias is not None:
             scores += self.bias
+        return scores
+
+    def evaluate(self, state: Array) -> Evaluation:
+        """p = Sep(beta F z) and E(z) = scale ||z||^2 / 2 - Psi*(beta, F z)."""
+        scores = self.scores_of(state)
         weights, potential = separated(self.separation, scores, self.beta)
         return Evaluation(weights, scores, None if potential is None else self.energy(state, potential))
 
@@ -138,12 +143,16 @@ class LinearModel:
         return self.moved(state, self.target(weights, picture))
 
     def target(self, weights: Array, picture: Array) -> Array:
-        """sum_mu p_mu xi_mu / n_mu, (Q, d): what W takes to F^T p."""
-        return picture if self.inverse is None else self.X.read_out(weights * self.inverse)
+        """F^T p = W sum_mu p_mu xi_mu / n_mu, (Q, D)."""
+        return self.embedded(picture if self.inverse is None else self.X.read_out(weights * self.inverse))
+
+    def embedded(self, pictures: Array) -> Array:
+        """W x of pictures (Q, d): (Q, D)."""
+        return pictures if self.weight is None else pictures @ self.weight.T
 
     def moved(self, state: Array, target: Array) -> Array:
-        """The state that a target leads to."""
-        return target if self.weight is None else target @ self.weight.T
+        """The state that a target leads to: itself."""
+        return target
 
 
 class ClampedModel(LinearModel):
@@ -176,7 +185,7 @@ class ClampedModel(LinearModel):
     def moved(self, state: Array, target: Array) -> Array:
         """Free pixels x_f <- argmin ||W x / l - F^T p||^2, by conjugate gradients on the normal equations."""
         xp = namespace(state)
-        target = super().moved(state, target) * self._length  # (Q, D)
+        target = target * self._length  # (Q, D)
         x, weight = self._pixels, self.weight
         residual = target - x @ weight.T
         gradient = xp.where(self.known, 0, residual @ weight)
@@ -213,6 +222,10 @@ class FixedModel:
     def start(self, queries: Array) -> Array:
         """The query itself; it is not used again."""
         return queries
+
+    def scores_of(self, state: Array) -> Array:
+        """The same for every state, (Q, M)."""
+        return self.scores
 
     def evaluate(self, state: Array) -> Evaluation:
         """p = Sep(beta * scores); the energy is -Psi*(beta, scores), constant."""

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from uhop_cli.arrays.device import CPU, Device
+from uhop_cli.arrays.device import CPU
 from uhop_cli.errors import SettingsError
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying import by_evidence as of_one_memory
 from uhop_cli.querying.answer import Answer
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import RetrievalSettings
-from uhop_cli.querying.shards import asking, by_evidence
+from uhop_cli.querying.shards import asking, by_evidence, shard
 from uhop_cli.querying.shards.asking import InTurn
 
 # Scores that are sums over all values are rounded to more than one millionth, and beta takes that to the weights.
@@ -65,7 +65,7 @@ def test_by_evidence_whatever_the_number_of_shards(make_pair: Any, queries: Any,
 
 def test_what_nobody_proposed_is_read_out_too(pair: Any, queries: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """One proposal a model leaves most of the weight of a picture of noise to the others."""
-    for place in ("evidence.verdicts", "evidence.pixelwise.candidates", "querying.shards.shard", "querying.shards.by_evidence"):
+    for place in ("evidence.verdicts", "evidence.pixelwise.candidates", "querying.shards.shard", "querying.shards.choosing"):
         monkeypatch.setattr(f"uhop_cli.{place}.PROPOSALS", 2)
     asked = queries(pair.whole, 2)
     noise = (0.5 + 0.5 * (asked - 0.5)).astype(np.float32)
@@ -157,15 +157,15 @@ def test_a_separation_that_has_to_see_all_is_refused(pair: Any, separation: str)
 @pytest.mark.parametrize("room", [0, 1 << 40])
 def test_shards_are_kept_ready_where_there_is_room(pair: Any, queries: Any, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "available_memory", lambda: room)
-    made: list[int] = []
+    made: list[Memory] = []
+    evidence = shard.ByEvidence
 
-    class Counted(asking.Shard):
-        def __init__(self, memory: Memory, first: int, settings: RetrievalSettings, device: Device) -> None:
-            made.append(first)
-            super().__init__(memory, first, settings, device)
+    def counted(memory: Memory, *rest: Any) -> Any:
+        made.append(memory)
+        return evidence(memory, *rest)
 
-    monkeypatch.setattr(asking, "Shard", Counted)
+    monkeypatch.setattr(shard, "ByEvidence", counted)
     shards = InTurn(pair.shards, RetrievalSettings(), CPU)
     for _ in range(2):
         shards.all("propose", queries(pair.whole, 1), None)
-    assert made == ([0, 15, 30, 45] if room else [0, 15, 30, 45] * 2)
+    assert list(map(id, made)) == list(map(id, pair.shards.shards)) * (1 if room else 2)

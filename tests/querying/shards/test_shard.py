@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from uhop_cli.arrays.device import CPU
 from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.querying.settings import RetrievalSettings
+from uhop_cli.querying.shards import shard as shard_module
 from uhop_cli.querying.shards.messages import Asked, Pool
-from uhop_cli.querying.shards.model import Merged
-from uhop_cli.querying.shards.shard import Shard, _log_total, window
-from uhop_cli.retrieval.separation import Separation
+from uhop_cli.querying.shards.shard import Shard
 
 FIRST = 15  # row of the whole memory that the shard's first one is
 
@@ -58,65 +54,65 @@ def test_the_rest_under_each_model(shard: Shard, asked: np.ndarray) -> None:
     kept = np.delete(np.arange(15), [3, 7])
     for model in range(len(scores) + 1):
         logits = (scores[model, 0] if model < len(scores) else np.zeros(15))[kept].astype(np.float64)
-        total, picture = shard.rest(asked[:1], [model], left_out)
+        total, read = shard.rest(asked[:1], [model], left_out, np.array([-np.inf]))
         weights = np.exp(logits - np.logaddexp.reduce(logits))
         assert total[0] == pytest.approx(np.logaddexp.reduce(logits), rel=1e-5)
-        np.testing.assert_allclose(picture[0], weights @ (shard.memory.patterns[kept].reshape(13, -1) / 255), atol=1e-4)
+        np.testing.assert_allclose(read.picture[0], weights @ (shard.memory.patterns[kept].reshape(13, -1) / 255), atol=1e-4)
+
+
+def test_the_rest_is_read_out_where_it_matters(shard: Shard, asked: np.ndarray) -> None:
+    nobody = np.zeros((3, 0), np.int64)
+    total, every = shard.rest(asked[:3], [0, 0, 0], nobody, np.full(3, -np.inf))
+    some = shard.rest(asked[:3], [0, 0, 0], nobody, total + np.array([1, 0, -1]))[1]
+    assert some.places.tolist() == [1, 2]
+    np.testing.assert_allclose(some.picture, every.picture[1:], atol=1e-6)
 
 
 def test_nothing_is_left_where_all_are_taken(shard: Shard, asked: np.ndarray) -> None:
-    total, picture = shard.rest(asked[:1], [0], np.arange(FIRST, FIRST + 15)[None])
+    total, read = shard.rest(asked[:1], [0], np.arange(FIRST, FIRST + 15)[None], np.array([-1e9]))
     assert total[0] == -np.inf
-    assert not picture.any()
+    assert read.picture.shape == (0, asked.shape[1])
 
 
-@given(
-    st.sampled_from(["sparsemax", "entmax:1.5", "entmax:1.2", "entmax:4", "argmax"]),
-    st.lists(st.lists(st.floats(-3, 3, width=32), min_size=1, max_size=6), min_size=1, max_size=4),
-)
-def test_what_is_far_below_the_largest_of_its_shard_has_no_weight(label: str, shards: list[list[float]]) -> None:
-    separation = Separation.parse(label)
-    whole = np.concatenate(shards).astype(np.float64)
-    kept = np.concatenate([np.array(part) >= max(part) - window(separation) for part in shards])
-    weights = separation(whole[None])[0]
-    assert not weights[~kept].any()
-    np.testing.assert_allclose(separation(whole[kept][None])[0], weights[kept], atol=1e-9)
+@pytest.mark.parametrize("room", [True, False])
+def test_the_second_question_about_a_pass_finds_it_kept(
+    pair: Any, asked: np.ndarray, room: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no room, or the first question was another one, the pass is made again, and the answer is the same."""
+    passes: list[Asked] = []
+
+    class Counted(shard_module.Pass):
+        def __init__(self, asked: Asked, *parts: Any) -> None:
+            passes.append(asked)
+            super().__init__(asked, *parts)
+
+    monkeypatch.setattr(shard_module, "Pass", Counted)
+    if not room:
+        monkeypatch.setattr(shard_module, "KEPT_SHARE", 1 << 60)
+    shard = Shard(pair.shards.shards[1], FIRST, RetrievalSettings(), CPU)
+    one, other = Asked(kind="identity", queries=asked), Asked(kind="identity", queries=asked[::-1].copy())
+    least = np.full(len(asked), -np.inf)
+    shard.attend(one)
+    first = shard.gather(one, least)
+    assert passes == ([one] if room else [one, one])
+    shard.attend(other)
+    again = shard.gather(one, least)
+    assert passes[-1] is one
+    np.testing.assert_array_equal(again.picture, first.picture)
 
 
-def test_claims_hold_the_support_and_little_more(pair: Any, asked: np.ndarray) -> None:
-    settings = RetrievalSettings(similarity="cosine", separation="sparsemax")
-    shard = Shard(pair.shards.shards[1], FIRST, settings, CPU)
-    state = asked / np.linalg.norm(asked, axis=1, keepdims=True)
-    one = Asked(kind="similarity", queries=asked, state=state, beta=20.0, separation="sparsemax")
-    scores = state @ (pair.shards.shards[1].patterns.reshape(15, -1) / 255 / np.linalg.norm(
-        pair.shards.shards[1].patterns.reshape(15, -1) / 255, axis=1, keepdims=True)).T  # fmt: skip
-    for line, rows, values in zip(scores, *vars(shard.claim(one)).values(), strict=True):
-        inside = np.flatnonzero(line >= line.max() - 1 / 20 + 1e-5)
-        around = np.flatnonzero(line >= line.max() - 1 / 20 - 1e-5)
-        assert set(inside + FIRST) <= set(rows) <= set(around + FIRST)
-        np.testing.assert_allclose(values, line[rows - FIRST], atol=1e-5)
-
-
-def test_parts_of_a_softmax_make_the_whole(pair: Any, asked: np.ndarray) -> None:
-    settings = RetrievalSettings(similarity="dot")
-    one = Asked(kind="similarity", queries=asked, state=asked, beta=0.2)
-    parts = [Shard(memory, 15 * number, settings, CPU).attend(one) for number, memory in enumerate(pair.shards.shards)]
-    merged = Merged(parts)
-    patterns = pair.whole.patterns.reshape(60, -1).astype(np.float64) / 255
-    logits = 0.2 * asked @ patterns.T
-    total = np.logaddexp.reduce(logits, axis=1)
-    np.testing.assert_allclose(merged.total, total, rtol=1e-5)
-    np.testing.assert_allclose(merged.picture, np.exp(logits - total[:, None]) @ patterns, atol=1e-4)
-
-
-def test_totals_are_known_better_than_float32_knows_them() -> None:
-    """e^-4000 + e^-4000.0005: in float32 numbers of that size are half a thousandth apart."""
-    logits = np.array([[-4000.0, -4000.0005], [-np.inf, -np.inf], [-np.inf, 3.0]], np.float32)
-    expected = float(logits[0, 0]) + math.log1p(math.exp(float(logits[0, 1]) - float(logits[0, 0])))
-    totals = _log_total(logits)
-    assert totals[0] == pytest.approx(expected, abs=1e-6)
-    assert totals[1] == -np.inf
-    assert totals[2] == 3
+def test_what_was_prepared_is_let_go(pair: Any, asked: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    evidence = shard_module.ByEvidence
+    monkeypatch.setattr(shard_module, "ByEvidence", lambda *parts: made.append(parts) or evidence(*parts))
+    shard = Shard(pair.shards.shards[1], FIRST, RetrievalSettings(), CPU)
+    one = Asked(kind="identity", queries=asked)
+    shard.attend(one)
+    shard.let_go()
+    shard.gather(one, np.zeros(len(asked)))  # the pass is kept
+    assert len(made) == 1
+    shard.attend(one)
+    assert len(made) == 2
 
 
 def test_pools_of_shards_are_one(pair: Any) -> None:

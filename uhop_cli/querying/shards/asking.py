@@ -27,7 +27,7 @@ Asker = Callable[[Memory, RetrievalSettings, Device], Shards]  # makes them for 
 
 
 class InTurn:
-    """The shards of a memory, one after the other; what was prepared of one goes before the next where there is no room for all.
+    """The shards of a memory, one after the other; what one has prepared is let go before the next where there is no room for all.
 
     Args:
         memory: in shards.
@@ -43,11 +43,13 @@ class InTurn:
 
     def all(self, name: str, *arguments: Any) -> list[Any]:
         """See `Shards.all`."""
-        return [getattr(self._shard(number), name)(*arguments) for number in range(len(self._begins))]
+        return [self._answer(number, name, arguments) for number in range(len(self._begins))]
 
-    def _shard(self, number: int) -> Shard:
+    def _answer(self, number: int, name: str, arguments: tuple[Any, ...]) -> Any:
         if number not in self._ready:
-            if not self._keeps:
-                self._ready.clear()
             self._ready[number] = Shard(self._memory.shards[number], self._begins[number], self._settings, self._device)
-        return self._ready[number]
+        shard = self._ready[number]
+        found = getattr(shard, name)(*arguments)
+        if not self._keeps:
+            shard.let_go()
+        return found

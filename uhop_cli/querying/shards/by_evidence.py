@@ -19,27 +19,24 @@ from typing import Any
 
 import numpy as np
 
-from uhop_cli.arrays.operations import logsumexp, topk, unit_rows
+from uhop_cli.arrays.operations import logsumexp, unit_rows
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
-from uhop_cli.evidence.choice import Choice
 from uhop_cli.evidence.doubts import doubts_of_visible
-from uhop_cli.evidence.likelihoods import unrelated
-from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
+from uhop_cli.evidence.model import EvidenceModel
 from uhop_cli.evidence.shortlist.codes import shortlist_size
-from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.evidence.visible import visible_features, visible_unrelated
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.answer import Answer, answer_from, joined
 from uhop_cli.querying.budget import Budget
-from uhop_cli.querying.by_evidence import POSTERIOR, RIVALS, VISIBLE_PIXELS, ByEvidence
+from uhop_cli.querying.by_evidence import POSTERIOR, VISIBLE_PIXELS, ByEvidence
 from uhop_cli.querying.shards.asking import Shards
-from uhop_cli.querying.shards.messages import Asked, Pool, Proposals
-from uhop_cli.querying.shards.model import Merged, ShardedModel
+from uhop_cli.querying.shards.choosing import Chosen, Found
+from uhop_cli.querying.shards.messages import Asked
+from uhop_cli.querying.shards.model import NEGLIGIBLE, Merged, ShardedModel, summed
 from uhop_cli.retrieval.models import Evaluation, FixedModel
-from uhop_cli.retrieval.pattern_matrix import PatternMatrix, pattern_matrix
+from uhop_cli.retrieval.pattern_matrix import PatternMatrix
 
-NEGLIGIBLE = 2.0**-24  # of the weight: below the rounding of what is read out
 LEAST_LISTED = 512  # memories of a shard that are looked at at least, in the first of two stages
 
 
@@ -71,10 +68,11 @@ class ShardedByEvidence:
 
     def _in_two_stages(self, queries: Float32, trace: bool) -> Answer:
         found = self._asked(queries, max(LEAST_LISTED, shortlist_size(len(self.memory)) // len(self.memory.shards)))
-        answers = [
-            self._here.examined(found.engine(self._here, place), queries[place : place + 1], trace, found.rows(place)[None])
-            for place in range(len(queries))
-        ]
+        engines, prepared = found.engines(self._here, queries)
+        answers = []
+        for place, engine in enumerate(engines):
+            one = slice(place, place + 1)
+            answers.append(self._here.examined(engine, queries[one], trace, found.rows(place)[None], prepared.part(one)))
         doubtful = [
             place for place, answer in enumerate(answers) if len(self._here.open_places(answer, queries[place : place + 1]))
         ]
@@ -88,7 +86,8 @@ class ShardedByEvidence:
         """The answers to queries (Q, d), all memories examined."""
         self.budget.asked += len(queries)
         found = self._asked(queries, None)
-        chosen = [_Chosen(found, place, self._here, queries[place : place + 1]) for place in range(len(queries))]
+        engines, prepared = found.engines(self._here, queries)
+        chosen = [Chosen(found, place, engine, prepared) for place, engine in enumerate(engines)]
         model = _EvidenceOfShards(self.shards, self.memory, queries, chosen)
         ranked = np.stack([one.ranked for one in chosen])
         answer = answer_from(
@@ -103,8 +102,8 @@ class ShardedByEvidence:
         )
         return self._here.recognised(queries, replace(answer, rows=model.rows), ranked)
 
-    def _asked(self, queries: Float32, listed: int | None) -> _Found:
-        return _Found(self.shards, self.shards.all("propose", queries, listed))
+    def _asked(self, queries: Float32, listed: int | None) -> Found:
+        return Found(self.shards, self.shards.all("propose", queries, listed))
 
     def _by_visible(self, queries: Float32, visible: Bool, trace: bool) -> Answer:
         asked = Asked(kind="visible", queries=queries, visible=visible)
@@ -121,95 +120,13 @@ class ShardedByEvidence:
         )
 
 
-class _Found:
-    """The best of what all shards propose.
-
-    Attributes:
-        pool: with all that the choice needs, from the shards that have them.
-    """
-
-    def __init__(self, shards: Shards, parts: Sequence[Proposals]) -> None:
-        self.parts = parts
-        self.examined = sum(part.examined for part in parts)
-        self._best = [self._of_query(place) for place in range(len(parts[0].rows))]
-        wanted = np.unique(np.concatenate([rows for rows, _ in self._best]))
-        self.pool = Pool.joined(shards.all("pool", wanted))
-
-    def _of_query(self, place: int) -> tuple[Int64, Float64]:
-        """The best memories of all, rising; and of those that are not among them the log sum exp of their scores, (K + 1,)."""
-        rows, first = np.unique(np.concatenate([part.rows[place] for part in self.parts]), return_index=True)
-        scores = np.concatenate([part.scores[:, place] for part in self.parts], axis=1)[:, first]
-        kept = np.zeros(len(rows), np.bool_)
-        kept[topk(scores, PROPOSALS)[1]] = True
-        dropped = logsumexp(scores[:, ~kept].astype(np.float64)) if not kept.all() else np.full(len(scores), -np.inf)
-        return rows[kept], dropped
-
-    def rows(self, place: int) -> Int64:
-        """The best memories for a query, each once."""
-        return self._best[place][0]
-
-    def engine(self, here: ByEvidence, place: int) -> EvidenceEngine:
-        """These alone as the choice by evidence sees them."""
-        pool, own = self.pool, self.pool.places(self.rows(place))
-        opacity = None if pool.opacity is None else pool.opacity[own]
-        return here.engine_from(pattern_matrix(pool.patterns[own]), pool.statistics.select(own), opacity)
-
-    def identity(self, place: int) -> float:
-        """Log sum exp of the identity model's log-likelihoods of all other memories."""
-        others = [part.others[place] for part in self.parts]
-        return float(logsumexp(np.array([self._best[place][1][0], *others])))
-
-    def most(self, place: int, model: int) -> float:
-        """What all other memories weigh at most under a model: log sum exp of their log-likelihoods."""
-        left = [part.examined - len(np.unique(part.rows[place])) for part in self.parts]
-        bounds = [part.least[model, place] + np.log(count) for part, count in zip(self.parts, left, strict=True) if count]
-        return float(logsumexp(np.array([self._best[place][1][model], *bounds])))
-
-
-class _Chosen:
-    """The choice for one query.
-
-    Attributes:
-        rows: the best memories, (S,).
-        ranked: the best of these, the answer first, (RIVALS,); where there are fewer, the last again.
-        scores: their log-likelihood ratios under the model that answers, (S,).
-        model, name: that one.
-        null: its log-likelihood of "unrelated".
-        identity: log sum exp of the identity model's log-likelihoods over all memories.
-        rest: what the others weigh at most, as a log-likelihood ratio; of agreement exactly.
-        patterns: their pixels.
-    """
-
-    def __init__(self, found: _Found, place: int, here: ByEvidence, query: Float32) -> None:
-        engine = found.engine(here, place)
-        model = EvidenceModel(engine, engine.prepare(query), POSTERIOR, 1.0)
-        self.choice: Choice = model.choice
-        self.rows, self.scores = found.rows(place), self.choice.scores[0]
-        first = self.rows[topk(self.scores, RIVALS)[1]]
-        self.ranked = np.pad(first, (0, RIVALS - len(first)), "edge")
-        self.patterns = found.pool.patterns[found.pool.places(self.rows)]
-        self.model = int(self.choice.model[0])
-        self.name = model.queries.models[self.model]
-        energy = model.evaluate(None).energy
-        assert energy is not None
-        self.identity = float(np.logaddexp(-energy[0], found.identity(place)))
-        nulls = unrelated(model.queries)[:, 0]
-        self.is_agreement = self.model == len(nulls)
-        self.null = 0.0 if self.is_agreement else float(nulls[self.model])
-        left = found.examined - len(self.rows)
-        if self.is_agreement:  # it takes all others for unrelated
-            self.rest = float(np.log(left)) if left else -np.inf
-        else:
-            self.rest = found.most(place, self.model) - self.null
-
-
 class _EvidenceOfShards:
     """The retrieval model of the choice by evidence on shards (`evidence.model`), and what its pictures are read out of."""
 
     name = EvidenceModel.name
     monotone = True
 
-    def __init__(self, shards: Shards, memory: Memory, queries: Float32, chosen: Sequence[_Chosen]) -> None:
+    def __init__(self, shards: Shards, memory: Memory, queries: Float32, chosen: Sequence[Chosen]) -> None:
         self._shards, self._memory, self._queries, self._chosen = shards, memory, queries, chosen
         self.rows: Int64 = np.zeros((0, 0), np.int64)
         self._picture: Float32 | None = None
@@ -245,16 +162,18 @@ class _EvidenceOfShards:
         asked = [i for i, one in enumerate(self._chosen) if one.rest - totals[i] > np.log(NEGLIGIBLE)]
         if asked:
             models = [self._chosen[place].model for place in asked]
-            parts = self._shards.all("rest", self._queries[asked], models, rows[asked])
+            nulls = np.array([self._chosen[place].null for place in asked])
+            least = totals[asked] + nulls + np.log(NEGLIGIBLE / len(self._memory.shards))
+            parts = self._shards.all("rest", self._queries[asked], models, rows[asked], least)
             logs = np.stack([total for total, _ in parts])
-            rests[asked] = logsumexp(logs, axis=0) - [self._chosen[place].null for place in asked]
             top = logsumexp(logs, axis=0)
+            rests[asked] = top - nulls
             shares = np.exp(logs - np.where(np.isfinite(top), top, 0))
-            pictures[asked] = sum(share[:, None] * picture for share, (_, picture) in zip(shares, parts, strict=True))
+            pictures[asked], _ = summed([read for _, read in parts], shares)
         return rests, pictures
 
     def _of_picture(self, pictures: Float32) -> Evaluation:
-        merged = Merged(self._shards.all("attend", Asked(kind="identity", queries=pictures)))
+        merged = Merged(self._shards, Asked(kind="identity", queries=pictures))
         self.rows, self._picture = merged.rows, merged.picture
         logits = (1 + 2 / pictures.shape[1]) * merged.scores
         weights = np.exp(logits.astype(np.float64) - merged.total[:, None]).astype(np.float32)

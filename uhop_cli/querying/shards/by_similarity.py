@@ -49,10 +49,16 @@ class ShardedBySimilarity:
 
     def answer(self, queries: Float32, visible: Bool | None, *, trace: bool = False) -> Answer:
         """The answers to queries (Q, d), of which the values marked in `visible` (Q, d) are known; None: all may be damaged."""
-        # Maps that are linear in their state need no more of the queries than how many there are.
-        by_state = visible is None and self.settings.similarity not in ("l1", "l2")
-        known = queries[:, :0] if by_state else queries
-        asked = Asked(kind="similarity", queries=known, visible=visible, beta=self.beta, separation=self.settings.separation)
+        # Scores that are linear in the state need no more of the queries than how many there are; a kernel's are so under any mask.
+        name = self.settings.similarity
+        by_state = name in ("auto", "kernel") or (visible is None and name not in ("l1", "l2"))
+        asked = Asked(
+            kind="similarity",
+            queries=queries[:, :0] if by_state else queries,
+            visible=None if by_state else visible,
+            beta=self.beta,
+            separation=self.settings.separation,
+        )
         model = ShardedModel(self.shards, asked, self._of_one.model(queries, visible))
         clamp = None if visible is None else (visible, queries)
         answer = answer_from(model, model, queries, steps=self.settings.limit, clamp=clamp, trace=trace)

@@ -93,22 +93,33 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Attended:
-    """What a shard makes of a pass with softmax weights, normalised within the shard.
+    """What a shard makes of a pass with softmax weights.
 
     Attributes:
         total: (Q,) log sum exp of the logits.
         energy: (Q,) log sum exp of the identity model's log-likelihoods, for 'identity'; else None.
-        picture: (Q, d) sum of the weighted memories.
-        target: (Q, d) the same with each divided by its feature's length, where the map asks for it; else None.
         rows, scores: (Q, R) the memories of the largest scores.
     """
 
     total: Float64
     energy: Float64 | None
-    picture: Float32
-    target: Float32 | None
     rows: Int64
     scores: Float32
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadOut:
+    """What the memories of a shard read out, for those queries in which they count.
+
+    Attributes:
+        places: (q,) which of the Q queries.
+        picture: (q, d) X^T p of these memories.
+        target: (q, D) F^T p of them where the map goes by that (`LinearModel.target`); else None.
+    """
+
+    places: Int64
+    picture: Float32
+    target: Float32 | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,13 @@
 """A retrieval model whose memories lie in shards: every evaluation is a pass over the shards, whose parts become one.
 
-With softmax weights a shard s sends its logarithmic total t_s and the picture x_s of its own weights, and
+With softmax weights a shard s sends its logarithmic total t_s and its best scores (`Shard.attend`), and
 
-    p = exp(t_s - t) p_s,     t = ln sum_s exp(t_s),     x = sum_s exp(t_s - t) x_s,
+    p = exp(t_s - t) p_s,     t = ln sum_s exp(t_s),     x = sum_s exp(t_s - t) x_s.
 
-so that one pass does. Under a separation with finite support the shards send the memories that may be in it (`Shard.claim`), the
-weights are those of the separation on all of these together, and a second, short pass reads the memories out.
+Then those shards that have a share in a query send what their own weights read out, x_s (`Shard.gather`); mostly that is one. What
+all others would add is less than `NEGLIGIBLE`. Under a separation with finite support the shards send the memories that may be in
+it (`Shard.claim`), the weights are those of the separation on all of these together, and the shards that have some of them read
+them out (`Shard.read`).
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ from uhop_cli.arrays.library import Array
 from uhop_cli.arrays.operations import logsumexp
 from uhop_cli.arrays.types import Float32, Float64, Int64
 from uhop_cli.querying.shards.asking import Shards
-from uhop_cli.querying.shards.messages import Asked, Attended, Claims
-from uhop_cli.querying.shards.shard import window
+from uhop_cli.querying.shards.messages import Asked, Attended, Claims, ReadOut
+from uhop_cli.querying.shards.one_pass import window
 from uhop_cli.retrieval.entmax import SOFTMAX_ALPHA
 from uhop_cli.retrieval.models import Evaluation, separated
 from uhop_cli.retrieval.separation import Separation
+
+NEGLIGIBLE = 2.0**-24  # of the weight: below the rounding of what is read out
 
 
 class Inner(Protocol):
@@ -62,25 +66,29 @@ class ShardedModel:
         self.rows: Int64 = np.zeros((0, 0), np.int64)  # of the last weights
         self._picture: Float32 | None = None
         self._target: Float32 | None = None
+        self._last: tuple[Any, Evaluation] | None = None
 
     def start(self, queries: Float32) -> Any:
         """That of the model."""
         return self._inner.start(queries)
 
     def evaluate(self, state: Any) -> Evaluation:
-        """Weights and scores of the memories `rows`, and the energy."""
-        asked = replace(self._asked, state=state)
+        """Weights and scores of the memories `rows`, and the energy; of a state that has not moved those of the last time."""
+        if self._last is None or not np.array_equal(state, self._last[0]):
+            self._last = state, self._passed(replace(self._asked, state=state))
+        return self._last[1]
+
+    def _passed(self, asked: Asked) -> Evaluation:
         potential: Float64 | None
         if self._separation.alpha == SOFTMAX_ALPHA:
-            merged = Merged(self._shards.all("attend", asked))
+            merged = Merged(self._shards, asked)
             self.rows, self._picture, self._target = merged.rows, merged.picture, merged.target
             logits = merged.scores if asked.kind == "visible" else asked.beta * merged.scores
             weights = np.exp(logits.astype(np.float64) - merged.total[:, None]).astype(np.float32)
             scores, potential = merged.scores, merged.total / asked.beta
         else:
             weights, scores, potential = self._claimed(asked)
-        energy = None if potential is None else self._inner.energy(state, potential)
-        return Evaluation(weights, scores, energy)
+        return Evaluation(weights, scores, None if potential is None else self._inner.energy(asked.state, potential))
 
     def _claimed(self, asked: Asked) -> tuple[Float32, Float32, Float64 | None]:
         claims: list[Claims] = self._shards.all("claim", asked)
@@ -95,9 +103,7 @@ class ShardedModel:
         self.rows = np.stack([_filled(line, longest, line[-1]) for line in rows])
         shares = [line[: len(own)] for line, own in zip(weights, rows, strict=True)]
         read = self._shards.all("read", asked, rows, shares)
-        self._picture = np.sum([picture for picture, _ in read], axis=0, dtype=np.float32)
-        targets = [target for _, target in read if target is not None]
-        self._target = np.sum(targets, axis=0, dtype=np.float32) if targets else None
+        self._picture, self._target = summed(read, np.ones((len(read), count)))
         return weights, scores, potential
 
     def read_out(self, weights: Float32) -> Float32:
@@ -111,35 +117,48 @@ class ShardedModel:
 
 
 class Merged:
-    """The parts of a pass with softmax weights as one.
+    """A pass over all shards with softmax weights.
+
+    Args:
+        shards: that are asked.
+        asked: what for.
 
     Attributes:
         total: ln sum_s exp(t_s), (Q,);  energy: likewise, or None.
-        picture, target: (Q, d), or None.
+        picture: (Q, d);  target: (Q, D), or None (`ReadOut`).
         rows, scores: of the memories of the largest scores, (Q, S).
     """
 
-    def __init__(self, parts: Sequence[Attended]) -> None:
+    def __init__(self, shards: Shards, asked: Asked) -> None:
+        parts: list[Attended] = shards.all("attend", asked)
         totals = np.stack([part.total for part in parts])  # (shards, Q)
         self.total: Float64 = logsumexp(totals, axis=0)
-        shares = np.exp(totals - self.total)
-        self.energy = (
-            None
-            if parts[0].energy is None
-            else logsumexp(np.stack([part.energy for part in parts if part.energy is not None]), axis=0)
-        )
-        self.picture = _weighted(shares, [part.picture for part in parts])
-        self.target = None if parts[0].target is None else _weighted(shares, [part.target for part in parts])
+        energies = [part.energy for part in parts if part.energy is not None]
+        self.energy: Float64 | None = logsumexp(np.stack(energies), axis=0) if energies else None
         self.rows: Int64 = np.concatenate([part.rows for part in parts], axis=1)
         self.scores: Float32 = np.concatenate([part.scores for part in parts], axis=1)
+        read = shards.all("gather", asked, self.total + np.log(NEGLIGIBLE / len(parts)))
+        self.picture, self.target = summed(read, np.exp(totals - self.total))
 
 
-def _weighted(shares: Float64, pictures: Sequence[Any]) -> Float32:
-    result: Float32 = sum(
-        (share[:, None].astype(np.float32) * picture for share, picture in zip(shares, pictures, strict=True)),
-        np.zeros_like(pictures[0]),
-    )
-    return result
+def summed(parts: Sequence[ReadOut], shares: Float64) -> tuple[Float32, Float32 | None]:
+    """What all shards read out, in their order: pictures (Q, d), and targets (Q, D) or None.
+
+    Args:
+        parts: of every shard.
+        shares: (shards, Q) what each is multiplied by.
+    """
+
+    def whole(name: str) -> Any:
+        first = getattr(parts[0], name)
+        if first is None:
+            return None
+        result = np.zeros((shares.shape[1], first.shape[1]), np.float32)
+        for part, share in zip(parts, shares.astype(np.float32), strict=True):
+            result[part.places] += share[part.places, None] * getattr(part, name)
+        return result
+
+    return whole("picture"), whole("target")
 
 
 def _filled(line: Any, length: int, value: Any) -> Any:

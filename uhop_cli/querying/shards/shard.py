@@ -1,10 +1,12 @@
 """What one shard of a memory answers, by the same engines as a whole memory; nothing here knows of other shards.
+A second question about the same pass (`gather`, `read`) finds it kept, or makes it again: the answer is the same.
 
 propose     the best memories of every model of the evidence, with their scores
 pool        some memories, with all that the choice among them needs
 rest        what the weights of one model leave to the memories that were not proposed
-attend      a pass with softmax weights: their logarithmic total and what they read out, normalised within the shard
-claim       of a separation with finite support: the memories that may be in it
+attend      a pass with softmax weights: their logarithmic total, and the best scores
+gather      what these weights read out, normalised within the shard
+claim       a pass for a separation with finite support: the memories that may be in it
 read        weighted sums of memories, the weights given
 on_canvases, nearest    the two passes of a search in frames
 """
@@ -20,27 +22,27 @@ import numpy as np
 
 from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import Array, namespace, to_numpy
-from uhop_cli.arrays.operations import topk, unit_rows
+from uhop_cli.arrays.operations import topk
 from uhop_cli.arrays.types import Float32, Float64, Int64
 from uhop_cli.evidence.model import EvidenceEngine
 from uhop_cli.evidence.pixelwise.candidates import distinct, proposed
 from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.evidence.visible import visible_log_likelihood
 from uhop_cli.memory.memory import Memory
-from uhop_cli.querying.answer import RANKED
 from uhop_cli.querying.budget import Budget
-from uhop_cli.querying.by_evidence import POSTERIOR, VISIBLE_PIXELS, ByEvidence
+from uhop_cli.querying.by_evidence import ByEvidence
 from uhop_cli.querying.by_similarity import BySimilarity
 from uhop_cli.querying.settings import RetrievalSettings
-from uhop_cli.querying.shards.messages import Asked, Attended, Claims, Pool, Proposals
-from uhop_cli.retrieval.entmax import ARGMAX_ALPHA
-from uhop_cli.retrieval.models import Evaluation, FixedModel
+from uhop_cli.querying.shards.messages import Asked, Attended, Claims, Pool, Proposals, ReadOut
+from uhop_cli.querying.shards.one_pass import Pass, log_total, softmax
+from uhop_cli.retrieval.models import LinearModel
 from uhop_cli.retrieval.pattern_matrix import pattern_matrix
-from uhop_cli.retrieval.separation import Separation
 
 if TYPE_CHECKING:
     from uhop_cli.frames.proposal import Proposal
     from uhop_cli.frames.whole.looking import Look, Looker
+
+KEPT_SHARE = 8  # of the free memory, at most one part in so many is taken to keep the scores of a pass for the next question
 
 
 class Shard:
@@ -56,13 +58,16 @@ class Shard:
     def __init__(self, memory: Memory, first: int, settings: RetrievalSettings, device: Device) -> None:
         self.memory, self.first, self.settings, self.device = memory, first, settings, device
         self.X = pattern_matrix(memory.patterns, device)
+        self._kept: Pass | None = None
 
     @cached_property
     def _evidence(self) -> ByEvidence:
         return ByEvidence(self.memory, self.X, Budget(self.memory, self.device, "evidence"))
 
-    def _similarity(self, beta: float) -> BySimilarity:
-        return BySimilarity(self.memory, self.X, self.settings, Budget(self.memory, self.device, "similarity"), beta)
+    def let_go(self) -> None:
+        """Forgets what was prepared of the memories; a pass that is kept stays."""
+        for prepared in ("_evidence", "_canvases"):
+            vars(self).pop(prepared, None)
 
     def propose(self, queries: Float32, listed: int | None) -> Proposals:
         """The proposals of all models for queries (Q, d).
@@ -98,7 +103,7 @@ class Shard:
             rows=named + self.first,
             scores=to_numpy(found),
             least=least,
-            others=_log_total(identity),
+            others=log_total(identity),
             examined=engine.count,
         )
 
@@ -113,17 +118,18 @@ class Shard:
             opacity=None if opacity is None else opacity[own],
         )
 
-    def rest(self, queries: Float32, models: Sequence[int], rows: Int64) -> tuple[Float64, Float32]:
+    def rest(self, queries: Float32, models: Sequence[int], rows: Int64, least: Float64) -> tuple[Float64, ReadOut]:
         """What the memories but those in `rows` (Q, S) weigh for queries (Q, d), each under one model; and what they read out.
 
         Args:
             queries: see above.
             models: for each query the index of a model; agreement, the last one, takes all of them for unrelated: 0.
             rows: memories that are left out, of this shard and others.
+            least: (Q,) the total from which on it matters what is read out.
 
         Returns:
-            log sum exp of the log-likelihoods, (Q,), minus infinity where there are no such memories, and the pictures (Q, d) of
-            the posterior among them.
+            The total, log sum exp of the log-likelihoods, (Q,), minus infinity where there are no such memories; and what the
+            posterior among them reads out.
         """
         scores, _ = self._evidence.engine.scan(self._evidence.engine.prepare(queries))
         xp = namespace(scores)
@@ -132,65 +138,50 @@ class Shard:
         )
         for place, own in enumerate(rows - self.first):
             chosen[place, own[(own >= 0) & (own < self.X.count)]] = -np.inf
-        return _log_total(chosen), to_numpy(self.X.read_out(_softmax(chosen)))
+        total = log_total(chosen)
+        places = np.flatnonzero(total >= least)
+        picture = self.X.read_out(softmax(chosen[self.device.put(places)]))
+        return total, ReadOut(places=places, picture=to_numpy(picture), target=None)
 
     def attend(self, asked: Asked) -> Attended:
         """A pass with softmax weights."""
-        if asked.kind == "identity":
-            scores = self._evidence.engine.identity(self.device.put(asked.queries))
-            # exp(L) over the residual |x - xi|^2 / d + q = exp(-2 L / d): see `evidence.model`
-            logits = (1 + 2 / self.X.dim) * scores
-            weights, energy = _softmax(logits), _log_total(scores)
-        else:
-            model, evaluation = self._evaluated(asked)
-            scores, weights, energy = evaluation.scores, evaluation.weights, None
-            logits = scores if asked.kind == "visible" else asked.beta * scores
-        picture = self.X.read_out(weights)
-        moves_by = model.target(weights, picture) if asked.kind == "similarity" else picture
-        values, places = (to_numpy(part) for part in topk(scores, RANKED))
-        return Attended(
-            total=_log_total(logits),
-            energy=energy,
-            picture=to_numpy(picture),
-            target=None if moves_by is picture else to_numpy(moves_by),
-            rows=places + self.first,
-            scores=values,
-        )
+        return self._begun(asked).attended()
+
+    def gather(self, asked: Asked, least: Float64) -> ReadOut:
+        """What the softmax weights read out, normalised within the shard, where their log total is at least `least` (Q,)."""
+        return self._ended(asked).gathered(least)
 
     def claim(self, asked: Asked) -> Claims:
-        """The memories that may have a weight.
+        """The memories that may have a weight."""
+        return self._begun(asked).claims()
 
-        Of the entmax family, p_i = [(a - 1) z_i - tau]_+^(1/(a - 1)) with sum p_i = 1 (a > 1): no p_i is above 1, so tau is at
-        least (a - 1) max z - 1, and whatever has z_i <= max z - 1/(a - 1) has weight 0. The largest logit of a shard is at most
-        that of all, so that what a shard leaves out by its own has no weight in the whole either; and tau depends on the support
-        alone. Of top-k the k largest of each shard hold the k largest of all, in the order of rows the first of equal ones too.
-        """
-        scores = to_numpy(self._evaluated(asked)[1].scores)
-        separation = Separation.parse(asked.separation)
-        if separation.kind == "top-k":
-            rows = [np.sort(topk(line, int(separation.parameter or 1))[1]) for line in scores]
+    def read(self, asked: Asked, rows: Sequence[Int64], weights: Sequence[Float32]) -> ReadOut:
+        """What the memories of this shard among `rows` read out, with their weights."""
+        return self._ended(asked).read(rows, weights)
+
+    def _begun(self, asked: Asked) -> Pass:
+        """A pass, kept for the second question about it where there is room."""
+        begun = self._made(asked)
+        self._kept = begun if begun.scores.nbytes <= self.device.free_memory() // KEPT_SHARE else None
+        return begun
+
+    def _ended(self, asked: Asked) -> Pass:
+        """The pass of which the first question was about this same object; else the pass once more, which is the same."""
+        kept, self._kept = self._kept, None
+        return kept if kept is not None and kept.asked is asked else self._made(asked)
+
+    def _made(self, asked: Asked) -> Pass:
+        put, model = self.device.put, None
+        if asked.kind == "identity":
+            scores = self._evidence.engine.identity(put(asked.queries))
+        elif asked.kind == "visible":
+            assert asked.visible is not None
+            scores = visible_log_likelihood(self.X, put(asked.queries), put(asked.visible))
         else:
-            least = scores.max(axis=1) - window(separation) / asked.beta
-            rows = [np.flatnonzero(line >= bound) for line, bound in zip(scores, least, strict=True)]
-        return Claims(
-            rows=tuple(line + self.first for line in rows),
-            scores=tuple(line[own] for line, own in zip(scores, rows, strict=True)),
-        )
-
-    def read(self, asked: Asked, rows: Sequence[Int64], weights: Sequence[Float32]) -> tuple[Float32, Float32 | None]:
-        """The picture and the target of `Attended`, (Q, d), of the memories of this shard among `rows`, with their weights."""
-        inverse = getattr(self._model(asked), "inverse", None)
-        lengths = None if inverse is None else to_numpy(inverse)
-        picture = np.zeros((len(rows), self.X.dim), np.float32)
-        target = None if lengths is None else np.zeros_like(picture)
-        for place, (line, shares) in enumerate(zip(rows, weights, strict=True)):
-            mine = (line >= self.first) & (line < self.first + self.X.count) & (shares > 0)
-            own = line[mine] - self.first
-            pixels = unit_rows(self.memory.patterns[own])
-            picture[place] = shares[mine] @ pixels
-            if target is not None and lengths is not None:
-                target[place] = (shares[mine] * lengths[own]) @ pixels
-        return picture, target
+            budget = Budget(self.memory, self.device, "similarity")
+            model = BySimilarity(self.memory, self.X, self.settings, budget, asked.beta).model(asked.queries, asked.visible)
+            scores = model.scores_of(put(asked.state))
+        return Pass(asked, scores, self.X, self.first, model if isinstance(model, LinearModel) else None)
 
     def on_canvases(self, look: Look) -> list[Proposal]:
         """See `frames.whole.looking.Looker`."""
@@ -209,26 +200,6 @@ class Shard:
         assert self.memory.local is not None  # all shards have some, or none has
         return nearest(codes, self.memory.local.codes)
 
-    def _model(self, asked: Asked) -> Any:
-        put = self.device.put
-        if asked.kind == "visible":
-            assert asked.visible is not None
-            scores = visible_log_likelihood(self.X, put(asked.queries), put(asked.visible))
-            return FixedModel(scores, POSTERIOR, 1.0, VISIBLE_PIXELS)
-        return self._similarity(asked.beta).model(asked.queries, asked.visible)
-
-    def _evaluated(self, asked: Asked) -> tuple[Any, Evaluation]:
-        model = self._model(asked)
-        state = self.device.put(asked.state) if isinstance(asked.state, np.ndarray) else asked.state
-        return model, model.evaluate(state)
-
-
-def window(separation: Separation) -> float:
-    """How far below the largest logit a memory may be and still have a weight."""
-    alpha = ARGMAX_ALPHA if separation.kind == "argmax" else separation.alpha
-    assert alpha is not None
-    return 1 / (alpha - 1)
-
 
 def _filled(values: Any, length: int) -> Any:
     """The last axis as long as `length`: the last value repeated."""
@@ -237,20 +208,3 @@ def _filled(values: Any, length: int) -> Any:
 
 def _each(rows: Array) -> Array:
     return namespace(rows).arange(rows.shape[0], device=rows.device)[:, None]
-
-
-def _log_total(logits: Array) -> Float64:
-    """log sum exp in float64: in float32 a total of thousands is known to a few ten-thousandths, and so are the weights."""
-    values = to_numpy(logits)
-    top = np.maximum(values.max(axis=-1, keepdims=True), np.finfo(np.float32).min)  # of minus infinities alone: minus infinity
-    with np.errstate(divide="ignore"):
-        totals: Float64 = top[:, 0] + np.log(np.sum(np.exp(values - top), axis=-1, dtype=np.float64))
-    return totals
-
-
-def _softmax(logits: Array) -> Array:
-    xp = namespace(logits)
-    top = xp.max(logits, axis=-1, keepdims=True)
-    weights = xp.exp(logits - xp.where(xp.isfinite(top), top, xp.zeros_like(top)))
-    total = xp.sum(weights, axis=-1, keepdims=True)
-    return weights / xp.where(total > 0, total, xp.ones_like(total))

@@ -1,0 +1,107 @@
+"""The choice by evidence among what all shards propose, by the code that chooses among the memories of one file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from uhop_cli.arrays.operations import logsumexp, topk
+from uhop_cli.arrays.types import Float32, Float64, Int64
+from uhop_cli.evidence.choice import Choice
+from uhop_cli.evidence.likelihoods import unrelated
+from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
+from uhop_cli.evidence.prepared import PreparedQueries
+from uhop_cli.evidence.verdicts import PROPOSALS
+from uhop_cli.querying.by_evidence import POSTERIOR, RIVALS, ByEvidence
+from uhop_cli.querying.shards.asking import Shards
+from uhop_cli.querying.shards.messages import Pool, Proposals
+from uhop_cli.retrieval.pattern_matrix import pattern_matrix
+
+
+class Found:
+    """The best of what all shards propose.
+
+    Attributes:
+        pool: with all that the choice needs, from the shards that have them.
+    """
+
+    def __init__(self, shards: Shards, parts: Sequence[Proposals]) -> None:
+        self.parts = parts
+        self.examined = sum(part.examined for part in parts)
+        self._best = [self._of_query(place) for place in range(len(parts[0].rows))]
+        wanted = np.unique(np.concatenate([rows for rows, _ in self._best]))
+        self.pool = Pool.joined(shards.all("pool", wanted))
+
+    def _of_query(self, place: int) -> tuple[Int64, Float64]:
+        """The best memories of all, rising; and of those that are not among them the log sum exp of their scores, (K + 1,)."""
+        rows, first = np.unique(np.concatenate([part.rows[place] for part in self.parts]), return_index=True)
+        scores = np.concatenate([part.scores[:, place] for part in self.parts], axis=1)[:, first]
+        kept = np.zeros(len(rows), np.bool_)
+        kept[topk(scores, PROPOSALS)[1]] = True
+        dropped = logsumexp(scores[:, ~kept].astype(np.float64)) if not kept.all() else np.full(len(scores), -np.inf)
+        return rows[kept], dropped
+
+    def rows(self, place: int) -> Int64:
+        """The best memories for a query, each once."""
+        return self._best[place][0]
+
+    def engines(self, here: ByEvidence, queries: Float32) -> tuple[list[EvidenceEngine], PreparedQueries]:
+        """For each of the queries (Q, d) its best memories alone as the choice by evidence sees them; and all queries, prepared.
+
+        They are prepared once for all, as nothing in that is of the memories but what all have in common.
+        """
+        found = [self._engine(here, place) for place in range(len(queries))]
+        return found, found[0].prepare(queries)
+
+    def _engine(self, here: ByEvidence, place: int) -> EvidenceEngine:
+        pool, own = self.pool, self.pool.places(self.rows(place))
+        opacity = None if pool.opacity is None else pool.opacity[own]
+        return here.engine_from(pattern_matrix(pool.patterns[own]), pool.statistics.select(own), opacity)
+
+    def identity(self, place: int) -> float:
+        """Log sum exp of the identity model's log-likelihoods of all other memories."""
+        others = [part.others[place] for part in self.parts]
+        return float(logsumexp(np.array([self._best[place][1][0], *others])))
+
+    def most(self, place: int, model: int) -> float:
+        """What all other memories weigh at most under a model: log sum exp of their log-likelihoods."""
+        left = [part.examined - len(np.unique(part.rows[place])) for part in self.parts]
+        bounds = [part.least[model, place] + np.log(count) for part, count in zip(self.parts, left, strict=True) if count]
+        return float(logsumexp(np.array([self._best[place][1][model], *bounds])))
+
+
+class Chosen:
+    """The choice for one query.
+
+    Attributes:
+        rows: the best memories, (S,).
+        ranked: the best of these, the answer first, (RIVALS,); where there are fewer, the last again.
+        scores: their log-likelihood ratios under the model that answers, (S,).
+        model, name: that one.
+        null: its log-likelihood of "unrelated".
+        identity: log sum exp of the identity model's log-likelihoods over all memories.
+        rest: what the others weigh at most, as a log-likelihood ratio; of agreement exactly.
+        patterns: their pixels.
+    """
+
+    def __init__(self, found: Found, place: int, engine: EvidenceEngine, prepared: PreparedQueries) -> None:
+        model = EvidenceModel(engine, prepared.part(slice(place, place + 1)), POSTERIOR, 1.0)
+        self.choice: Choice = model.choice
+        self.rows, self.scores = found.rows(place), self.choice.scores[0]
+        first = self.rows[topk(self.scores, RIVALS)[1]]
+        self.ranked = np.pad(first, (0, RIVALS - len(first)), "edge")
+        self.patterns = found.pool.patterns[found.pool.places(self.rows)]
+        self.model = int(self.choice.model[0])
+        self.name = model.queries.models[self.model]
+        energy = model.evaluate(None).energy
+        assert energy is not None
+        self.identity = float(np.logaddexp(-energy[0], found.identity(place)))
+        nulls = unrelated(model.queries)[:, 0]
+        self.is_agreement = self.model == len(nulls)
+        self.null = 0.0 if self.is_agreement else float(nulls[self.model])
+        left = found.examined - len(self.rows)
+        if self.is_agreement:  # it takes all others for unrelated
+            self.rest = float(np.log(left)) if left else -np.inf
+        else:
+            self.rest = found.most(place, self.model) - self.null
