@@ -19,6 +19,7 @@ from uhop_cli.arrays.library import namespace, to_numpy
 from uhop_cli.arrays.operations import (
     clip_over,
     exp_over,
+    into,
     inverse,
     less_over,
     logsumexp,
@@ -175,10 +176,21 @@ def test_results_written_over_their_arguments() -> None:
     assert less_over(kept, kept[:1].copy()) is kept
 
 
+@pytest.mark.parametrize(("operation", "expected"), [("add", [5, 8]), ("mul", [6, 12]), ("truediv", [2 / 3, 3])])
+def test_a_result_in_the_place_of_another(operation: Any, expected: list[float]) -> None:
+    torch = pytest.importorskip("torch")
+    left, right = np.array([2, 6], np.float32), np.array([3, 2], np.float32)
+    found = into(torch.empty(2), operation, torch.from_numpy(left), torch.from_numpy(right))
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
+    assert into(right, operation, left, right) is right
+    np.testing.assert_allclose(right, expected, rtol=1e-6)
+    assert left.tolist() == [2, 6]
+
+
 @pytest.mark.parametrize("size", [0, 1, 3, 4, 7, 3072])
 def test_a_sum_of_logarithms_of_products(size: int) -> None:
     values = np.exp(np.random.default_rng(size).uniform(-18, 18, (2, 3, size))).astype(np.float32)
     expected = np.log(values.astype(np.float64)).sum(axis=-1)
-    np.testing.assert_allclose(sum_of_logs(values), expected, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(sum_of_logs(values.copy()), expected, rtol=1e-5, atol=1e-4)
     torch = pytest.importorskip("torch")
     np.testing.assert_allclose(sum_of_logs(torch.from_numpy(values)).numpy(), expected, rtol=1e-5, atol=1e-4)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from threading import current_thread, get_ident
 
+import numpy as np
 import pytest
 
 from uhop_cli.arrays import threads
@@ -22,7 +24,25 @@ def test_every_part_is_done_once_and_none_is_longer_than_asked_for(total: int, s
     parts: list[range] = []
     on_all_cores(lambda part: parts.append(range(part.start, part.stop)), total, step)
     assert sorted(place for part in parts for place in part) == list(range(total))
-    assert max(map(len, parts)) == min(step, total)
+    assert max(map(len, parts)) <= min(step, total)
+
+
+@pytest.mark.parametrize(("total", "step", "lengths"), [(30, 9, [5] * 6), (30, 4, [4, 4, 2] * 3), (10, 9, [4, 4, 2]), (0, 4, [])])
+def test_parts_of_a_strip_are_about_equally_long(total: int, step: int, lengths: list[int]) -> None:
+    done: list[slice] = []
+    on_all_cores(done.append, total, step)
+    assert [part.stop - part.start for part in sorted(done, key=lambda part: part.start)] == lengths
+
+
+def test_errors_of_numbers_are_the_callers() -> None:
+    def work(_: slice) -> None:
+        np.divide(np.ones(1), np.zeros(1))
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("error")
+        on_all_cores(work, 3, 1)
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        on_all_cores(work, 3, 1)
 
 
 def test_who_asks_takes_the_first_part_and_other_threads_the_rest() -> None:
@@ -47,7 +67,7 @@ def test_an_error_of_any_part_arrives_once_the_others_are_done(bad: int) -> None
 
 
 def test_work_within_work_is_done_where_it_comes_up() -> None:
-    """Else all threads could wait for threads, and none be left."""
+    """Else all threads could wait for threads, and none be left. Afterwards who asked has all cores again."""
     where: list[tuple[int, int]] = []
 
     def outer(part: slice) -> None:
@@ -56,8 +76,10 @@ def test_work_within_work_is_done_where_it_comes_up() -> None:
 
     on_all_cores(outer, 60, 1)
     assert len(where) == 60 * 30
-    own = get_ident()  # the first part is that of who asks, which may hand out
-    assert all(inner == at for at, inner in where if at != own)
+    assert all(inner == at for at, inner in where)
+    where.clear()
+    on_all_cores(outer, 1, 1)
+    assert len({inner for _, inner in where}) > 1
 
 
 def test_one_core_hands_nothing_out() -> None:

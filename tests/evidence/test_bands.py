@@ -11,7 +11,8 @@ from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import to_numpy
 from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
-from uhop_cli.evidence.likelihoods import MemoryStatistics, inner_products, log_likelihoods, unrelated
+from uhop_cli.evidence.likelihoods import inner_products, log_likelihoods, unrelated
+from uhop_cli.evidence.memory_statistics import MemoryStatistics
 from uhop_cli.evidence.prepared import prepare
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.retrieval.distances import ROUNDING

@@ -15,7 +15,8 @@ from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.choice import OF_AGREEMENT, Choice, choose
 from uhop_cli.evidence.facts import names
-from uhop_cli.evidence.likelihoods import MemoryStatistics, unrelated
+from uhop_cli.evidence.likelihoods import unrelated
+from uhop_cli.evidence.memory_statistics import MemoryStatistics
 from uhop_cli.evidence.pixelwise.candidates import Candidates
 from uhop_cli.evidence.prepared import PreparedQueries, prepare
 from uhop_cli.evidence.unknown import Spectrum

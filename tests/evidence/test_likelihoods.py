@@ -12,7 +12,8 @@ from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.choice import Choice, choose
 from uhop_cli.evidence.facts import names
-from uhop_cli.evidence.likelihoods import MemoryStatistics, _weighed_logs, inner_products, log_likelihoods
+from uhop_cli.evidence.likelihoods import _weighed_logs, inner_products, log_likelihoods
+from uhop_cli.evidence.memory_statistics import MemoryStatistics
 from uhop_cli.evidence.pixelwise.candidates import Gather, propose
 from uhop_cli.evidence.prepared import PreparedQueries, prepare, without_mean
 from uhop_cli.evidence.unknown import Spectrum

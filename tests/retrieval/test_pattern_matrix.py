@@ -67,6 +67,18 @@ def test_rows_and_float_patterns(device: Device) -> None:
     np.testing.assert_allclose(to_numpy(pattern_matrix(floats, device).products(device.put(y))), y @ floats.T, rtol=1e-6)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_rows_may_be_written_to(kind: type, device: Device) -> None:
+    stored = pixels().astype(kind)
+    X = pattern_matrix(stored, device)
+    for places in (None, np.array([7, 2])):
+        rows = X.rows(np.array([3, 5]), places)
+        expected = X.rows(np.array([3, 5]), places)
+        rows *= 0
+        np.testing.assert_array_equal(to_numpy(X.rows(np.array([3, 5]), places)), to_numpy(expected))
+        assert to_numpy(expected).any()
+
+
 def test_parts_of_the_queries_cover_them(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matrix_module, "WIDE_CHUNK_BYTES", 4 * 60 * 7)  # chunks of 7 rows
     parts = pattern_matrix(pixels(), device).query_parts(100, 7 * 40)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+import operator
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uhop_cli.arrays.library import Array, namespace
-from uhop_cli.arrays.types import Float32
+from uhop_cli.arrays.types import Float32, Int64
 
-TOPK_BLOCK = 64
+LEAST_GROUP = 4  # values, of which to find the largest first takes less time than to choose among all
 
 
 def flat_rows(patterns: NDArray[np.generic]) -> tuple[NDArray[np.generic], float]:
@@ -62,25 +63,32 @@ def topk(x: Array, k: int) -> tuple[Array, Array]:
     size = int(x.shape[-1])
     k = min(k, size)
     if isinstance(x, np.ndarray):
-        if size > 2 * TOPK_BLOCK * k > 0:
-            # The k largest are in the k blocks of the largest maxima.
-            whole = size - size % TOPK_BLOCK
-            maxima = x[..., :whole].reshape(*x.shape[:-1], -1, TOPK_BLOCK).max(axis=-1)
-            blocks = np.sort(topk(maxima, k)[1], axis=-1)
-            part = (blocks[..., None] * TOPK_BLOCK + np.arange(TOPK_BLOCK)).reshape(*x.shape[:-1], -1)
-            part = np.concatenate([part, np.broadcast_to(np.arange(whole, size), (*x.shape[:-1], size - whole))], axis=-1)
-            values, places = topk(np.take_along_axis(x, part, axis=-1), k)
-            return values, np.take_along_axis(part, places, axis=-1)
-        if k < size:
-            # The k-th largest value is the threshold; argpartition leaves ties there in no order, so the index decides afterwards.
-            part = np.sort(np.argpartition(x, size - k, axis=-1)[..., size - k :], axis=-1)
-        else:
-            part = np.broadcast_to(np.arange(size), x.shape)
+        part = np.broadcast_to(np.arange(size), x.shape) if k == size else np.sort(_largest(x, k), axis=-1)
         values = np.take_along_axis(x, part, axis=-1)
         order = np.argsort(-values, axis=-1, kind="stable")
         return np.take_along_axis(values, order, axis=-1), np.take_along_axis(part, order, axis=-1)
     values, indices = x.topk(k, dim=-1)
     return values, indices
+
+
+def _largest(x: NDArray[Any], k: int) -> Int64:
+    """The places of the k largest values along the last axis, k < M, in no order: (..., k).
+
+    They are in the k groups of the largest maxima. A group is every n-th value, so that all maxima are found in one pass.
+    """
+    size, before = x.shape[-1], x.shape[:-1]
+    length = math.isqrt(size // max(k, 1))  # of a group: as many values to choose from as groups
+    if length < LEAST_GROUP:
+        return np.asarray(np.argpartition(x, size - k, axis=-1)[..., size - k :])
+    count = size // length
+    grouped = length * count
+    maxima = x[..., :grouped].reshape(*before, length, count).max(axis=-2)
+    groups = np.argpartition(maxima, count - k, axis=-1)[..., count - k :]
+    part = (groups[..., None] + count * np.arange(length)).reshape(*before, -1)
+    part = np.concatenate([part, np.broadcast_to(np.arange(grouped, size), (*before, size - grouped))], axis=-1)
+    values = np.take_along_axis(x, part, axis=-1)
+    best = np.argpartition(values, values.shape[-1] - k, axis=-1)[..., values.shape[-1] - k :]
+    return np.take_along_axis(part, best, axis=-1)
 
 
 def logsumexp(x: Array, axis: int = -1, keepdims: bool = False) -> Array:
@@ -99,11 +107,14 @@ def logsumexp(x: Array, axis: int = -1, keepdims: bool = False) -> Array:
 
 def sum_of_logs(values: Array) -> Array:
     """sum ln v along the last axis, of positive values whose products of four are normal numbers: a product takes less time than a
-    logarithm."""
+    logarithm. They are overwritten."""
     xp, size = namespace(values), int(values.shape[-1])
     quarter = size // 4
     first, second, third, fourth = (values[..., place * quarter : (place + 1) * quarter] for place in range(4))
-    total = xp.sum(xp.log(first * second * (third * fourth)), axis=-1)
+    first *= second
+    third *= fourth
+    first *= third
+    total = xp.sum(xp.log(first), axis=-1)
     return total + xp.sum(xp.log(values[..., 4 * quarter :]), axis=-1) if size % 4 else total
 
 
@@ -117,6 +128,13 @@ def clip_over(values: Array, least: float = -math.inf, most: float = math.inf) -
 def less_over(values: Array, minuend: Array) -> Array:
     """minuend - values, shapes broadcast to that of the values; an array of NumPy's is overwritten."""
     return np.subtract(minuend, values, out=values) if isinstance(values, np.ndarray) else minuend - values
+
+
+def into(out: Array, operation: Literal["add", "mul", "truediv"], left: Array, right: Array | float) -> Array:
+    """The elementwise `operation` of `left` and `right`; of NumPy's arrays in `out`, which may be one of them."""
+    if isinstance(out, np.ndarray):
+        return {"add": np.add, "mul": np.multiply, "truediv": np.divide}[operation](left, right, out=out)
+    return getattr(operator, operation)(left, right)
 
 
 def exp_over(values: Array) -> Array:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays.library import Array, namespace
+from uhop_cli.arrays.library import Array, float32, namespace
 from uhop_cli.arrays.types import Int64
 
 
@@ -29,6 +29,14 @@ class Scratch:
             xp = namespace(like)
             return xp.empty(shape, dtype=xp.float32, device=like.device)
         return self._empty(name, shape, np.dtype(np.float32))
+
+    def floats(self, name: str, stored: Array) -> Array:
+        """The values of an array in float32; under a name as above."""
+        if not isinstance(stored, np.ndarray):
+            return float32(stored)
+        out = self._empty(name, stored.shape, np.dtype(np.float32))
+        np.copyto(out, stored, casting="unsafe")
+        return out
 
     def rows(self, name: str, stored: Array, rows: Int64) -> NDArray[Any]:
         """Rows by number (n,) of an array (M, ...) of NumPy's, as they are stored; under a name as above."""

@@ -16,7 +16,7 @@ from uhop_cli.arrays.types import Float32
 
 MOST = 16  # threads
 _shared: list[int] = []  # threads that this process may take, where it shares the machine
-_here = local()  # `in_strip`: whether this thread is one of those of `on_all_cores`
+_here = local()  # `in_strip`: whether this thread is at one of the strips of `on_all_cores`
 WORTH_THREADS = 1 << 20  # values from which a second core is worth its start
 
 
@@ -51,12 +51,18 @@ def product_on_all_cores(left: Float32, right: Float32) -> Float32:
 
 
 def on_all_cores(work: Callable[[slice], object], total: int, step: int) -> None:
-    """Run `work` on slices of at most `step` that cover range(total): on all cores, one BLAS thread in each."""
-    threads = cores()
+    """Run `work` on slices of at most `step`, about equally long, that cover range(total): on all cores, one BLAS thread in each.
+
+    The caller's `np.errstate` holds. Work that comes here again stays on its core, as all of them are taken.
+    """
+    threads, errors = cores(), np.geterr()
 
     def strip(part: slice) -> None:
-        for rows in chunks(part.stop - part.start, step):
-            work(slice(part.start + rows.start, part.start + rows.stop))
+        length = part.stop - part.start
+        parts = max(1, -(-length // max(1, step)))
+        with np.errstate(**errors):
+            for rows in chunks(length, -(-length // parts)):
+                work(slice(part.start + rows.start, part.start + rows.stop))
 
     if threads == 1 or total <= step or getattr(_here, "in_strip", False):
         strip(slice(0, total))
@@ -65,7 +71,7 @@ def on_all_cores(work: Callable[[slice], object], total: int, step: int) -> None
     with one_blas_thread():
         handed = [_pool().submit(_in_strip, strip, part) for part in others]
         try:
-            strip(own)
+            _in_strip(strip, own)
         finally:
             wait(handed)
         for one in handed:
@@ -75,7 +81,10 @@ def on_all_cores(work: Callable[[slice], object], total: int, step: int) -> None
 def _in_strip(strip: Callable[[slice], object], part: slice) -> None:
     """Within a strip all cores have work: what would be cut into strips there is done as it comes, and waits for no thread."""
     _here.in_strip = True
-    strip(part)
+    try:
+        strip(part)
+    finally:
+        _here.in_strip = False
 
 
 @cache

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from uhop_cli.arrays.types import Float32, Int8, Int64
 
 KEPT = 12  # frequencies along each axis: what lies beyond them tells pictures apart less than it drowns in their noise
 EDGES = (0.5, 1.5, 2.5, 3.5, 5.0, 7.0, 10.0, 14.0)  # where radial bands begin, in whole frequencies; the last one is open
-TOGETHER = 2048  # codes that become float32 at a time
+TOGETHER = 1024  # codes that become float32 at a time: they stay in the cache
 COLOURS = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
 
 
@@ -60,7 +61,7 @@ class BandGrid:
     def parts(self) -> tuple[slice, ...]:
         """Where each band lies among the coefficients that are kept."""
         ends = np.cumsum(self.sizes).astype(int).tolist()
-        return tuple(slice(begin, end) for begin, end in zip([0, *ends[:-1]], ends, strict=True))
+        return tuple(slice(begin, end) for begin, end in pairwise([0, *ends]))
 
     @property
     def beyond(self) -> int:
@@ -75,26 +76,28 @@ class BandGrid:
     def coefficients(self, patterns: Array) -> Array:
         """The coefficients of patterns (m, d) in the order of `order`: (m, d - C)."""
         height, width, channels = self.shape
-        count = patterns.shape[0]
-        vertical, horizontal, colours = (like(patterns, basis) for basis in (_dct(height), _dct(width), _colours(channels)))
-        columns = (vertical @ patterns.reshape(count, height, width * channels)).reshape(-1, width, channels)
-        return ((horizontal @ columns) @ colours.T).reshape(count, -1)[:, like(patterns, self.order)]
+        xp, count = namespace(patterns), patterns.shape[0]
+        vertical, of_rows = (like(patterns, basis) for basis in (_dct(height), _of_rows(width, channels)))
+        rows = (vertical @ patterns.reshape(count, height, width * channels)).reshape(-1, width * channels)
+        return xp.take((rows @ of_rows.T).reshape(count, -1), like(patterns, self.order), axis=1)
 
     def powers(self, coefficients: Array) -> Array:
         """|x_w|^2 of coefficients or codes (m, K or more): (m, W), float32."""
-        xp, parts = namespace(coefficients), self.parts
-        out = xp.empty((coefficients.shape[0], len(parts)), dtype=xp.float32, device=coefficients.device)
-        for band, part in enumerate(parts):
-            values = float32(coefficients[:, part])
-            out[:, band] = xp.sum(values * values, axis=1)
+        xp, (count, kept) = namespace(coefficients), (coefficients.shape[0], self.kept)
+        out = xp.empty((count, len(self.sizes)), dtype=xp.float32, device=coefficients.device)
+        owned = like(out, np.repeat(np.eye(len(self.sizes), dtype=np.float32), self.sizes.astype(int), axis=0))  # 0/1 (K, W)
+        for rows in chunks(count, TOGETHER):
+            values = float32(coefficients[rows, :kept])
+            out[rows] = (values * values) @ owned
         return out
 
     def products(self, coefficients: Array, codes: Array, scratch: Scratch | None = None) -> Array:
         """<x_w, xi_w> of queries (Q, K or more) and codes of memories (m, K): (W, Q, m), the long axis last."""
         parts, count, memories = self.parts, coefficients.shape[0], codes.shape[0]
-        out = (scratch or Scratch()).empty("bands", (len(parts), count, memories), coefficients)
+        scratch = scratch or Scratch()
+        out = scratch.empty("bands", (len(parts), count, memories), coefficients)
         for rows in chunks(memories, TOGETHER):
-            columns = float32(codes[rows]).T
+            columns = scratch.floats("codes", codes[rows]).T
             for band, part in enumerate(parts):
                 out[band, :, rows] = product_into(coefficients[:, part], columns[part], out[band, :, rows])
         return out
@@ -135,7 +138,10 @@ def _dct(size: int) -> Float32:
     return basis
 
 
-def _colours(channels: int) -> Float32:
-    """Luminance and two chrominances; of one channel itself. Orthonormal."""
-    basis: Float32 = (COLOURS if channels == 3 else np.ones((1, 1))).astype(np.float32)
+@cache
+def _of_rows(width: int, channels: int) -> Float32:
+    """The DCT-II of a row of pixels and the turn of their colours, luminance and two chrominances, in one orthonormal matrix
+    (width C, width C): one product of many rows takes less time than many of three columns."""
+    colours = COLOURS if channels == 3 else np.ones((1, 1))
+    basis: Float32 = np.kron(_dct(width), colours).astype(np.float32)
     return basis

@@ -140,16 +140,17 @@ class BlockGrid:
 
     def slabs(self, probes: Sequence[Float32], whole: Float32) -> list[Float32]:
         """The probes of a few queries, and below them what is multiplied with the whole pattern, cut alike: (Q * side + R, n)
-        matrices, one for each row of blocks; a single (side, Q * side + R, n) where all rows are equally high.
+        matrices, one for each row of blocks; a single (side, Q * side + R, n) where all rows are equally high. Those of several
+        groups of queries stand one before the other, (..., Q * side + R, n).
 
         Args:
             probes: as laid out by `probes` for a few queries.
             whole: (R, d).
         """
-        ends = np.cumsum([probe.shape[1] for probe in probes])
-        parts = np.split(whole, ends[:-1], axis=1)
-        joined = [np.concatenate(pair) for pair in zip(probes, parts, strict=True)]
-        return [np.stack(joined)] if len({len(part.T) for part in joined}) == 1 else joined
+        widths = [probe.shape[-1] for probe in probes]
+        parts = np.split(whole, np.cumsum(widths)[:-1], axis=-1)
+        joined = [np.concatenate(pair, axis=-2) for pair in zip(probes, parts, strict=True)]
+        return [np.stack(joined, axis=-3)] if len(set(widths)) == 1 else joined
 
     def slab_products(self, patterns: Float32, slabs: list[Float32], out: Float32) -> None:
         """The products of patterns (m, d) with `slabs`, into (side, Q * side + R, m).

@@ -11,7 +11,8 @@ from uhop_cli.arrays.library import Array, like, namespace
 from uhop_cli.arrays.operations import logsumexp
 from uhop_cli.evidence.doubts import Doubt, doubts_of_choice
 from uhop_cli.evidence.facts import Outcome, facts
-from uhop_cli.evidence.likelihoods import MemoryStatistics, unrelated
+from uhop_cli.evidence.likelihoods import unrelated
+from uhop_cli.evidence.memory_statistics import MemoryStatistics
 from uhop_cli.evidence.pixelwise.agreement import BINS
 from uhop_cli.evidence.pixelwise.candidates import Candidates, by_queries
 from uhop_cli.evidence.prepared import PreparedQueries

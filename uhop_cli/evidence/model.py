@@ -27,13 +27,8 @@ from uhop_cli.arrays.scratch import Scratch
 from uhop_cli.arrays.types import Float32
 from uhop_cli.evidence.blocks import FEW_QUERIES, BlockGrid
 from uhop_cli.evidence.choice import choose
-from uhop_cli.evidence.likelihoods import (
-    MemoryStatistics,
-    Products,
-    inner_products,
-    log_likelihoods,
-    veiled_products,
-)
+from uhop_cli.evidence.likelihoods import Products, inner_products, log_likelihoods, veiled_products
+from uhop_cli.evidence.memory_statistics import MemoryStatistics
 from uhop_cli.evidence.pixelwise.candidates import Candidates, propose
 from uhop_cli.evidence.prepared import PreparedQueries, prepare, without_mean
 from uhop_cli.evidence.unknown import Spectrum

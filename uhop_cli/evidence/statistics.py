@@ -119,7 +119,7 @@ def encoded(
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """What the choice by evidence needs of each memory beside its pixels (`evidence.likelihoods.MemoryStatistics`).
+    """What the choice by evidence needs of each memory beside its pixels (`memory_statistics.MemoryStatistics`).
 
     Attributes:
         sums, squares: (M, B) float32, sums of the values and of their squares in each of the B blocks of a pattern.

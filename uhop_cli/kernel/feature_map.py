@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from uhop_cli.arrays.operations import unit_vectors
+from uhop_cli.arrays.threads import product_on_all_cores
 from uhop_cli.arrays.types import Float32
 from uhop_cli.errors import SettingsError
 
@@ -75,7 +76,8 @@ class KernelFamily:
             probes of shape (R, Q, d) and norms of shape (R, Q).
         """
         coordinates, norms = self.coordinates(queries, members)
-        return coordinates @ self.weight, norms
+        probes = product_on_all_cores(coordinates.reshape(-1, self.feature_dim), self.weight)
+        return probes.reshape(*norms.shape, self.pattern_dim), norms
 
     def coordinates(self, queries: Float32, members: Sequence[int] | None = None) -> tuple[Float32, Float32]:
         """The same for features at hand: <W xi, coordinates> is K_r(xi, x), so that no more than D values of a memory are read.
@@ -83,7 +85,7 @@ class KernelFamily:
         Returns:
             coordinates of shape (R, Q, D) and norms of shape (R, Q).
         """
-        z = queries @ self.weight.T  # (Q, D)
+        z = product_on_all_cores(queries, self.weight.T)  # (Q, D)
         squares = np.square(self.gains if members is None else self.gains[list(members)])  # (R, D)
         weighted: Float32 = np.stack([z * row for row in squares]).astype(np.float32, copy=False)
         return weighted, np.sqrt(squares @ np.square(z).T).astype(np.float32, copy=False)

@@ -7,16 +7,16 @@ memories only where the answer that a shortlist gives is open.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from uhop_cli.arrays.library import Array, to_numpy
 from uhop_cli.arrays.operations import topk, unit_rows
-from uhop_cli.arrays.threads import chunks
+from uhop_cli.arrays.threads import chunks, cores, on_all_cores
 from uhop_cli.arrays.types import Bool, Float32, Int64, UInt8
 from uhop_cli.errors import SettingsError
 from uhop_cli.evidence.backgrounds.another import another_picture
@@ -27,11 +27,12 @@ from uhop_cli.evidence.bands import BandGrid
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.confidence import Confidence
 from uhop_cli.evidence.doubts import doubts_of_visible
-from uhop_cli.evidence.likelihoods import MemoryStatistics
+from uhop_cli.evidence.memory_statistics import MemoryStatistics
 from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
 from uhop_cli.evidence.prepared import PreparedQueries, without_mean
-from uhop_cli.evidence.shortlist.codes import CodeIndex, Coder, smooth
-from uhop_cli.evidence.shortlist.listed import ListedEngine, listed_statistics
+from uhop_cli.evidence.shortlist.codes import CodeIndex, Coder
+from uhop_cli.evidence.shortlist.listed import ListedEngine, StatisticsTable
+from uhop_cli.evidence.shortlist.spectra import KeptSpectra, smooth
 from uhop_cli.evidence.statistics import Statistics, encode, evidence_members
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.evidence.visible import visible_features, visible_log_likelihood, visible_unrelated
@@ -50,6 +51,8 @@ OPEN = (0.1, 0.9)  # confidence in the answer of a shortlist from which on, up t
 SURE_OF_NONE = 1 << 16  # memories up to which shortlists miss so few that below `OPEN` nothing like the query is stored
 POSTERIOR = Separation.parse("softmax")  # at beta = 1 the weights are the posterior over the memories
 
+Result = TypeVar("Result")
+
 
 class ByEvidence:
     """The choice by evidence on a memory.
@@ -64,7 +67,6 @@ class ByEvidence:
     def __init__(self, memory: Memory, X: PatternMatrix, budget: Budget, steps: int | None = None) -> None:
         self.memory, self.X, self.budget, self.steps = memory, X, budget, steps
         self._with_features: EvidenceEngine | None = None  # once they pay
-        self._listed = 0  # memories of shortlists whose statistics have been asked for
         self._common: dict[str, Any] | None = None
 
     def answer(self, queries: Float32, visible: Bool | None, *, trace: bool = False) -> Answer:
@@ -87,34 +89,33 @@ class ByEvidence:
 
     def among(self, queries: Float32, rows: Int64, *, trace: bool = False) -> Answer:
         """The answers to queries (Q, d), as if for each of them only the memories in its `rows` (Q, S) were stored."""
-        parts = [self.examined(engine, queries[part], trace, rows[part]) for part, engine in self.listing(rows)]
-        return joined(parts)
+        return joined(self.over_lists(rows, lambda part, engine: self.examined(engine, queries[part], trace, rows[part])))
 
-    def listing(self, rows: Int64) -> Iterator[tuple[slice, EvidenceEngine]]:
-        """The memories `rows` (Q, S) of each query alone as the choice by evidence sees them, for some of the queries at a time."""
-        memory, kept = self.memory, self.statistics
-        if memory.opacity is None and isinstance(self.X, HostMatrix):
-            common, find = self._common_of(kept), self._statistics_at(rows.size)
-            for part in chunks(len(rows), LISTED // rows.shape[1]):
-                statistics = listed_statistics(find, rows[part])
-                yield part, ListedEngine(X=self.X, statistics=statistics, bands=kept.bands, rows=rows[part], **common)
-            return
+    def over_lists(self, rows: Int64, work: Callable[[slice, EvidenceEngine], Result]) -> list[Result]:
+        """What `work` makes of the memories `rows` (Q, S) of each query alone, as the choice by evidence sees them: of some of the
+        queries at a time, which are shared among the cores from beginning to end; in their order."""
+        memory, kept, X = self.memory, self.statistics, self.X
+        results: dict[int, Result] = {}
+        if memory.opacity is None and isinstance(X, HostMatrix):
+            common, table = self._common_of(kept), self._table
+            table.expect(rows.size)
+
+            def some(part: slice) -> None:
+                statistics = table.of_lists(rows[part])
+                engine = ListedEngine(X=X, statistics=statistics, bands=kept.bands, rows=rows[part], **common)
+                results[part.start] = work(part, engine)
+
+            on_all_cores(some, len(rows), min(max(1, LISTED // rows.shape[1]), -(-len(rows) // cores())))
+            return [results[start] for start in sorted(results)]
         for place, own in enumerate(rows):
-            X = pattern_matrix(memory.patterns[own], self.X.device)
             opacity = None if memory.opacity is None else memory.opacity[own]
-            yield slice(place, place + 1), self.engine_from(X, kept.select(own), opacity)
+            engine = self.engine_from(pattern_matrix(memory.patterns[own], X.device), kept.select(own), opacity)
+            results[place] = work(slice(place, place + 1), engine)
+        return list(results.values())
 
-    def _statistics_at(self, more: int) -> Callable[[Int64], MemoryStatistics]:
-        """What makes the statistics of memories by number (n,).
-
-        Those of all are made, and stay at hand, where as many have been asked for as there are memories, with so many `more`.
-        """
-        self._listed += more
-        if self._listed < len(self.memory):
-            grid, kept = BlockGrid.of(self.memory.spec.shape), self.statistics
-            return lambda rows: MemoryStatistics.of(grid, *(stored[rows] for stored in kept.of_each))
-        every = self.engine.statistics
-        return replace(every, codes=every.codes[:, :0]).rows
+    @cached_property
+    def _table(self) -> StatisticsTable:
+        return StatisticsTable(BlockGrid.of(self.memory.spec.shape), self.statistics)
 
     @cached_property
     def shortlist(self) -> CodeIndex | None:
@@ -123,7 +124,7 @@ class ByEvidence:
         if codes is None or directions is None or not self.X.device.saves_products:
             return None
         kept, coder = self.statistics, Coder(directions, len(codes) - len(directions))
-        return CodeIndex(codes, coder, (BandGrid(self.memory.spec.shape), kept.bands, kept.band_scales))
+        return CodeIndex(codes, coder, KeptSpectra(BandGrid(self.memory.spec.shape), kept.bands, kept.band_scales))
 
     @cached_property
     def engine(self) -> EvidenceEngine:
@@ -156,7 +157,7 @@ class ByEvidence:
         """The answers to queries (Q, d), which may be prepared already, from the memories of an engine, which are those in `rows`
         (Q, S); None: all."""
         model = EvidenceModel(engine, prepared or engine.prepare(queries), POSTERIOR, 1.0)
-        places = topk(to_numpy(model.choice.scores), RIVALS)[1]
+        places = topk(to_numpy(model.choice.scores), 1 if self.memory.opacity is None else RIVALS)[1]
         ranked = places if rows is None else np.take_along_axis(rows, places, axis=1)
         doubts = model.choice.doubts
         answer = answer_from(

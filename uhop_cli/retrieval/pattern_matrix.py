@@ -127,7 +127,10 @@ class HostMatrix:
     def rows(self, indices: Array, places: Int64 | None = None) -> Float32:
         """See `PatternMatrix.rows`."""
         stored = self.patterns[indices]
-        found: Float32 = float32(stored if places is None else stored[..., places]) * np.float32(self.scale)
+        found: Float32 = float32(stored if places is None else stored.take(places, axis=-1))
+        if stored.dtype == np.float32:
+            return found * np.float32(self.scale)
+        found *= np.float32(self.scale)  # a copy already
         return found
 
     def read_out(self, weights: Float32) -> Float32:

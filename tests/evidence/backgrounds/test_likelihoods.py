@@ -14,13 +14,8 @@ from uhop_cli.evidence.backgrounds.likelihoods import Backgrounds, on_best_backg
 from uhop_cli.evidence.backgrounds.opacity import background_grid, opacity_sums
 from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
-from uhop_cli.evidence.likelihoods import (
-    MemoryStatistics,
-    inner_products,
-    log_likelihoods,
-    unrelated,
-    veiled_products,
-)
+from uhop_cli.evidence.likelihoods import inner_products, log_likelihoods, unrelated, veiled_products
+from uhop_cli.evidence.memory_statistics import MemoryStatistics
 from uhop_cli.evidence.prepared import PreparedQueries, prepare
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.retrieval.distances import ROUNDING

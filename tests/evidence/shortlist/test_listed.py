@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from uhop_cli.api import learn
+from uhop_cli.evidence.blocks import BlockGrid
+from uhop_cli.evidence.memory_statistics import MemoryStatistics
 from uhop_cli.evidence.model import EvidenceModel
 from uhop_cli.evidence.shortlist import listed as module
-from uhop_cli.evidence.shortlist.listed import ListedEngine
+from uhop_cli.evidence.shortlist.listed import ListedEngine, StatisticsTable
 from uhop_cli.evidence.statistics import Statistics
+from uhop_cli.querying import by_evidence
 from uhop_cli.querying.by_evidence import POSTERIOR, ByEvidence
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.retrieval.distances import ROUNDING
@@ -36,7 +39,9 @@ class Case:
 
     @property
     def listed(self) -> ListedEngine:
-        ((part, engine),) = self.strategy.listing(self.rows)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(by_evidence, "cores", lambda: 1)  # all queries in one part
+            ((part, engine),) = self.strategy.over_lists(self.rows, lambda *given: given)
         assert part == slice(0, COUNT)
         assert isinstance(engine, ListedEngine)
         return engine
@@ -121,16 +126,22 @@ def test_spreads_are_those_of_the_listed_memories(case: Case) -> None:
 
 @pytest.mark.usefixtures("_parts")
 def test_statistics_are_made_of_the_listed_until_those_of_all_pay(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-    monkeypatch.setattr(
-        ByEvidence, "engine", property(lambda self: asked.append(self) or self.engine_from(self.X, self.statistics, None))
-    )
-    monkeypatch.setattr(case.strategy, "_listed", 40 - COUNT * LENGTH - 1)
-    first = case.listed.statistics
-    assert not asked
-    monkeypatch.setattr(case.strategy, "_listed", 40 - COUNT * LENGTH)
-    second = case.listed.statistics
-    assert asked
+    table, made = StatisticsTable(case.listed.grid, case.strategy.statistics), MemoryStatistics.of
+    sizes: list[int] = []
+
+    def counting(grid: BlockGrid, *stored: np.ndarray) -> MemoryStatistics:
+        sizes.append(len(stored[0]))
+        return made(grid, *stored)
+
+    monkeypatch.setattr(MemoryStatistics, "of", counting)
+    table.expect(39)
+    first = table.of_lists(case.rows)
+    assert sum(sizes) == case.rows.size
+    table.expect(1)
+    assert sum(sizes) == case.rows.size + 40
+    second = table.of_lists(case.rows)
+    table.expect(1)
+    assert sum(sizes) == case.rows.size + 40  # they stay at hand
     for name in ("inverses", "scales"):
         for one, other in zip(getattr(first, name), getattr(second, name), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4)

@@ -15,10 +15,12 @@ import math
 import numpy as np
 
 from uhop_cli.arrays.library import Array, namespace
-from uhop_cli.arrays.operations import clip_over, exp_over, sum_of_logs
+from uhop_cli.arrays.operations import clip_over, exp_over, into, sum_of_logs
+from uhop_cli.arrays.scratch import Scratch
 from uhop_cli.arrays.types import Float32
 
 # Each tau is a third of the one before, so that its densities are ninth powers and one exponential serves all.
+FALL = 1 / 3
 TAUS = (0.054, 0.018, 0.006)  # of a kept value: 14, 5 and 1.5 grey levels of 255, for compression, resampling and rounding
 STEPS = 3  # of expectation-maximisation
 BINS = 64  # of the histogram
@@ -46,39 +48,46 @@ def value_density(queries: Float32) -> Float32:
     return density
 
 
-def agreement(density: Array, squares: Array, sharpness: float = 1.0) -> tuple[Array, Array]:
+def agreement(density: Array, squares: Array, sharpness: float = 1.0, scratch: Scratch | None = None) -> tuple[Array, Array]:
     """Lambda of memories and the fraction of values that agree.
 
     Args:
         density: h at each value of the query, shape (..., d).
         squares: (x - xi)^2, shape (..., d); it is overwritten.
         sharpness: every tau is divided by it; above 1 where kept values are known to be exact.
+        scratch: where arrays of that shape are kept until the next call.
 
     Returns:
         Lambda and pi, both of the shape (...). Lambda is 0 for a memory with which nothing agrees.
     """
-    xp = namespace(density, squares)
-    first, *finer = (tau / sharpness for tau in TAUS)
+    xp, scratch = namespace(density, squares), scratch or Scratch()
+    first, finest = TAUS[0] / sharpness, TAUS[-1] / sharpness
     squares *= -0.5 / first**2
-    power = exp_over(squares)
-    ratio = power * (1 / first)
-    for tau in finer:
-        power = _ninth_power(power)  # tau falls to a third
-        ratio += power * (1 / tau)
-    ratio *= 1 / (len(TAUS) * math.sqrt(2 * math.pi)) / density  # p / h
+    power = exp_over(clip_over(squares, least=math.log(LEAST), most=0))
+    spare = scratch.empty("spare", squares.shape, squares)
+    # sum over tau of power / tau, from the widest to the finest, in units of 1 / finest.
+    ratio = into(scratch.empty("ratio", squares.shape, squares), "mul", power, FALL)
+    for place in range(1, len(TAUS)):
+        power, spare = _ninth_power(power, spare), power
+        ratio += power
+        if place < len(TAUS) - 1:
+            ratio *= FALL
+    ratio *= 1 / (len(TAUS) * math.sqrt(2 * math.pi) * finest) / density  # p / h
     kept = xp.full_like(ratio[..., :1], 0.5)
     for _ in range(STEPS):
         # E: the chance that a value was kept, pi r / (pi r + 1 - pi); M: their mean.
-        kept = xp.clip(xp.mean(ratio / (ratio + (1 / kept - 1)), axis=-1, keepdims=True), 1e-4, 1 - 1e-4)
+        spare = into(spare, "add", ratio, 1 / kept - 1)
+        spare = into(spare, "truediv", ratio, spare)
+        kept = xp.clip(xp.mean(spare, axis=-1, keepdims=True), 1e-4, 1 - 1e-4)
     ratio *= kept
     ratio += 1 - kept
     return sum_of_logs(ratio), kept[..., 0]
 
 
-def _ninth_power(values: Array) -> Array:
-    """u^9 of values in [0, 1], which are overwritten, but no less than `LEAST`."""
+def _ninth_power(values: Array, out: Array) -> Array:
+    """u^9 of values in [0, 1], but no less than `LEAST`, in `out`; the values are overwritten."""
     values = clip_over(values, least=LEAST ** (1 / 9), most=1)
-    eighth = values * values
+    eighth = into(out, "mul", values, values)
     eighth *= eighth
     eighth *= eighth
     eighth *= values

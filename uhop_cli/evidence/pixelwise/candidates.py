@@ -19,7 +19,9 @@ import numpy as np
 from uhop_cli.arrays.device import device_of
 from uhop_cli.arrays.library import Array, like, namespace, to_numpy
 from uhop_cli.arrays.operations import topk
-from uhop_cli.arrays.types import Int64
+from uhop_cli.arrays.scratch import Scratch
+from uhop_cli.arrays.threads import on_all_cores
+from uhop_cli.arrays.types import Float32, Int64
 from uhop_cli.evidence.backgrounds.likelihoods import on_best_background
 from uhop_cli.evidence.pixelwise.agreement import agreement, value_density
 from uhop_cli.evidence.prepared import PreparedQueries
@@ -150,7 +152,7 @@ class _Look:
 
     def __init__(self, queries: PreparedQueries, gather: Gather, opacity: Gather | None, listed: Int64 | None) -> None:
         self._queries, self._gather, self._opacity, self._listed = queries, gather, opacity, listed
-        self._density = value_density(to_numpy(queries.pictures))
+        self._density, self._scratch = _densities(to_numpy(queries.pictures)), Scratch()
 
     def __call__(self, rows: Array, pixels: Int64 | None = None) -> _Seen:
         """The memories `rows` (Q, S), a few at a time, to stay in the cache; at some of the pixels, or at all.
@@ -177,13 +179,24 @@ class _Look:
                 squares, charge = laid.reshape(squares.shape), charged.reshape(-1, length)
             squares *= squares
             exact[part] = (-size / 2) * xp.log(xp.sum(squares, axis=-1) / size + ROUNDING) - charge
-            found, kept[part] = agreement(density[part, None], squares)
+            found, kept[part] = agreement(density[part, None], squares, scratch=self._scratch)
             agreed[part] = found - charge
 
         device_of(pictures).on_all_cores(work, count, max(1, LOOKED_AT // (length * size)))
         # The densities leave out what is the same for all of them, (d/2) (ln(2 pi) + 1).
         replaced = xp.sum(xp.log(density), axis=1) + size / 2 * (math.log(2 * math.pi) + 1)
         return _Seen(exact, agreed, kept, replaced)
+
+
+def _densities(pictures: Float32) -> Float32:
+    """`value_density` of queries (Q, d)."""
+    out = np.empty(pictures.shape, np.float32)
+
+    def work(part: slice) -> None:
+        out[part] = value_density(pictures[part])
+
+    on_all_cores(work, len(pictures), MOST_TOGETHER)
+    return out
 
 
 def distinct(proposals: Array) -> tuple[Array, Array]:

@@ -15,25 +15,25 @@ shortlist if it is among the first by one of three scores, with c_b = <u_b(x), u
                plain directions s_i z_i, s_i = (v_i + rho)^(1/2), which is nearly as good.
 
 A code knows coarse shapes only: what it cannot see are pictures of which little more than fine detail is left, or which are covered
-in every quarter, or moved; and of pictures blurred to a few waves (`smooth`) too many are alike. How many right memories the
-shortlist misses is measured when the memory is stored (`self_test`).
+in every quarter, or moved; and of pictures blurred to a few waves (`spectra.smooth`) too many are alike. How many right memories
+the shortlist misses is measured when the memory is stored (`self_test`).
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays.operations import inverse, topk, unit_rows
+from uhop_cli.arrays.operations import inverse, unit_rows
 from uhop_cli.arrays.scratch import Scratch
 from uhop_cli.arrays.threads import chunks, on_all_cores
-from uhop_cli.arrays.types import Bool, Float32, Int8, Int64, UInt8
-from uhop_cli.evidence.bands import BandGrid
+from uhop_cli.arrays.types import Float32, Int64, UInt8
 from uhop_cli.evidence.blocks import BlockGrid
+from uhop_cli.evidence.shortlist.spectra import Cosines, KeptSpectra
 from uhop_cli.evidence.statistics import CHUNK_BYTES
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.progress import OnProgress, Progress
@@ -47,9 +47,8 @@ READ = 1 << 18  # memories of which one query reads the spectrum
 SHARE = 48  # one of so many memories is examined, within these bounds
 TOGETHER = (16, 128)  # queries in one pass over the codes, fewest and most
 PAIRS = 1 << 23  # of query and memory that are scored together, so far as `TOGETHER` allows
-CHUNK_VALUES = 1 << 18  # cosines at a time: they stay in the cache
+CHUNK_VALUES = 1 << 16  # cosines at a time: they stay in the cache
 CHUNK = (512, 4096)  # memories at a time, fewest and most
-COARSE, SMOOTH = 3.5, 1 / 8  # waves across; share of the power beyond, below which a query is smooth
 GROUPED = 16  # scores, of which the largest stands for all
 
 
@@ -111,11 +110,10 @@ class CodeIndex:
     Args:
         codes: (B k + B, M), one memory a column: so the products with one query run at the speed of memory.
         coder: that made them.
-        spectrum: what is kept of the spectrum of all memories: the grid, codes (M, K) and scales (M, W) (`bands.quantised`); it is
-            used of at most `READ`.
+        spectrum: what is kept of the spectrum of all memories; it is used of at most `READ`.
     """
 
-    def __init__(self, codes: Float32, coder: Coder, spectrum: tuple[BandGrid, Int8, Float32] | None = None) -> None:
+    def __init__(self, codes: Float32, coder: Coder, spectrum: KeptSpectra | None = None) -> None:
         self.codes, self.coder = codes, coder
         self.count = int(codes.shape[1])
         self.spectrum = spectrum if self.count <= READ else None
@@ -131,37 +129,42 @@ class CodeIndex:
         unit, shares = self.coder.split(queries)
         count, blocks, size = unit.shape
         probes, gains = unit.swapaxes(0, 1), shares.T[:, :, None]  # (B, Q, k), (B, Q, 1)
-        of_spectrum = self._plain(probes, gains) if self.spectrum is None else _of_spectrum(*self.spectrum, queries)
+        weighed, ungained = probes * gains, -np.square(inverse(gains))
+        of_spectrum = self._plain(probes, gains) if self.spectrum is None else self.spectrum.cosines(queries)
         quarters, whole, spectrum = np.empty((3, count, self.count), np.float32)
+        scratch = Scratch()
 
         def work(memories: slice) -> None:
-            codes = self.codes[:, memories]
-            cosines = np.matmul(probes, codes[: blocks * size].reshape(blocks, size, -1))  # (B, Q, m)
-            weighed = cosines * codes[blocks * size :, None]
-            weighed *= gains
-            np.sum(weighed, axis=0, out=whole[:, memories])
-            np.maximum(cosines, 0, out=cosines)
-            cosines *= cosines
-            np.subtract(1, cosines, out=cosines)
-            np.negative(np.prod(cosines, axis=0), out=quarters[:, memories])
-            spectrum[:, memories] = of_spectrum(memories)
+            codes, shape = self.codes[:, memories], (count, memories.stop - memories.start)
+            total, product, values, spare = (scratch.empty(name, shape, codes) for name in ("total", "product", "values", "spare"))
+            total[:], product[:] = 0, -1
+            for block, (probe, gained) in enumerate(zip(weighed, ungained, strict=True)):  # of one quarter: it stays in the cache
+                np.matmul(probe, codes[block * size : (block + 1) * size], out=values)  # l_b(x) c_b
+                total += np.multiply(values, codes[blocks * size + block], out=spare)
+                np.maximum(values, 0, out=values)
+                values *= values
+                values *= gained
+                values += 1
+                product *= values  # 1 - max(c_b, 0)^2
+            whole[:, memories], quarters[:, memories] = total, product
+            of_spectrum(memories, spectrum[:, memories])
 
-        on_all_cores(work, self.count, int(np.clip(CHUNK_VALUES // (count * blocks), *CHUNK)))
+        on_all_cores(work, self.count, int(np.clip(CHUNK_VALUES // count, *CHUNK)))
         return quarters, whole, spectrum
 
-    def _plain(self, probes: Float32, gains: Float32) -> Callable[[slice], Float32]:
-        """The cosines of the plain directions, but for the length of the query's, of a chunk of the memories: (Q, m)."""
+    def _plain(self, probes: Float32, gains: Float32) -> Cosines:
+        """The cosines of the plain directions, but for the length of the query's."""
         powers = self.coder.powers[:, None]  # (B, 1, k)
         plain, (blocks, _, size) = probes * powers, probes.shape
 
-        def of(memories: slice) -> Float32:
+        def of(memories: slice, out: Float32) -> None:
             codes = self.codes[:, memories]
             vectors, shares = codes[: blocks * size].reshape(blocks, size, -1), codes[blocks * size :]
             weighed = np.matmul(plain, vectors)
             weighed *= shares[:, None]
             weighed *= gains
             squares = np.matmul(powers, vectors * vectors)[:, 0] * shares * shares  # of the lengths, quarter by quarter
-            return np.asarray(np.sum(weighed, axis=0) * inverse(np.sqrt(np.sum(squares, axis=0))))
+            np.multiply(np.sum(weighed, axis=0), inverse(np.sqrt(np.sum(squares, axis=0))), out=out)
 
         return of
 
@@ -174,30 +177,6 @@ class CodeIndex:
 
         on_all_cores(choose, len(queries), 1)
         return result
-
-
-def _of_spectrum(grid: BandGrid, codes: Int8, scales: Float32, queries: Float32) -> Callable[[slice], Float32]:
-    """The cosines of what is kept of the spectrum, but for the length of the query's, of a chunk of the memories: (Q, m)."""
-    coefficients, scratch = grid.coefficients(queries)[:, : grid.kept], Scratch()
-
-    def of(memories: slice) -> Float32:
-        values = scratch.empty("values", codes[memories].shape, queries)
-        np.copyto(values, codes[memories])
-        for band, part in enumerate(grid.parts):
-            values[:, part] *= scales[memories, band, None]
-        lengths = np.sqrt(np.einsum("mk,mk->m", values, values))
-        return np.asarray((coefficients @ values.T) * inverse(lengths))
-
-    return of
-
-
-def smooth(grid: BandGrid, queries: Float32) -> Bool:
-    """Whether little of each query (Q, d) is finer than three waves across: (Q,). All of 9 x 9 to 15 x 15 blurs of 32 x 32
-    photographs are, and hardly any photograph; then shortlists miss one memory of ten."""
-    rows, columns, _ = np.unravel_index(grid.order, grid.shape)
-    power = np.square(grid.coefficients(queries))
-    fine: Bool = np.hypot(rows, columns) >= COARSE
-    return np.asarray(power[:, fine].sum(axis=1) < SMOOTH * power.sum(axis=1))
 
 
 def shortlist_size(memories: int) -> int:
@@ -213,14 +192,12 @@ def united(scores: Sequence[Float32], size: int) -> Int64:
     each = size // (len(scores) + 1)
     for values in others if each else ():
         listed[best_places(values, each)] = True
-    best = best_places(last, size)
-    fresh = best[~listed[best]]
-    listed[fresh[: size - np.count_nonzero(listed)]] = True
+    listed[best_places(np.where(listed, -np.inf, last), size - int(listed.sum()))] = True
     return np.flatnonzero(listed)
 
 
 def best_places(scores: Float32, size: int) -> Int64:
-    """The places of the `size` largest of scores (M,), the best first.
+    """The places of the `size` largest of scores (M,), in no order.
 
     Of groups of some scores each, the `size` best maxima are as many scores: so the last of them bounds what is looked for from
     below, and little else lies above it.
@@ -230,8 +207,12 @@ def best_places(scores: Float32, size: int) -> Int64:
         maxima = scores[: groups * GROUPED].reshape(GROUPED, groups).max(axis=0)
         places = np.flatnonzero(scores >= np.partition(maxima, groups - size)[groups - size])
         if size <= len(places) < len(scores) // 2:  # not where numbers are missing, or many are equal
-            return np.asarray(places[topk(scores[places], size)[1]])
-    return np.asarray(topk(scores, size)[1])
+            return np.asarray(places[_largest(scores[places], size)])
+    return _largest(scores, size)
+
+
+def _largest(values: Float32, size: int) -> Int64:
+    return np.asarray(np.argpartition(values, len(values) - size)[len(values) - size :])
 
 
 def pay(memories: int, dim: int) -> bool:

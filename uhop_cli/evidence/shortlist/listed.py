@@ -7,24 +7,26 @@ several queries at a time. Queries are shared among the cores.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from uhop_cli.arrays.scratch import Scratch
 from uhop_cli.arrays.threads import chunks, on_all_cores
 from uhop_cli.arrays.types import Float32, Int8, Int64
-from uhop_cli.evidence.blocks import FEW_QUERIES
-from uhop_cli.evidence.likelihoods import MemoryStatistics, Products, log_likelihoods
+from uhop_cli.evidence.blocks import FEW_QUERIES, BlockGrid
+from uhop_cli.evidence.likelihoods import Products, log_likelihoods
+from uhop_cli.evidence.memory_statistics import MemoryStatistics
 from uhop_cli.evidence.model import EvidenceEngine
 from uhop_cli.evidence.pixelwise.candidates import Candidates, propose
 from uhop_cli.evidence.prepared import PreparedQueries
+from uhop_cli.evidence.statistics import Statistics
 from uhop_cli.retrieval.distances import ROUNDING
 from uhop_cli.retrieval.pattern_matrix import HostMatrix
 
 PAIRS = 1 << 13  # of query and memory at a time: what is known of them stays in the cache
-GATHERED_BYTES = 3 << 19  # of float32 pixels at a time: they stay in the cache of a core
+GATHERED_BYTES = 3 << 18  # of float32 pixels at a time: they stay in the cache of a core
 
 
 @dataclass(frozen=True)
@@ -74,20 +76,21 @@ class ListedEngine(EvidenceEngine):
         kernels = scratch.empty("kernels", (len(queries.dims), count, size), queries.pictures)
         of_bands = scratch.empty("bands", (len(bands.sizes), count, size), queries.pictures)
         probes = [part.reshape(count, grid.side, -1) for part in grid.probes(grid.centred(queries.pictures) * self.X.scale)]
-        wholes = queries.probes * self.X.scale
+        every = grid.slabs(probes, (queries.probes * self.X.scale).swapaxes(0, 1))
         for place, own in enumerate(rows):
-            slabs = grid.slabs([part[place] for part in probes], wholes[:, place])
+            slabs = [slab[place] for slab in every]
             found = scratch.empty("products", (grid.side, slabs[0].shape[-2], size), queries.pictures)
-            for some in chunks(size, GATHERED_BYTES // (4 * self.X.dim)):
-                grid.slab_products(_pixels(self.X, own[some], scratch), slabs, found[:, :, some])
+            on_all_cores(partial(self._slab_products, own, slabs, scratch, found), size, GATHERED_BYTES // (4 * self.X.dim))
             blocks_of_one, kernels[:, place] = grid.of_slabs(found, 1)
             blocks[:, place] = blocks_of_one[:, 0]
-            codes = scratch.rows("stored codes", self.bands, own)
-            values = scratch.empty("codes", codes.shape, queries.pictures)
-            np.copyto(values, codes)
+            values = scratch.floats("codes", scratch.rows("stored codes", self.bands, own))
             for band, part in enumerate(bands.parts):
                 np.matmul(values[:, part], queries.coefficients[place, part], out=of_bands[band, place])
         return Products(blocks, of_bands, kernels)
+
+    def _slab_products(self, rows: Int64, slabs: list[Float32], scratch: Scratch, out: Float32, some: slice) -> None:
+        """The products of some of the memories `rows` (S,) with slabs, into their place of `out` (side, ..., S)."""
+        self.grid.slab_products(_pixels(self.X, rows[some], scratch), slabs, out[:, :, some])
 
     def identity(self, pictures: Float32) -> Float32:
         """L of the identity model, (Q, S), for pictures (Q, d)."""
@@ -130,43 +133,48 @@ class ListedRows:
         return out
 
 
-def listed_statistics(find: Callable[[Int64], MemoryStatistics], rows: Int64) -> MemoryStatistics:
-    """The statistics of shortlists (Q, S), with the queries before the memories, but for their codes.
+class StatisticsTable:
+    """The statistics of memories by number, one memory a row (`MemoryStatistics.table`): so a shortlist's are read as few pieces.
 
     Args:
-        find: the statistics of memories by number (n,).
-        rows: of the shortlists.
+        grid: of the patterns' shape.
+        kept: what the memory file keeps of each.
     """
-    (count, size), parts = rows.shape, dict[int, MemoryStatistics]()
 
-    def work(part: slice) -> None:
-        found, shape = find(rows[part].ravel()), (part.stop - part.start, size)
-        parts[part.start] = MemoryStatistics(
-            inverses=tuple(kernel.reshape(shape) for kernel in found.inverses),
-            sums=found.sums.reshape(-1, *shape),
-            scales=tuple(level.reshape(-1, *shape) for level in found.scales),
-            totals=found.totals.reshape(shape),
-            codes=found.codes[:0],
-            reach=found.reach.reshape(-1, *shape),
-        )
+    def __init__(self, grid: BlockGrid, kept: Statistics) -> None:
+        self._grid, self._kept = grid, kept
+        self._asked, self._every = 0, np.empty((0, self._made(slice(0, 1)).shape[1]), np.float32)
 
-    on_all_cores(work, count, max(1, PAIRS // size))
-    first, *more = (parts[start] for start in sorted(parts))
-    if not more:
-        return first
-    return MemoryStatistics(
-        inverses=tuple(np.concatenate(kernel) for kernel in zip(first.inverses, *(part.inverses for part in more), strict=True)),
-        sums=np.concatenate([first.sums, *(part.sums for part in more)], axis=1),
-        scales=tuple(np.concatenate(level, axis=1) for level in zip(first.scales, *(part.scales for part in more), strict=True)),
-        totals=np.concatenate([first.totals, *(part.totals for part in more)]),
-        codes=first.codes,
-        reach=np.concatenate([first.reach, *(part.reach for part in more)], axis=1),
-    )
+    def expect(self, rows: int) -> None:
+        """So many rows will be asked for. Once as many have been as there are memories, those of all are made, and stay at hand."""
+        self._asked += rows
+        count, width = len(self._kept.sums), self._every.shape[1]
+        if len(self._every) == count or self._asked < count:
+            return
+        every = np.empty((count, width), np.float32)
+
+        def make(part: slice) -> None:
+            every[part] = self._made(part)
+
+        on_all_cores(make, count, PAIRS)
+        self._every = every
+
+    def of_lists(self, rows: Int64) -> MemoryStatistics:
+        """Those of shortlists (Q, S), with the queries before the memories, but for their codes."""
+        (count, size), width = rows.shape, self._every.shape[1]
+        columns = np.empty((width, count, size), np.float32)
+        for part in chunks(count, PAIRS // size):
+            own = rows[part].ravel()
+            found = self._every.take(own, axis=0) if len(self._every) else self._made(own)
+            columns[:, part] = found.reshape(-1, size, width).transpose(2, 0, 1)
+        return MemoryStatistics.of_columns(self._grid, columns)
+
+    def _made(self, rows: Int64 | slice) -> Float32:
+        table: Float32 = MemoryStatistics.of(self._grid, *(stored[rows] for stored in self._kept.of_each)).table
+        return table
 
 
 def _pixels(X: HostMatrix, rows: Int64, scratch: Scratch) -> Float32:
     """The pixels of some memories (m, d), float32, still to be multiplied by the scale of X."""
-    stored = scratch.rows("stored", X.patterns, rows)
-    values: Float32 = scratch.empty("pixels", stored.shape, stored)
-    np.copyto(values, stored, casting="unsafe")
+    values: Float32 = scratch.floats("pixels", scratch.rows("stored", X.patterns, rows))
     return values

@@ -80,7 +80,7 @@ class Shard:
         if listed is None or evidence.shortlist is None:
             return self._proposals(queries, evidence.engine, None)
         lists = evidence.shortlist(queries, listed)
-        parts = [self._proposals(queries[part], engine, lists[part]) for part, engine in evidence.listing(lists)]
+        parts = evidence.over_lists(lists, lambda part, engine: self._proposals(queries[part], engine, lists[part]))
         longest = max(part.rows.shape[1] for part in parts)
         return Proposals(
             rows=np.concatenate([_filled(part.rows, longest) for part in parts]),
