@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cluster_setup import WORKERS, answers, cut, damaged, workers
+from cluster_setup import WORKERS, cut, damaged, workers
 from promises import promise
 
 from uhop_cli.arrays.device import CPU
@@ -33,12 +33,18 @@ def cost(path: Path, work: Path, count: int) -> None:
         with workers([index], work, number) as client:
             retriever = Retriever(off, asker=on_cluster(client, index, "cpu", Traffic()))
             retriever.retrieve(queries[:1])  # opens the shards
-            seconds[number] = best_of(2, answers, retriever, queries)
+            seconds[number] = best_of(2, in_batches, retriever, queries)
             print(f"  {counted(number)}: {seconds[number]:.1f} s for {count} queries", flush=True)
             if number == WORKERS:
                 one_query(off, retriever, queries[:1])
     ratio = seconds[2] / seconds[1]
     promise("a batch on two workers", ratio, ratio <= 0.75, f"of one worker's {seconds[1]:.1f} s for {count} queries; 0.75")
+
+
+def in_batches(retriever: Retriever, queries: np.ndarray) -> None:
+    """Answers the queries as many at a time as `uhop query` does."""
+    for _ in retriever.batches(queries):
+        pass
 
 
 def counted(number: int) -> str:

@@ -1,6 +1,6 @@
 """Which damaged pictures are recognised, and how fast, by uhop and by what else people use; prints one table a data set.
 
-    python tests/benchmarks/peers.py [cifar10] [sprites] [photos]     # from UHOP_DATA_DIR
+    python tests/benchmarks/peers.py [cifar10] [mnist] [sprites] [photos]     # from UHOP_DATA_DIR
     python tests/benchmarks/peers.py photos --queries 200
 
 Every contestant gets the same memories and the same damaged queries, clipped to what an 8-bit picture can hold, and names one
@@ -64,7 +64,7 @@ def contestants(pixels: np.ndarray) -> dict[str, Find]:
 
 def distinct(name: str) -> tuple[np.ndarray, object]:
     """The distinct pictures of a set, at most LIMIT, and their pattern."""
-    known = load(name if name == "cifar10" else str(Path(os.environ["UHOP_DATA_DIR"]) / name))
+    known = load(name if name in ("cifar10", "mnist") else str(Path(os.environ["UHOP_DATA_DIR"]) / name))
     unique = np.sort(np.unique(known.pixels.reshape(len(known), -1), axis=0, return_index=True)[1])
     chosen = np.sort(np.random.default_rng(0).permutation(unique)[:LIMIT])
     return known.pixels[chosen], known.spec
@@ -99,7 +99,7 @@ def compare(name: str, queries: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sets", nargs="*", default=["cifar10", "sprites", "photos"])
+    parser.add_argument("sets", nargs="*", default=["cifar10", "mnist", "sprites", "photos"])
     parser.add_argument("--queries", type=int, default=60)
     wanted = parser.parse_args()
     for wanted_set in wanted.sets:

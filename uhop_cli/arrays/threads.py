@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from functools import cache
+from threading import local
 from typing import Any
 
 import numpy as np
 
 from uhop_cli.arrays.types import Float32
 
+MOST = 16  # threads
 _shared: list[int] = []  # threads that this process may take, where it shares the machine
+_here = local()  # `in_strip`: whether this thread is one of those of `on_all_cores`
 WORTH_THREADS = 1 << 20  # values from which a second core is worth its start
 
 
@@ -25,8 +28,8 @@ def chunks(total: int, size: int) -> Iterator[slice]:
 
 
 def cores() -> int:
-    """How many threads share the work: one a core, 16 at most, as memory does not feed more."""
-    return min(_shared[-1] if _shared else os.cpu_count() or 1, 16)
+    """How many threads share the work: one a core, `MOST` at most, as memory does not feed more."""
+    return min(_shared[-1] if _shared else os.cpu_count() or 1, MOST)
 
 
 def share_cores(threads: int) -> None:
@@ -55,11 +58,30 @@ def on_all_cores(work: Callable[[slice], object], total: int, step: int) -> None
         for rows in chunks(part.stop - part.start, step):
             work(slice(part.start + rows.start, part.start + rows.stop))
 
-    if threads == 1 or total <= step:
+    if threads == 1 or total <= step or getattr(_here, "in_strip", False):
         strip(slice(0, total))
         return
-    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
-        list(pool.map(strip, chunks(total, -(-total // threads))))
+    own, *others = chunks(total, -(-total // threads))
+    with one_blas_thread():
+        handed = [_pool().submit(_in_strip, strip, part) for part in others]
+        try:
+            strip(own)
+        finally:
+            wait(handed)
+        for one in handed:
+            one.result()
+
+
+def _in_strip(strip: Callable[[slice], object], part: slice) -> None:
+    """Within a strip all cores have work: what would be cut into strips there is done as it comes, and waits for no thread."""
+    _here.in_strip = True
+    strip(part)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """The threads beside whoever asks. They stay: to start one takes a millisecond or two, where two are about already."""
+    return ThreadPoolExecutor(MOST - 1, "uhop")
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
@@ -81,3 +103,7 @@ def _blas() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of the threads

@@ -184,9 +184,13 @@ def _full_batch(patterns: Array, weight: Array, settings: GradientSettings, prog
         if not bool(xp.any(active)):
             break
     change = total.mT @ patterns
+    if basis is not None:
+        change = basis @ change
+    change *= -1
+    change += weight  # in place: W of many sets is far more than a cache holds
     losses = np.stack(trace, axis=-1).astype(np.float64)
     return Descent(
-        weight=weight - (change if basis is None else basis @ change),
+        weight=change,
         losses=losses,
         loss_initial=losses[..., 0],
         loss_final=losses[..., -1],
@@ -278,6 +282,8 @@ def _squeezed(result: Descent) -> Descent:
 
 def _joined(parts: list[Descent]) -> Descent:
     """The outcomes of groups of sets as one; shorter traces are continued with their last loss."""
+    if len(parts) == 1:
+        return parts[0]
     xp = namespace(parts[0].weight)
     length = max(part.losses.shape[-1] for part in parts)
     losses = [np.pad(part.losses, ((0, 0), (0, length - part.losses.shape[-1])), mode="edge") for part in parts]

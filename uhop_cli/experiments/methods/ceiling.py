@@ -57,13 +57,13 @@ def log_likelihood(task: Task) -> Float64 | None:
 def _beyond_the_square(task: Task, sigma: float, table: Table) -> Float64:
     """sum_j R(x_j, xi_j), (Q, M), for a remainder R that is tabulated on BINS + 2 query values and LEVELS stored values."""
     query_terms, memory_terms = _factors(table, sigma)
-    bins = np.clip(task.queries * BINS, 0, BINS - 1).astype(np.int16) + 1
+    bins = np.clip(task.queries * BINS, 0, BINS - 1).astype(np.intp) + 1
     bins[task.queries <= 0] = 0
     bins[task.queries >= 1] = BINS + 1
-    levels = np.rint(task.memories.patterns * (LEVELS - 1)).astype(np.uint8)
+    levels = np.rint(task.memories.patterns * (LEVELS - 1)).astype(np.intp)
     result = np.zeros((len(bins), len(levels)))
     for query_term, memory_term in zip(query_terms, memory_terms, strict=True):
-        result += query_term[bins] @ memory_term[levels].T
+        result += query_term.take(bins) @ memory_term.take(levels).T
     return result
 
 
