@@ -82,9 +82,59 @@ def test_how_far_off_how_many_and_how_few() -> None:
     # 1 to 8 levels off, of which 1 is rounding, and one is taken for a cover: between 4.5 and 5.5 in the median. Then 7 to 8.
     assert not another(elsewhere(query, SCATTERED[:8], 1))
     assert another(elsewhere(query, SCATTERED[:8], 4))
-    # The colours of two places are taken for those of a cover and a background: of 400 pixels 2 more are .005, and 1 is .0025.
-    assert not another(elsewhere(query, SCATTERED[:3]))
-    assert another(elsewhere(query, SCATTERED[:4]))
+    # The colour of one place is taken for that of a cover: of 400 pixels 2 more are .005, and 1 is .0025.
+    assert not another(elsewhere(query, SCATTERED[:2]))
+    assert another(elsewhere(query, SCATTERED[:3]))
+
+
+def test_one_new_colour_is_a_cover_if_it_lies_anywhere_and_of_another_picture_if_it_keeps_to_a_part() -> None:
+    """24 pixels get one colour: anywhere, or on what is opaque alone."""
+    green = np.array([30, 200, 90]) / 255
+    for places, said in ((np.arange(PIXELS), False), (np.arange(12 * WIDTH), True)):
+        changed = laid((0.1, 0.2, 0.9))
+        changed[np.random.default_rng(4).choice(places, 24, replace=False)] = green
+        assert another(changed) == said
+
+
+def test_parts_are_also_the_colours_of_the_memory() -> None:
+    """All of six of its 40 colours are changed, 36 of 240 opaque pixels, and as large a share of the clear ones, 24 of 160."""
+    changed, code = laid((0.1, 0.2, 0.9)), np.array([1, 2, 4])
+    changed[np.isin(memory()[0] @ code, COLOURS[:6] @ code)] = np.array([30, 200, 90]) / 255
+    assert (changed != laid((0.1, 0.2, 0.9))).any(axis=1).sum() in range(30, 43)
+    changed[np.random.default_rng(6).choice(np.arange(12 * WIDTH, PIXELS), 24, replace=False)] = np.array([30, 200, 90]) / 255
+    assert another(changed)
+
+
+def test_little_may_be_seen_of_the_background() -> None:
+    """All but 29 scattered pixels are opaque, in four colours that are each commoner than the background."""
+    pattern, veil = COLOURS[np.arange(PIXELS) % 4], (np.arange(PIXELS) % 14 == 3).astype(np.float32)
+    pattern[veil > 0] = GREY
+    query = pattern + veil[:, None] * (np.array([0.1, 0.2, 0.9]) - GREY)
+    assert not another_picture(*(part.reshape(1, -1).astype(np.float32) for part in (query, pattern)), veil[None], WIDTH)[0]
+
+
+def shining_through(places: list[int], veil_there: float) -> tuple[np.ndarray, np.ndarray]:
+    """The memory with some pixels through which the background shines, and its veil."""
+    pattern, veil = memory()
+    veil[places] = veil_there
+    pattern[places] = np.linspace(0.1, 0.4, len(places))[:, None]
+    return pattern, veil
+
+
+def test_a_clipped_background_is_not_known_where_it_shines_through() -> None:
+    """A background of .95 becomes 1.2 in light of .25 more, of which a quarter is seen through four pixels, and 1 in the file."""
+    pattern, veil = shining_through(SCATTERED[:4], 0.25)
+    bright = np.minimum(pattern + veil[:, None] * (0.95 - GREY) + 0.25, 1)
+    rows = [part.reshape(1, -1).astype(np.float32) for part in (bright, pattern)]
+    assert not another_picture(*rows, veil[None], WIDTH)[0]
+
+
+def test_in_the_light_that_it_was_stored_in_a_background_of_one_is_known() -> None:
+    pattern, veil = shining_through(SCATTERED, 0.5)
+    wrong = pattern + veil[:, None] * (1 - GREY)
+    wrong[SCATTERED] += np.linspace(0.02, 0.3, len(SCATTERED))[::-1, None]  # as no background would
+    rows = [part.reshape(1, -1).astype(np.float32) for part in (wrong, pattern)]
+    assert another_picture(*rows, veil[None], WIDTH)[0]
 
 
 def test_a_picture_of_which_nothing_is_stored_is_left_to_the_facts() -> None:

@@ -6,11 +6,12 @@ and the rest has colours of its own. So of a clean query, which has about as man
 counted that are `else`: further than `ROUNDED` from the memory X, laid on any background b and under any light,
 
     x_c = a X_c + b_c m + o_c,      robustly fitted where no value is 0 or 1 (`shown`); with a = 1 also for o = 0 and for o of the
-                                    median opaque value, with b = b_0 and each of the `COMMONEST` colours of the query as b,
+                                    median opaque value, with b = b_0 and each of the `COMMONEST` colours behind X as b,
 
-whichever leaves the fewest; and of no colour of a cover, the commonest among them (and the background's, where b was fitted).
-Values at 0 and 1 may be clipped or lost, and say nothing. The query is another picture if some pixels are `else`, if they are far
-off in the median, and if they don't fill a rectangle, as a label would that was stuck on, or the whole.
+whichever leaves the fewest; and not of the colour of a cover, the commonest among them, if these pixels lie as those under a cover
+may (`covers`). Values at 0 and 1 may be clipped or lost, and say nothing; nor do values through which a background at 0 or 1 is
+seen in other light. The query is another picture if some pixels are `else`, if they are far off in the median, and if they don't
+fill a rectangle, as a label would that was stuck on, or the whole.
 """
 
 from __future__ import annotations
@@ -20,17 +21,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
+from uhop_cli.evidence.backgrounds.covers import FULL, filled, may_be_covered
 from uhop_cli.evidence.backgrounds.recognition import LEVEL, ROUNDED
 from uhop_cli.evidence.backgrounds.shown import fitted
 
-COMMONEST = 4  # colours of the query that may be its background
+COMMONEST = 4  # colours that may be the background
 SEEN_THROUGH = 0.3  # veil from which on a pixel tells the background
 LEAST_TOLD = 3  # pixels of one colour that tell a background
 LEAST_FITTED = 32  # pixels that a fit is made to
 SOME = 0.004  # of the pixels
 FAR = 6 * LEVEL
-FULL = 0.9  # of a rectangle
-TRIMMED = 0.03  # of the pixels on each side, before the rectangle is taken
 AS_MANY, AND = 1.25, 12  # colours of a clean copy: those of the memory, and those of edges that lie on another background
 
 
@@ -50,45 +50,49 @@ def another_picture(queries: Float32, patterns: Float32, veils: Float32, width: 
 
 def _another(x: Float64, memory: Float64, veil: Float64, width: int) -> bool:
     """The same of one query (H W, C)."""
-    colours = _codes(x)
-    if colours.max() + 1 > AS_MANY * (_codes(memory).max() + 1) + AND:
+    colours, own = _codes(x), _codes(memory)
+    if colours.max() + 1 > AS_MANY * (own.max() + 1) + AND:
         return False
+    opaque = veil <= SEEN_THROUGH
+    partitions = (opaque.astype(np.int64), np.where(opaque, own + 1, 0))
     open_ = (x > 0) & (x < 1)
     far, elsewhere = np.zeros(len(x)), np.ones(len(x), np.bool_)
-    for rest, covers in _explanations(x, memory, veil, colours, open_):
+    for rest in _explanations(x, memory, veil, colours, open_):
         size = np.where(open_, np.abs(rest), 0).max(axis=1)
         found = size >= ROUNDED
-        if found.any():
-            counts = np.bincount(colours[found])
-            found &= ~np.isin(colours, np.argsort(-counts, kind="stable")[:covers])
+        for colour in _commonest(colours[found], 1):
+            same = colours == colour
+            seen = np.abs(x - rest - x[same][0]).max(axis=1) >= ROUNDED
+            if may_be_covered(found & same, same, seen, partitions, width):
+                found &= ~same
         if found.mean() <= SOME:
             return False
         if found.sum() < elsewhere.sum():
             far, elsewhere = size, found
-    return bool(np.median(far[elsewhere]) > FAR and _filled(elsewhere, width) < FULL)
+    return bool(np.median(far[elsewhere]) > FAR and filled(elsewhere, elsewhere, width) < FULL)
 
 
-def _explanations(x: Float64, memory: Float64, veil: Float64, colours: Int64, told: Bool) -> Iterator[tuple[Float64, int]]:
-    """What each way of laying the memory down leaves of the query, (H W, C), and how many colours are those of covers then.
+def _explanations(x: Float64, memory: Float64, veil: Float64, colours: Int64, told: Bool) -> Iterator[Float64]:
+    """What each way of laying the memory down leaves of the query, (H W, C).
 
     Args:
         x, memory, veil: x, X and m of one query.
         colours: of x, numbered.
         told: which values are neither 0 nor 1, (H W, C).
     """
-    common = np.argsort(-np.bincount(colours), kind="stable")[:COMMONEST]
     opaque = veil <= SEEN_THROUGH
     for light in (np.zeros(x.shape[1]), _medians(x - memory, told & opaque[:, None])):
         difference = x - memory - light
-        yield difference, 1
-        for colour in common:
+        yield difference
+        for colour in _commonest(colours[~opaque], COMMONEST):
             through = (colours == colour) & ~opaque
             if through.sum() >= LEAST_TOLD:
                 shift = np.median(difference[through] / veil[through, None], axis=0)  # b - b_0
-                yield difference - veil[:, None] * shift, 1
+                clipped = ~told[through][0] & (np.abs(light).max() >= ROUNDED)  # b may lie beyond 0 and 1
+                yield np.where(clipped & (veil[:, None] > ROUNDED), 0, difference - veil[:, None] * shift)
     weights: Bool = np.asarray(told.all(axis=1))
     weights = weights if weights.sum() >= LEAST_FITTED else np.ones_like(weights)
-    yield fitted(x[None], memory[None], veil[None], weights[None].astype(np.float64))[0][0], 2
+    yield fitted(x[None], memory[None], veil[None], weights[None].astype(np.float64))[0][0]
 
 
 def _medians(values: Float64, taken: Bool) -> Float64:
@@ -102,10 +106,8 @@ def _codes(picture: Float64) -> Int64:
     return np.asarray(np.unique(levels @ 256 ** np.arange(picture.shape[1]), return_inverse=True)[1], np.int64)
 
 
-def _filled(marked: Bool, width: int) -> float:
-    """The share of the rectangle around all marked pixels but a few that is marked."""
-    area = 1.0
-    for places in np.nonzero(marked.reshape(-1, width)):
-        low, high = np.quantile(places, [TRIMMED, 1 - TRIMMED])
-        area *= high - low + 1
-    return float(marked.sum() / area)
+def _commonest(colours: Int64, most: int) -> Int64:
+    """At most so many of the colours of some pixels, (n,), the commonest first."""
+    counts = np.bincount(colours)
+    found = np.argsort(-counts, kind="stable")[:most]
+    return np.asarray(found[counts[found] > 0])
