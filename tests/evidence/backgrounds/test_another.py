@@ -96,6 +96,13 @@ def test_one_new_colour_is_a_cover_if_it_lies_anywhere_and_of_another_picture_if
         assert another(changed) == said
 
 
+def test_a_cover_of_the_background_s_colour_is_seen_on_what_is_opaque_alone() -> None:
+    green = np.array([30, 200, 90]) / 255
+    dusty = laid(tuple(green))
+    dusty[np.random.default_rng(4).choice(12 * WIDTH, 24, replace=False)] = green
+    assert not another(dusty)
+
+
 def test_parts_are_also_the_colours_of_the_memory() -> None:
     """All of six of its 40 colours are changed, 36 of 240 opaque pixels, and as large a share of the clear ones, 24 of 160."""
     changed, code = laid((0.1, 0.2, 0.9)), np.array([1, 2, 4])

@@ -57,10 +57,11 @@ def test_pixels_anywhere_may_lie_under_a_cover() -> None:
 
 
 def test_a_rectangle_of_one_colour_may_be_a_cover_wherever_it_differs() -> None:
-    """The left half is covered; where the memory has the cover's colour itself, nothing differs."""
-    same = LEFT.astype(np.bool_)
-    assert not covered(marks(*np.flatnonzero(same)[::2]), partitions=(LEFT,))
-    assert covered(marks(*np.flatnonzero(same)[::2]), same)
+    """Four rows of three pixels, or the left half, are covered; where the memory has the cover's colour, nothing differs."""
+    for same in (marks(*(row * WIDTH + column for row in range(1, 5) for column in range(3))), LEFT.astype(np.bool_)):
+        differing = marks(*np.flatnonzero(same)[::2])
+        assert not covered(differing)
+        assert covered(differing, same)
 
 
 def test_a_cover_may_leave_a_rectangle() -> None:

@@ -108,6 +108,4 @@ def _codes(picture: Float64) -> Int64:
 
 def _commonest(colours: Int64, most: int) -> Int64:
     """At most so many of the colours of some pixels, (n,), the commonest first."""
-    counts = np.bincount(colours)
-    found = np.argsort(-counts, kind="stable")[:most]
-    return np.asarray(found[counts[found] > 0])
+    return np.asarray(np.argsort(-np.bincount(colours), kind="stable")[:most])
