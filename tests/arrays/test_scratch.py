@@ -28,6 +28,18 @@ def test_the_next_array_of_a_name_takes_the_place_of_the_last() -> None:
     assert np.shares_memory(scratch.empty("a", (9,), LIKE), larger)
 
 
+def test_a_copy_of_a_view_is_contiguous_and_its_own() -> None:
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    scratch = Scratch()
+    copy = scratch.copy("a", values.T)
+    assert copy.tolist() == [[0, 3], [1, 4], [2, 5]]
+    assert copy.flags.c_contiguous and not np.shares_memory(copy, values)
+    assert np.shares_memory(scratch.copy("a", values[:1]), copy)
+    torch = pytest.importorskip("torch")
+    view = torch.from_numpy(values).T
+    assert scratch.copy("a", view) is view
+
+
 def test_threads_do_not_share() -> None:
     scratch, found = Scratch(), []
     thread = Thread(target=lambda: found.append(scratch.empty("a", (4,), LIKE)))

@@ -63,10 +63,13 @@ def test_a_query_says_what_went_over_the_wire(uhop: Any, stored: Path, monkeypat
     from uhop_cli.cluster.worker import Desk
 
     class Actor:
-        """What is asked of it is done at once."""
+        """What is asked of it is done at once, by one desk: it keeps what the last question was about."""
+
+        def __init__(self) -> None:
+            self.desk = Desk()
 
         def __getattr__(self, name: str) -> Any:
-            return lambda *arguments: SimpleNamespace(result=lambda timeout: getattr(Desk(), name)(*arguments))
+            return lambda *arguments: SimpleNamespace(result=lambda timeout: getattr(self.desk, name)(*arguments))
 
     class Client:
         status = "running"

@@ -38,6 +38,14 @@ class Scratch:
         np.copyto(out, stored, casting="unsafe")
         return out
 
+    def copy(self, name: str, view: Array) -> Array:
+        """The float32 values of a view one after the other; under a name as above. On a device a view is left as it is."""
+        if not isinstance(view, np.ndarray):
+            return view
+        out = self._empty(name, view.shape, np.dtype(np.float32))
+        np.copyto(out, view)
+        return out
+
     def rows(self, name: str, stored: Array, rows: Int64) -> NDArray[Any]:
         """Rows by number (n,) of an array (M, ...) of NumPy's, as they are stored; under a name as above."""
         if not isinstance(stored, np.ndarray):  # joined of several

@@ -98,11 +98,7 @@ class BlockGrid:
         xp, count, side, (height, width, channels) = namespace(patterns), patterns.shape[0], self.side, self.shape
         high, wide = height // side, width // side * channels
         parts = xp.permute_dims(patterns.reshape(count, side, high, side, wide), (1, 3, 0, 2, 4))
-        if not isinstance(patterns, np.ndarray):
-            return parts.reshape(side * side, count, -1)
-        out = scratch.empty("blocks", (side * side, count, high * wide), patterns)
-        np.copyto(out.reshape(parts.shape), parts)
-        return out
+        return scratch.copy("blocks", parts).reshape(side * side, count, -1)
 
     def sums(self, patterns: Array) -> tuple[Array, Array]:
         """s_b and q_b of patterns (M, d): two arrays (M, B)."""
