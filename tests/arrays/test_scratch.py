@@ -33,7 +33,8 @@ def test_a_copy_of_a_view_is_contiguous_and_its_own() -> None:
     scratch = Scratch()
     copy = scratch.copy("a", values.T)
     assert copy.tolist() == [[0, 3], [1, 4], [2, 5]]
-    assert copy.flags.c_contiguous and not np.shares_memory(copy, values)
+    assert copy.flags.c_contiguous
+    assert not np.shares_memory(copy, values)
     assert np.shares_memory(scratch.copy("a", values[:1]), copy)
     torch = pytest.importorskip("torch")
     view = torch.from_numpy(values).T
