@@ -136,6 +136,38 @@ def test_a_second_that_fits_somewhat_or_was_not_seen_forbids_a_contradiction() -
     assert said(STRANGER, blurred).outcome == Outcome.CONTRADICTED, "of the others only the fit counts"
 
 
+HALF_LIKE = replace(FIT, evidence=1700, explained=0.55, agreeing=0.5)  # neither contradicted nor like, and without a margin
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, Reason.UNLIKE),
+        ({"explained": 0.599, "agreeing": 0.599}, Reason.UNLIKE),
+        ({"explained": 0.6}, Reason.CLOSE),
+        ({"agreeing": 0.6}, Reason.CLOSE),
+        ({"noise": 0.3}, Reason.UNLIKE),
+        ({"noise": 0.31}, Reason.CLOSE),
+        ({"textured": 3}, Reason.UNLIKE),
+        ({"textured": 2}, Reason.CLOSE),
+        ({"power": 1e-5}, Reason.CLOSE),
+        ({"sharpness": 0.4}, Reason.UNLIKE),
+        ({"sharpness": 0.39}, Reason.CLOSE),
+    ],
+)
+def test_a_clear_query_that_no_original_fits_well(change: dict, reason: Reason) -> None:
+    rival = replace(STRANGER, evidence=900, sharpness=0.1)
+    decision = said(replace(HALF_LIKE, **change), rival)
+    assert (decision.outcome, decision.reason) == (Outcome.UNDECIDED, reason)
+
+
+def test_it_is_clear_beside_any_original_and_like_none_of_all() -> None:
+    dull = replace(HALF_LIKE, sharpness=0.1)
+    assert said(dull, replace(STRANGER, evidence=900)).reason == Reason.UNLIKE
+    assert said(HALF_LIKE, replace(STRANGER, evidence=900, explained=0.6)).reason == Reason.CLOSE, "a rival that fits"
+    assert said(HALF_LIKE, None, all_seen=False).reason == Reason.CLOSE
+
+
 def test_shots_of_a_scene() -> None:
     sibling = replace(FIT, evidence=500, explained=0.7)
     assert said(FIT, sibling).outcome == Outcome.CONFIRMED, "as they lie"

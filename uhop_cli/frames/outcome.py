@@ -10,7 +10,9 @@ With L1 and L2 the evidence of the best and of the second picture (0 where there
     contradicted  the best explains too little: X < .5 and c > .9 in at most .4 of the blocks, L1 - L2 below the bar; the query has
                   what it takes to tell: 3 textured blocks, power > 1e-5 in its middle band, of which at most .3 are noise, and a
                   sharpness >= .4; and none of the others fits better than that
-    undecided     else: a query of noise, of blur or of few pixels has no margin, and is no stranger for it
+    undecided     else: a query of noise, of blur or of few pixels has no margin, and is no stranger for it. One that has what it
+                  takes to tell (its sharpness beside any of the originals) and is like none of all (X < .6, and less than .6 of the
+                  blocks) may well be one: there is a reason of its own for it
 
 A margin alone does not confirm: drawings of thin lines that share nothing reach 2,500 nats once they are aligned. X alone does not
 contradict: a copy blurred by more than some 3% of its width has next to nothing of its original in the middle band, and one of
@@ -44,6 +46,7 @@ class Reason(StrEnum):
     FITS = "its original fits far better than any other"
     DIFFERS = "the original shows something else"
     CLOSE = "originals of other pictures fit nearly as well, or none fits clearly"
+    UNLIKE = "the query is clear enough, and no original fits it well"
     NEAR = "several stored pictures fit: they are of one scene"
     MOVED = "it fits, but shifted: a shot of the same scene, or a copy in another frame"
     ALIKE = "it fits, but not well enough for a picture in another frame or beside originals that are not at hand"
@@ -127,11 +130,14 @@ class VerificationSettings:
         """Whether the original explains little of what the query shows."""
         return comparison.explained < self.unlike_explained and not comparison.agreeing > self.unlike_agreeing
 
+    def tells(self, comparison: Comparison, sharpness: float) -> bool:
+        """Whether the query has what it takes to tell a stranger."""
+        clear = comparison.noise <= self.most_noise and sharpness >= self.least_sharpness
+        return clear and comparison.textured >= self.least_textured and comparison.power > self.least_power
+
     def contradicts(self, comparison: Comparison) -> bool:
-        """Whether it does so although the query shows enough."""
-        clear = comparison.noise <= self.most_noise and comparison.sharpness >= self.least_sharpness
-        enough = comparison.textured >= self.least_textured and comparison.power > self.least_power
-        return clear and enough and self.is_unlike(comparison)
+        """Whether the original explains little of a query that has what it takes to tell."""
+        return self.tells(comparison, comparison.sharpness) and self.is_unlike(comparison)
 
     def passes(self, comparison: Comparison, margin: float, bars: float = 1.0) -> bool:
         """Whether a margin, in nats, is at least so many bars for the pixels compared."""
@@ -203,8 +209,12 @@ def decide(compared: Sequence[Compared | None], all_seen: bool, settings: Verifi
     unlike = all(settings.is_unlike(entry.comparison) for _, entry in found)
     if all_seen and unlike and settings.contradicts(first.comparison) and not settings.passes(first.comparison, margin):
         return Decision(Outcome.CONTRADICTED, best, margin, Reason.DIFFERS)
-    strict = strict and settings.confirms(first.comparison, margin, strict=False)
-    return Decision(Outcome.UNDECIDED, best, margin, Reason.ALIKE if strict else Reason.CLOSE)
+    if strict and settings.confirms(first.comparison, margin, strict=False):
+        return Decision(Outcome.UNDECIDED, best, margin, Reason.ALIKE)
+    sharpness = max(entry.comparison.sharpness for _, entry in found)
+    unlike = all_seen and not any(settings.is_like(entry.comparison) for _, entry in found)
+    told = unlike and settings.tells(first.comparison, sharpness)
+    return Decision(Outcome.UNDECIDED, best, margin, Reason.UNLIKE if told else Reason.CLOSE)
 
 
 def _doubt(first: Compared, found: list[Compared], settings: VerificationSettings) -> Reason:

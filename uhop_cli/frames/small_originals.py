@@ -4,7 +4,7 @@ The fit on the patterns (`whole/fitting.py`) is grey, and light and gain are fre
 fits as well as a copy. But a frame that only turns, mirrors and moves by whole cells changes no value of a clean copy. So the frame
 that was found is rounded to the nearest of these, or to one a cell beside it in which the opaque cells correlate more, and there
 the rule of the same frame decides (`evidence/backgrounds/another.py`). A copy that is noisy, compressed, or moved by part of a cell
-has more colours than the memory and is not refused by this; nor is one of a picture with too many colours to tell clean from damaged.
+has more colours than the memory and is not refused by this; nor is one of a picture of too many colours to tell.
 """
 
 from __future__ import annotations
