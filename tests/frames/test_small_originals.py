@@ -117,6 +117,13 @@ def test_among_too_many_colours_nothing_is_clean(colours: int, expected: bool) -
     assert is_another(recoloured(pattern), many, IDENTITY) == expected
 
 
+def test_greys_are_always_few() -> None:
+    patterns = np.stack([drawing(seed) for seed in range(4)])
+    assert is_another(recoloured(patterns[1]), learn(patterns, self_test=False), IDENTITY)
+    grey = learn(patterns[..., :1], self_test=False)
+    assert not shows_another(picture_of(Image(recoloured(patterns[1])[..., :1], None), 1), grey, 1, IDENTITY)
+
+
 def test_grids_that_a_turn_does_not_keep_are_left_alone() -> None:
     wide = np.stack([np.pad(drawing(seed), ((0, 0), (2, 2), (0, 0)), constant_values=128) for seed in range(4)])
     memory = learn(wide, self_test=False)

@@ -19,7 +19,7 @@ from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.evidence.backgrounds.another import another_picture
 from uhop_cli.frames.frame import Frame
 from uhop_cli.frames.whole.windows import Picture
-from uhop_cli.images.patterns import LUMA, PatternSpec
+from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.images.resample import resize
 from uhop_cli.images.warp import centres
 from uhop_cli.memory.memory import Memory
@@ -44,7 +44,8 @@ def shows_another(picture: Picture, memory: Memory, row: int, frame: Frame) -> b
     """
     pattern = memory.patterns[row]
     shape = pattern.shape[:2]
-    few = len(np.unique(pattern.reshape(-1, pattern.shape[2]), axis=0)) <= FEW * math.prod(shape)
+    coloured = pattern.shape[2] > 1  # damaged or not, greys are few
+    few = coloured and len(np.unique(pattern.reshape(-1, pattern.shape[2]), axis=0)) <= FEW * math.prod(shape)
     if not few or not _keeps_cells(frame, *shape):
         return False
     opacity = np.full(shape, 255) if memory.opacity is None else memory.opacity[row]
@@ -63,8 +64,7 @@ def _on_background(picture: Picture, spec: PatternSpec) -> Float32:
     """The query on the grid of the patterns and on their background, (H, W, C)."""
     planes = resize(picture.planes, spec.height, spec.width)
     background = np.array(spec.background, np.float32) / 255
-    behind = background if spec.channels == 3 else background @ LUMA.astype(np.float32)[:, None]
-    laid: Float32 = (planes[..., :-1] + (1 - planes[..., -1:]) * behind).astype(np.float32)
+    laid: Float32 = (planes[..., :-1] + (1 - planes[..., -1:]) * background).astype(np.float32)
     return laid
 
 
