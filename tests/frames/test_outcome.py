@@ -151,20 +151,20 @@ HALF_LIKE = replace(FIT, evidence=1700, explained=0.55, agreeing=0.5)  # neither
         ({"textured": 3}, Reason.UNLIKE),
         ({"textured": 2}, Reason.CLOSE),
         ({"power": 1e-5}, Reason.CLOSE),
-        ({"sharpness": 0.4}, Reason.UNLIKE),
-        ({"sharpness": 0.39}, Reason.CLOSE),
+        ({"sharpness": 0.51}, Reason.UNLIKE),
+        ({"sharpness": 0.49}, Reason.CLOSE),
     ],
 )
 def test_a_clear_query_that_no_original_fits_well(change: dict, reason: Reason) -> None:
-    rival = replace(STRANGER, evidence=900, sharpness=0.1)
-    decision = said(replace(HALF_LIKE, **change), rival)
+    rivals = [replace(STRANGER, evidence=900, sharpness=sharpness) for sharpness in (0.1, 9)]
+    decision = said(replace(HALF_LIKE, **change), *rivals)
     assert (decision.outcome, decision.reason) == (Outcome.UNDECIDED, reason)
 
 
-def test_it_is_clear_beside_any_original_and_like_none_of_all() -> None:
-    dull = replace(HALF_LIKE, sharpness=0.1)
-    assert said(dull, replace(STRANGER, evidence=900)).reason == Reason.UNLIKE
-    assert said(HALF_LIKE, replace(STRANGER, evidence=900, explained=0.6)).reason == Reason.CLOSE, "a rival that fits"
+def test_it_is_clear_beside_most_originals_and_like_none_of_all() -> None:
+    rival = replace(STRANGER, evidence=900)
+    assert said(replace(HALF_LIKE, sharpness=0.1), rival, rival).reason == Reason.UNLIKE
+    assert said(HALF_LIKE, replace(rival, explained=0.6)).reason == Reason.CLOSE, "a rival that fits"
     assert said(HALF_LIKE, None, all_seen=False).reason == Reason.CLOSE
 
 

@@ -144,8 +144,8 @@ def test_what_is_not_decided_keeps_the_confidence(folder: Path) -> None:
     assert here.answer.verified_words == "not verified: a query that is damaged here is no more than its pattern"
 
 
-@pytest.mark.parametrize(("reason", "expected"), [(Reason.UNLIKE, 0.8 / (0.8 + 10 * 0.2)), (Reason.CLOSE, 0.8)])
-def test_what_no_original_fits_well_has_a_tenth_of_the_odds(
+@pytest.mark.parametrize(("reason", "expected"), [(Reason.UNLIKE, 0.8 / (0.8 + 20 * 0.2)), (Reason.CLOSE, 0.8)])
+def test_what_no_original_fits_well_has_a_twentieth_of_the_odds(
     folder: Path, monkeypatch: pytest.MonkeyPatch, reason: Reason, expected: float
 ) -> None:
     def undecided(query: object, candidates: Sequence[object], **settings: object) -> Verification:

@@ -11,8 +11,8 @@ With L1 and L2 the evidence of the best and of the second picture (0 where there
                   what it takes to tell: 3 textured blocks, power > 1e-5 in its middle band, of which at most .3 are noise, and a
                   sharpness >= .4; and none of the others fits better than that
     undecided     else: a query of noise, of blur or of few pixels has no margin, and is no stranger for it. One that has what it
-                  takes to tell (its sharpness beside any of the originals) and is like none of all (X < .6, and less than .6 of the
-                  blocks) may well be one: there is a reason of its own for it
+                  takes to tell (but a sharpness >= .5, the median over the originals: one of them alone may be less sharp than the
+                  right one) and is like none of all (X < .6, and less than .6 of the blocks) may well be one: this is a reason
 
 A margin alone does not confirm: drawings of thin lines that share nothing reach 2,500 nats once they are aligned. X alone does not
 contradict: a copy blurred by more than some 3% of its width has next to nothing of its original in the middle band, and one of
@@ -25,6 +25,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import median
 
 from uhop_cli.errors import SettingsError
 from uhop_cli.frames.block_evidence import Comparison
@@ -69,6 +70,7 @@ class VerificationSettings:
         least_power: mean square of the query's middle band that it needs.
         most_noise: share of that power that may be noise.
         least_sharpness: sharpness that it needs.
+        clear_sharpness: median of the sharpness beside all originals from which on a query that none fits is doubted.
         most_moved: shares of a side that an alignment may move a corner of the whole frame by.
         most_still: the same for one that lies still.
         whole_explained: X of an unrefined whole frame from which on nothing is aligned: near-copies would be aligned away.
@@ -93,6 +95,7 @@ class VerificationSettings:
     least_power: float = 1e-5
     most_noise: float = 0.3
     least_sharpness: float = 0.4
+    clear_sharpness: float = 0.5
     most_moved: float = 0.015
     most_still: float = 0.002
     whole_explained: float = 0.85
@@ -130,14 +133,14 @@ class VerificationSettings:
         """Whether the original explains little of what the query shows."""
         return comparison.explained < self.unlike_explained and not comparison.agreeing > self.unlike_agreeing
 
-    def tells(self, comparison: Comparison, sharpness: float) -> bool:
-        """Whether the query has what it takes to tell a stranger."""
-        clear = comparison.noise <= self.most_noise and sharpness >= self.least_sharpness
-        return clear and comparison.textured >= self.least_textured and comparison.power > self.least_power
+    def tells(self, comparison: Comparison) -> bool:
+        """Whether the query has what it takes to tell a stranger, if it is sharp."""
+        enough = comparison.textured >= self.least_textured and comparison.power > self.least_power
+        return enough and comparison.noise <= self.most_noise
 
     def contradicts(self, comparison: Comparison) -> bool:
         """Whether the original explains little of a query that has what it takes to tell."""
-        return self.tells(comparison, comparison.sharpness) and self.is_unlike(comparison)
+        return self.tells(comparison) and comparison.sharpness >= self.least_sharpness and self.is_unlike(comparison)
 
     def passes(self, comparison: Comparison, margin: float, bars: float = 1.0) -> bool:
         """Whether a margin, in nats, is at least so many bars for the pixels compared."""
@@ -211,9 +214,9 @@ def decide(compared: Sequence[Compared | None], all_seen: bool, settings: Verifi
         return Decision(Outcome.CONTRADICTED, best, margin, Reason.DIFFERS)
     if strict and settings.confirms(first.comparison, margin, strict=False):
         return Decision(Outcome.UNDECIDED, best, margin, Reason.ALIKE)
-    sharpness = max(entry.comparison.sharpness for _, entry in found)
+    is_sharp = median(entry.comparison.sharpness for _, entry in found) >= settings.clear_sharpness
     unlike = all_seen and not any(settings.is_like(entry.comparison) for _, entry in found)
-    told = unlike and settings.tells(first.comparison, sharpness)
+    told = is_sharp and unlike and settings.tells(first.comparison)
     return Decision(Outcome.UNDECIDED, best, margin, Reason.UNLIKE if told else Reason.CLOSE)
 
 

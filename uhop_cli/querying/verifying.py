@@ -2,8 +2,8 @@
 
     confirmed      the confidence is at least .999, and the confirmed picture is the answer, whichever rank its pattern had
     contradicted   at most .01
-    not decided    the pattern's; at most .95 where the original fits, but as another shot of its scene would; and a tenth of its
-                   odds where the query is clear enough and no original fits it well
+    not decided    the pattern's; at most .95 where the original fits, but as another shot of its scene would; and a
+                   twentieth of its odds where the query is clear enough and no original fits it well
 
 .999 is set, not fitted: among the copies and strangers of docs/verification.md no confirmed answer was wrong but for shots that
 hardly moved, and they are too few to tell one in a thousand. Nothing is opened where it cannot add anything: where the query equals
@@ -33,7 +33,7 @@ from uhop_cli.querying.restoration import Query
 
 CANDIDATES = 5
 CONFIRMED, CONTRADICTED, SIMILAR = 0.999, 0.01, 0.95
-UNLIKELY = 10.0  # times as many strangers as copies are clear enough to be confirmed and are not
+UNLIKELY = 20.0  # times as many strangers as copies are clear and like no original, at least (docs/verification.md)
 SURE = 0.995  # of several queries those are not verified whose patterns are that sure
 KEPT = 1 << 20  # pixels of a query; more are not compared
 DRAFT = 43  # an original comes with at least six times that many pixels a side
