@@ -75,6 +75,22 @@ def test_a_margin_needs_a_fit_or_three_bars(explained: float, agreeing: float, e
     assert said(first, STRANGER).outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("agreeing", "textured", "outcome"),
+    [
+        (1.0, 19, Outcome.CONFIRMED),  # 19 ln(1 / .4) = 17.41 nats; ln(30,000 / .001) = 17.22
+        (1.0, 18, Outcome.UNDECIDED),
+        (0.65, 136, Outcome.CONFIRMED),  # 136 (.65 ln(.65 / .4) + .35 ln(.35 / .6)) = 17.26
+        (0.65, 135, Outcome.UNDECIDED),
+    ],
+)
+def test_of_few_blocks_more_have_to_agree_in_a_frame_that_was_found(agreeing: float, textured: int, outcome: Outcome) -> None:
+    first = replace(FIT, explained=0.79, agreeing=agreeing, textured=textured)
+    assert said(first, STRANGER, identity=False).outcome == outcome
+    assert said(first, STRANGER, all_seen=False, identity=True).outcome == Outcome.CONFIRMED, "no frame was searched for"
+    assert said(replace(first, explained=0.8), STRANGER, identity=False).outcome == Outcome.CONFIRMED
+
+
 @pytest.mark.parametrize("circumstance", [{"identity": False}, {"all_seen": False}])
 def test_other_frames_and_unseen_rivals_ask_more(circumstance: dict) -> None:
     for explained, agreeing, outcome in (
@@ -82,7 +98,7 @@ def test_other_frames_and_unseen_rivals_ask_more(circumstance: dict) -> None:
         (0.79, 0.64, Outcome.UNDECIDED),
         (0.1, 0.65, Outcome.CONFIRMED),
     ):
-        decision = said(replace(FIT, explained=explained, agreeing=agreeing), STRANGER, **circumstance)
+        decision = said(replace(FIT, explained=explained, agreeing=agreeing, textured=200), STRANGER, **circumstance)
         assert decision.outcome == outcome
         assert decision.reason == (Reason.FITS if outcome == Outcome.CONFIRMED else Reason.ALIKE)
     weak = said(replace(FIT, evidence=300), STRANGER, **circumstance)

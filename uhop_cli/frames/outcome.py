@@ -3,7 +3,8 @@
 With L1 and L2 the evidence of the best and of the second picture (0 where there is one only), and n the pixels compared:
 
     confirmed     L1 - L2 >= 3 bar n / 128^2; or L1 - L2 >= bar n / 128^2 and X >= .6 or c > .9 in .6 of the textured blocks. In
-                  other frames, and where the original of another candidate is not at hand, always X >= .8 or .65 of the blocks
+                  other frames, and where the original of another candidate is not at hand, always X >= .8 or .65 of the blocks;
+                  in other frames, of these only as many as no search of T frames comes upon by chance (below)
                   In the same frame it takes that the alignment moved no corner by more than 1.5% of a side; and where alignment was
                   needed, that no other picture fits as well (X >= .6 or .6 of the blocks; in other frames what these ask): shots
                   of a scene all do
@@ -13,6 +14,14 @@ With L1 and L2 the evidence of the best and of the second picture (0 where there
     undecided     else: a query of noise, of blur or of few pixels has no margin, and is no stranger for it. One that has what it
                   takes to tell (but a sharpness >= .5, the median over the originals: one of them alone may be less sharp than the
                   right one) and is like none of all (X < .6, and less than .6 of the blocks) may well be one: this is a reason
+
+A search tries many frames, and each that it compares is aligned over six free numbers: of the n textured blocks of a stranger a
+share p agrees then, and a share a > p in one of T tries with a probability of at most (Chernoff 1952)
+
+    T exp(-n KL(a || p)),    KL(a || p) = a ln(a / p) + (1 - a) ln((1 - a) / (1 - p)),
+
+which has to be below .001, unless X >= .8: of few blocks, as thin lines have, all but all have to agree. p = .4 is what strangers
+among drawings hardly reach; T = 30,000 is 2,000 frames in a family times the 15 that are compared.
 
 A margin alone does not confirm: drawings of thin lines that share nothing reach 2,500 nats once they are aligned. X alone does not
 contradict: a copy blurred by more than some 3% of its width has next to nothing of its original in the middle band, and one of
@@ -76,7 +85,10 @@ class VerificationSettings:
         whole_explained: X of an unrefined whole frame from which on nothing is aligned: near-copies would be aligned away.
         whole_correlation: the same for the median correlation of the blocks.
         strict_explained: X that any frame but the identity needs,
-        strict_agreeing: or the share of blocks with c > .9.
+        strict_agreeing: or the share of blocks with c > .9,
+        chance: if a share of them that agrees by chance, p, does not explain it,
+        tries: T, of a search in frames,
+        most_chance: with more than this probability.
         hopeless_explained: X on the coarse grid, once aligned there, below which nothing is aligned any further,
         hopeless_agreeing: if no more than this share of the blocks has c > .9 there.
         side: pixels of the side of a square that the compared part is brought to.
@@ -102,6 +114,9 @@ class VerificationSettings:
     whole_correlation: float = 0.9
     strict_explained: float = 0.8
     strict_agreeing: float = 0.65
+    chance: float = 0.4
+    tries: float = 30_000.0
+    most_chance: float = 0.001
     hopeless_explained: float = 0.4
     hopeless_agreeing: float = 0.2
     side: int = 128
@@ -146,10 +161,15 @@ class VerificationSettings:
         """Whether a margin, in nats, is at least so many bars for the pixels compared."""
         return margin >= bars * self.bar * comparison.pixels / FULL_PIXELS
 
-    def confirms(self, comparison: Comparison, margin: float, strict: bool) -> bool:
-        """Whether a margin, in nats, and the fit itself confirm; `strict` asks more of the fit."""
+    def is_no_chance(self, comparison: Comparison) -> bool:
+        """Whether X says enough, or more blocks agree than by chance in any frame of a search."""
+        nats = comparison.textured * _divergence(comparison.agreeing, self.chance)
+        return comparison.explained >= self.strict_explained or nats >= math.log(self.tries / self.most_chance)
+
+    def confirms(self, comparison: Comparison, margin: float, strict: bool, searched: bool = False) -> bool:
+        """Whether a margin, in nats, and the fit itself confirm; `strict` asks more of the fit, `searched` that it is no chance."""
         if strict:
-            fits = self.is_strictly_like(comparison)
+            fits = self.is_strictly_like(comparison) and (not searched or self.is_no_chance(comparison))
         else:
             fits = self.passes(comparison, margin, self.sure_bars) or self.is_like(comparison)
         return fits and self.passes(comparison, margin)
@@ -205,7 +225,7 @@ def decide(compared: Sequence[Compared | None], all_seen: bool, settings: Verifi
     if pixels == 0:
         return Decision(Outcome.UNDECIDED, best, margin, Reason.BLANK)
     strict = not (first.identity and all_seen)
-    if settings.confirms(first.comparison, margin, strict):
+    if settings.confirms(first.comparison, margin, strict, searched=not first.identity):
         reason = _doubt(first, [entry for _, entry in found], settings)
         outcome = Outcome.CONFIRMED if reason == Reason.FITS else Outcome.UNDECIDED
         return Decision(outcome, best, margin, reason)
@@ -228,3 +248,10 @@ def _doubt(first: Compared, found: list[Compared], settings: VerificationSetting
     if any(is_like(entry.comparison) for entry in found if entry.picture != first.picture):
         return Reason.NEAR
     return Reason.MOVED if first.identity and first.moved > settings.most_moved else Reason.FITS
+
+
+def _divergence(a: float, p: float) -> float:
+    """KL(a || p) of two shares where a > p, else 0; in nats."""
+    if not a > p:
+        return 0.0
+    return a * math.log(a / p) + ((1 - a) * math.log((1 - a) / (1 - p)) if a < 1 else 0.0)
