@@ -4,7 +4,7 @@ With L1 and L2 the evidence of the best and of the second picture (0 where there
 
     confirmed     L1 - L2 >= 3 bar n / 128^2; or L1 - L2 >= bar n / 128^2 and X >= .6 or c > .9 in .6 of the textured blocks. In
                   other frames, and where the original of another candidate is not at hand, always X >= .8 or .65 of the blocks;
-                  in other frames, of these only as many as no search of T frames comes upon by chance (below)
+                  of what a search proposes, only as many as none comes upon by chance (below)
                   In the same frame it takes that the alignment moved no corner by more than 1.5% of a side; and where alignment was
                   needed, that no other picture fits as well (X >= .6 or .6 of the blocks; in other frames what these ask): shots
                   of a scene all do
@@ -15,13 +15,13 @@ With L1 and L2 the evidence of the best and of the second picture (0 where there
                   takes to tell (but a sharpness >= .5, the median over the originals: one of them alone may be less sharp than the
                   right one) and is like none of all (X < .6, and less than .6 of the blocks) may well be one: this is a reason
 
-A search tries many frames, and each that it compares is aligned over six free numbers: of the n textured blocks of a stranger a
-share p agrees then, and a share a > p in one of T tries with a probability of at most (Chernoff 1952)
+In other frames each proposal that is compared is aligned over six free numbers first: of the n textured blocks of a stranger a
+share p agrees then, and a share a > p in one of T comparisons with a probability of at most (Chernoff 1952)
 
     T exp(-n KL(a || p)),    KL(a || p) = a ln(a / p) + (1 - a) ln((1 - a) / (1 - p)),
 
-which has to be below .001, unless X >= .8: of few blocks, as thin lines have, all but all have to agree. p = .4 is what strangers
-among drawings hardly reach; T = 30,000 is 2,000 frames in a family times the 15 that are compared.
+which has to be below .001, unless X >= .7: of few blocks, as thin lines have, nearly all have to agree. p = .4 is what strangers
+among drawings hardly reach where a search led to; T = 15 are compared, three in each of five rounds.
 
 A margin alone does not confirm: drawings of thin lines that share nothing reach 2,500 nats once they are aligned. X alone does not
 contradict: a copy blurred by more than some 3% of its width has next to nothing of its original in the middle band, and one of
@@ -86,9 +86,10 @@ class VerificationSettings:
         whole_correlation: the same for the median correlation of the blocks.
         strict_explained: X that any frame but the identity needs,
         strict_agreeing: or the share of blocks with c > .9,
-        chance: if a share of them that agrees by chance, p, does not explain it,
-        tries: T, of a search in frames,
-        most_chance: with more than this probability.
+        clear_explained: X that any frame that was searched for needs,
+        chance: or so many agreeing blocks that this share of them, p,
+        tries: in T comparisons,
+        most_chance: has at most this probability to give them.
         hopeless_explained: X on the coarse grid, once aligned there, below which nothing is aligned any further,
         hopeless_agreeing: if no more than this share of the blocks has c > .9 there.
         side: pixels of the side of a square that the compared part is brought to.
@@ -114,8 +115,9 @@ class VerificationSettings:
     whole_correlation: float = 0.9
     strict_explained: float = 0.8
     strict_agreeing: float = 0.65
+    clear_explained: float = 0.7
     chance: float = 0.4
-    tries: float = 30_000.0
+    tries: float = 15.0
     most_chance: float = 0.001
     hopeless_explained: float = 0.4
     hopeless_agreeing: float = 0.2
@@ -162,9 +164,9 @@ class VerificationSettings:
         return margin >= bars * self.bar * comparison.pixels / FULL_PIXELS
 
     def is_no_chance(self, comparison: Comparison) -> bool:
-        """Whether X says enough, or more blocks agree than by chance in any frame of a search."""
+        """Whether X says enough, or more blocks agree than by chance in any of the frames that a search compares."""
         nats = comparison.textured * _divergence(comparison.agreeing, self.chance)
-        return comparison.explained >= self.strict_explained or nats >= math.log(self.tries / self.most_chance)
+        return comparison.explained >= self.clear_explained or nats >= math.log(self.tries / self.most_chance)
 
     def confirms(self, comparison: Comparison, margin: float, strict: bool, searched: bool = False) -> bool:
         """Whether a margin, in nats, and the fit itself confirm; `strict` asks more of the fit, `searched` that it is no chance."""
@@ -184,12 +186,14 @@ class Compared:
         picture: which picture it is; candidates of one number are one picture under several names.
         identity: whether it lies in the same frame.
         moved: how far alignment moved it, in shares of its sides; None where it was not aligned.
+        searched: whether a search in frames proposed it, be it in the same frame, in which it was refused before.
     """
 
     comparison: Comparison
     picture: int
     identity: bool
     moved: float | None = None
+    searched: bool = False
 
 
 @dataclass(frozen=True)
@@ -224,8 +228,9 @@ def decide(compared: Sequence[Compared | None], all_seen: bool, settings: Verifi
     pixels = first.comparison.pixels
     if pixels == 0:
         return Decision(Outcome.UNDECIDED, best, margin, Reason.BLANK)
-    strict = not (first.identity and all_seen)
-    if settings.confirms(first.comparison, margin, strict, searched=not first.identity):
+    searched = first.searched or not first.identity
+    strict = searched or not all_seen
+    if settings.confirms(first.comparison, margin, strict, searched):
         reason = _doubt(first, [entry for _, entry in found], settings)
         outcome = Outcome.CONFIRMED if reason == Reason.FITS else Outcome.UNDECIDED
         return Decision(outcome, best, margin, reason)
