@@ -24,7 +24,7 @@ FLAT = 4 * ROUNDING  # variance of a picture of one colour, with what float32 ad
 # Where the mixture is the better density, residuals are few and large. A Gaussian's log-odds are differences of (n/2) ln v, whose
 # standard error is sqrt((kurtosis - 1) / 2) of what normal residuals would give it: about 2 where a tenth of the values differ.
 OVERSTATED = 8.0  # so its log-odds count as that many times fewer, chosen on MNIST (docs/evidence.md): from 5 to 12 hardly matters
-TELLING = 5.0  # log-odds of agreement below which it says too little to be heard before others
+TELLING = 8.0  # log-odds of agreement below which it says too little to be heard before others
 
 
 @dataclass(frozen=True)
