@@ -21,10 +21,11 @@ from uhop_cli.retrieval.distances import ROUNDING
 
 OF_AGREEMENT = BINS + 1  # parameters of agreement: the bins of the histogram, and the share of values that are kept
 FLAT = 4 * ROUNDING  # variance of a picture of one colour, with what float32 adds to it
-# Where the mixture is the better density, residuals are few and large. A Gaussian's log-odds are differences of (n/2) ln v, whose
-# standard error is sqrt((kurtosis - 1) / 2) of what normal residuals would give it: about 2 where a tenth of the values differ.
-OVERSTATED = 8.0  # so its log-odds count as that many times fewer, chosen on MNIST (docs/evidence.md): from 5 to 12 hardly matters
-TELLING = 8.0  # log-odds of agreement below which it says too little to be heard before others
+# Where the mixture is by far the better density, residuals are few and large, and a Gaussian overstates its log-odds: they are
+# differences of (n/2) ln v, as if n normal residuals had been seen. Chosen on one draw of MNIST and others (docs/evidence.md).
+FAR_BETTER = 1.0  # nats a value
+OVERSTATED = 8.0  # times; from 5 to 20 hardly matters
+TELLING = 5.0  # log-odds of agreement below which it says too little to be heard before others
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,9 @@ def _choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, c
     densities = _densities(queries, verdicts, null, xp.zeros_like(blind))
     best = xp.argmax(_densities(queries, verdicts, null, blind), axis=0)
     price = math.log(queries.pictures.shape[1]) / 2
-    replaced = candidates.replaced + verdicts.top[-1] - OF_AGREEMENT * price > densities[best, each]
-    allowed = _may_answer(queries, memory, verdicts, best, replaced)
-    heard = _heard(verdicts.odds, replaced)
+    gain = candidates.replaced + verdicts.top[-1] - OF_AGREEMENT * price - densities[best, each]  # of agreement over the best
+    allowed = _may_answer(queries, memory, verdicts, best, gain > 0)
+    heard = _heard(verdicts.odds, gain > FAR_BETTER * queries.pictures.shape[1])
     model = xp.argmax(xp.where(allowed, heard, xp.full_like(heard, -xp.inf)), axis=0)
     answer = verdicts.leader[model, each]
 
@@ -155,16 +156,16 @@ def _densities(queries: PreparedQueries, verdicts: Verdict, null: Array, blind: 
     return found - parameters * xp.log(xp.clip(size - lost, 1, None)) / 2
 
 
-def _heard(odds: Array, replaced: Array) -> Array:
-    """The log-odds as they compete, (K, Q): agreement's count more where it is the better density, by `OVERSTATED` and `TELLING`.
+def _heard(odds: Array, far_better: Array) -> Array:
+    """The log-odds as they compete, (K, Q): agreement's count more where it is by far the better density and tells enough.
 
     Args:
         odds: of all models, agreement last, (K, Q).
-        replaced: whether agreement is a better density than the best of the others, (Q,).
+        far_better: than the best of the others, (Q,).
     """
     xp = namespace(odds)
     agreement = odds[-1:]
-    counts_more = replaced & (agreement > TELLING)
+    counts_more = far_better & (agreement > TELLING)
     return xp.concat([odds[:-1], xp.where(counts_more, OVERSTATED * agreement, agreement)], axis=0)
 
 
