@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from uhop_cli.errors import SettingsError
 from uhop_cli.frames.block_evidence import NOTHING, Comparison
-from uhop_cli.frames.outcome import Compared, Outcome, Reason, VerificationSettings, decide
+from uhop_cli.frames.outcome import Compared, Outcome, Reason, decide
+from uhop_cli.frames.thresholds import VerificationSettings
 
 DEFAULT = VerificationSettings()
 FIT = Comparison(
@@ -208,26 +208,3 @@ def test_shots_of_a_scene() -> None:
     assert (moved.outcome, moved.reason) == (Outcome.UNDECIDED, Reason.MOVED)
     assert said(FIT, STRANGER, moved=0.015).outcome == Outcome.CONFIRMED
     assert said(FIT, STRANGER, moved=0.016, identity=False).outcome == Outcome.CONFIRMED
-
-
-def test_what_is_whole() -> None:
-    low = replace(FIT, explained=0.84, correlation=0.89)
-    assert not DEFAULT.is_whole(low)
-    assert DEFAULT.is_whole(replace(low, explained=0.85))
-    assert DEFAULT.is_whole(replace(low, correlation=0.9))
-    assert not DEFAULT.is_whole(replace(low, correlation=float("nan")))
-
-
-@pytest.mark.parametrize("values", [{"bar": 0}, {"bar": float("nan")}, {"coarse_side": 0}, {"side": 32}])
-def test_settings_that_make_no_sense(values: dict) -> None:
-    with pytest.raises(SettingsError, match="not possible"):
-        VerificationSettings(**values)
-
-
-@pytest.mark.parametrize(
-    ("explained", "agreeing", "hopeless"),
-    [(0.39, 0.2, True), (0.4, 0.2, False), (0.39, 0.21, False), (0.39, float("nan"), True), (0.9, 0.0, False)],
-)
-def test_what_the_coarse_grid_gives_up(explained: float, agreeing: float, hopeless: bool) -> None:
-    """X < .4, and c > .9 in a fifth of the blocks at most; where no block has texture X alone counts."""
-    assert DEFAULT.is_hopeless(replace(FIT, explained=explained, agreeing=agreeing)) == hopeless

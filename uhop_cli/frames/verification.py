@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from uhop_cli.frames.alignment import align_on, displacement
 from uhop_cli.frames.block_evidence import Comparison
 from uhop_cli.frames.frame import IDENTITY, Frame
-from uhop_cli.frames.outcome import Compared, Decision, Outcome, Reason, VerificationSettings, decide
+from uhop_cli.frames.outcome import Compared, Decision, Outcome, Reason, decide
 from uhop_cli.frames.pair import SAMPLES, Pair
 from uhop_cli.frames.sheet import Sheet, sheet_of_image
+from uhop_cli.frames.thresholds import VerificationSettings
 from uhop_cli.images.decode import Image
 
 Float64 = NDArray[np.float64]
