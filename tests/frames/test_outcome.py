@@ -76,19 +76,13 @@ def test_a_margin_needs_a_fit_or_three_bars(explained: float, agreeing: float, e
 
 
 @pytest.mark.parametrize(
-    ("agreeing", "textured", "outcome"),
-    [
-        (1.0, 11, Outcome.CONFIRMED),  # 11 ln(1 / .4) = 10.08 nats; ln(15 / .001) = 9.62
-        (1.0, 10, Outcome.UNDECIDED),
-        (0.65, 76, Outcome.CONFIRMED),  # 76 (.65 ln(.65 / .4) + .35 ln(.35 / .6)) = 9.65
-        (0.65, 75, Outcome.UNDECIDED),
-    ],
+    ("explained", "evidence", "outcome"),
+    [(0.69, 3200, Outcome.CONFIRMED), (0.69, 3199, Outcome.UNDECIDED), (0.7, 1600, Outcome.CONFIRMED)],
 )
-def test_of_few_blocks_more_have_to_agree_in_a_frame_that_was_found(agreeing: float, textured: int, outcome: Outcome) -> None:
-    first = replace(FIT, explained=0.69, agreeing=agreeing, textured=textured)
-    assert said(first, STRANGER, identity=False).outcome == outcome
-    assert said(first, STRANGER, all_seen=False, identity=True).outcome == Outcome.CONFIRMED, "no frame was searched for"
-    assert said(replace(first, explained=0.7), STRANGER, identity=False).outcome == Outcome.CONFIRMED
+def test_of_what_was_searched_for_two_bars_are_asked_where_x_is_low(explained: float, evidence: float, outcome: Outcome) -> None:
+    first = replace(FIT, explained=explained, agreeing=0.65, evidence=evidence)
+    assert said(first, identity=False).outcome == outcome
+    assert said(first, None, all_seen=False).outcome == Outcome.CONFIRMED, "no frame was searched for"
 
 
 def test_the_same_frame_asks_as_much_where_a_search_comes_back_to_it() -> None:
@@ -107,7 +101,7 @@ def test_other_frames_and_unseen_rivals_ask_more(circumstance: dict) -> None:
         (0.79, 0.64, Outcome.UNDECIDED),
         (0.1, 0.65, Outcome.CONFIRMED),
     ):
-        decision = said(replace(FIT, explained=explained, agreeing=agreeing, textured=200), STRANGER, **circumstance)
+        decision = said(replace(FIT, explained=explained, agreeing=agreeing, evidence=3600), STRANGER, **circumstance)
         assert decision.outcome == outcome
         assert decision.reason == (Reason.FITS if outcome == Outcome.CONFIRMED else Reason.ALIKE)
     weak = said(replace(FIT, evidence=300), STRANGER, **circumstance)

@@ -4,7 +4,7 @@ With L1 and L2 the evidence of the best and of the second picture (0 where there
 
     confirmed     L1 - L2 >= 3 bar n / 128^2; or L1 - L2 >= bar n / 128^2 and X >= .6 or c > .9 in .6 of the textured blocks. In
                   other frames, and where the original of another candidate is not at hand, always X >= .8 or .65 of the blocks;
-                  of what a search proposes, only as many as none comes upon by chance (`thresholds.py`)
+                  of what a search proposes, the second only with X >= .7 or 2 bar n / 128^2 (`thresholds.py`).
                   In the same frame it takes that the alignment moved no corner by more than 1.5% of a side; and where alignment was
                   needed, that no other picture fits as well (X >= .6 or .6 of the blocks; in other frames what these ask): shots
                   of a scene all do
