@@ -40,6 +40,11 @@ from uhop_cli.retrieval.pattern_matrix import PatternMatrix
 LEAST_LISTED = 512  # memories of a shard that are looked at at least, in the first of two stages
 
 
+def listed_of(memory: Memory) -> int:
+    """How many memories of each shard of a memory are looked at in the first of two stages."""
+    return max(LEAST_LISTED, shortlist_size(len(memory)) // len(memory.shards))
+
+
 class ShardedByEvidence:
     """The choice by evidence on a memory in shards.
 
@@ -67,7 +72,7 @@ class ShardedByEvidence:
         return self._in_two_stages(queries, trace) if self._listed else self.among_all(queries, trace=trace)
 
     def _in_two_stages(self, queries: Float32, trace: bool) -> Answer:
-        found = self._asked(queries, max(LEAST_LISTED, shortlist_size(len(self.memory)) // len(self.memory.shards)))
+        found = self._asked(queries, listed_of(self.memory))
         engines, prepared = found.engines(self._here, queries)
         answers = []
         for place, engine in enumerate(engines):
@@ -88,7 +93,7 @@ class ShardedByEvidence:
         found = self._asked(queries, None)
         engines, prepared = found.engines(self._here, queries)
         chosen = [Chosen(found, place, engine, prepared) for place, engine in enumerate(engines)]
-        model = _EvidenceOfShards(self.shards, self.memory, queries, chosen)
+        model = EvidenceOfShards(self.shards, self.memory, queries, chosen)
         ranked = np.stack([one.ranked for one in chosen])
         answer = answer_from(
             model,
@@ -120,7 +125,7 @@ class ShardedByEvidence:
         )
 
 
-class _EvidenceOfShards:
+class EvidenceOfShards:
     """The retrieval model of the choice by evidence on shards (`evidence.model`), and what its pictures are read out of."""
 
     name = EvidenceModel.name
