@@ -74,7 +74,7 @@ def test_all_copies_go_through_a_shard_before_the_next(opaque: Memory, monkeypat
     monkeypatch.setattr("uhop_cli.storing.testing.trials.PAIRS", 1)
     asked: list[Any] = []
     propose, let_go = Shard.propose, Shard.let_go
-    monkeypatch.setattr(Shard, "propose", lambda shard, *parts: asked.append(shard.first) or propose(shard, *parts))
+    monkeypatch.setattr(Shard, "propose", lambda shard, *parts, **more: asked.append(shard.first) or propose(shard, *parts, **more))
     monkeypatch.setattr(Shard, "let_go", lambda shard: asked.append("let go") or let_go(shard))
     found = InShards(opaque, BOUNDS).outcomes(trials, 0, lambda done, total: None)
     assert asked[: 3 * 8] == [*[0] * 7, "let go", *[25] * 7, "let go", *[26] * 7, "let go"]

@@ -26,7 +26,6 @@ from uhop_cli.arrays.library import Array, namespace, to_numpy
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
 from uhop_cli.evidence.model import EvidenceEngine
 from uhop_cli.evidence.pixelwise.candidates import distinct, proposed
-from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.evidence.visible import visible_log_likelihood
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.budget import Budget
@@ -69,14 +68,19 @@ class Shard:
         for prepared in ("_evidence", "_canvases"):
             vars(self).pop(prepared, None)
 
-    def propose(self, queries: Float32, listed: int | None, most: int = PROPOSALS) -> Proposals:
+    def propose(self, queries: Float32, listed: int | None, along: bool = False, most: int | None = None) -> Proposals:
         """The proposals of all models for queries (Q, d).
 
         Args:
             queries: see above.
             listed: memories of the shard that are looked at, those of its shortlist; None: all.
-            most: how many each model proposes.
+            along: whether the memories themselves come with them.
+            most: how many each model proposes; None: as many as the choice looks at.
         """
+        found = self._proposed(queries, listed, most)
+        return replace(found, pool=self.pool(np.unique(found.rows))) if along else found
+
+    def _proposed(self, queries: Float32, listed: int | None, most: int | None) -> Proposals:
         evidence = self._evidence
         if listed is None or evidence.shortlist is None:
             return self._proposals(queries, evidence.engine, None, most)
@@ -91,7 +95,7 @@ class Shard:
             examined=parts[0].examined,
         )
 
-    def _proposals(self, queries: Float32, engine: EvidenceEngine, listed: Int64 | None, most: int) -> Proposals:
+    def _proposals(self, queries: Float32, engine: EvidenceEngine, listed: Int64 | None, most: int | None) -> Proposals:
         scores, cosines = engine.scan(engine.prepare(queries))
         best = proposed(scores, cosines, most)  # (Q, K + 1, P)
         rows, _ = distinct(best)
@@ -154,9 +158,10 @@ class Shard:
         picture = self.X.read_out(softmax(chosen[self.device.put(places)]))
         return total, ReadOut(places=places, picture=to_numpy(picture), target=None)
 
-    def attend(self, asked: Asked) -> Attended:
-        """A pass with softmax weights."""
-        return self._begun(asked).attended()
+    def attend(self, asked: Asked, least: Float64 | None = None) -> Attended:
+        """A pass with softmax weights; with `least` also what `gather` gives for it."""
+        begun = self._begun(asked)
+        return begun.attended() if least is None else replace(begun.attended(), read=begun.gathered(least))
 
     def gather(self, asked: Asked, least: Float64) -> ReadOut:
         """What the softmax weights read out, normalised within the shard, where their log total is at least `least` (Q,)."""

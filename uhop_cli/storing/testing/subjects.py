@@ -145,7 +145,7 @@ class InShards:
             proposals: list[list[Proposals]] = [[] for _ in groups]
             for number, shard in enumerate(self._shards):
                 for queries, parts in zip(copies, proposals, strict=True):
-                    parts.append(shard.propose(queries, None, PROPOSALS + 1))  # one may be left out
+                    parts.append(shard.propose(queries, None, most=PROPOSALS + 1))  # one may be left out
                 shard.let_go()
                 done = len(found) + sum(map(len, groups)) * (number + 1) / (len(self._shards) + 1)
                 note(int(done), len(trials))
