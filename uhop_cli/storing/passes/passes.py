@@ -213,6 +213,8 @@ def codes_of(piece: tuple[PatternRows, Coder]) -> Float32:
     """Codes of one shard, (k, m)."""
     rows, coder = piece
     patterns = rows.patterns()
-    step = max(1, CHUNK_BYTES // (4 * rows.spec.dim))
+    codes, step = EndToEnd(len(patterns), axis=1), max(1, CHUNK_BYTES // (4 * rows.spec.dim))
     with one_blas_thread():
-        return np.concatenate([coder.encode(unit_rows(patterns, part)) for part in chunks(len(patterns), step)], axis=1)
+        for part in chunks(len(patterns), step):
+            codes.add(coder.encode(unit_rows(patterns, part)))
+    return codes.close()
