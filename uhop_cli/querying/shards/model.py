@@ -143,7 +143,7 @@ class Merged:
         least = self.total + np.log(NEGLIGIBLE / len(parts))
         counts = totals >= least
         read = [part.read.of(own) for part, own in zip(parts, counts, strict=True) if part.read is not None]
-        if sum(len(part.places) for part in read) < counts.sum():
+        if not read or sum(len(part.places) for part in read) < counts.sum():
             read = shards.all("gather", asked, least)
         self.picture, self.target = summed(read, np.exp(totals - self.total))
 
