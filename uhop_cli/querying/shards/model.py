@@ -5,9 +5,10 @@ With softmax weights a shard s sends its logarithmic total t_s and its best scor
     p = exp(t_s - t) p_s,     t = ln sum_s exp(t_s),     x = sum_s exp(t_s - t) x_s.
 
 Then those shards that have a share in a query send what their own weights read out, x_s (`Shard.gather`); mostly that is one. What
-all others would add is less than `NEGLIGIBLE`. Where it is known what t is at least, they send it at once. Under a separation with finite support the shards send the memories that may be in
-it (`Shard.claim`), the weights are those of the separation on all of these together, and the shards that have some of them read
-them out (`Shard.read`).
+all others would add is less than `NEGLIGIBLE`. Where it is known what t is at least, they send it at once.
+
+Under a separation with finite support the shards send the memories that may be in it (`Shard.claim`), the weights are those of the
+separation on all of these together, and the shards that have some of them read them out (`Shard.read`).
 """
 
 from __future__ import annotations
