@@ -165,7 +165,7 @@ def sprites(folder: Path, options: argparse.Namespace) -> tuple[bool, Counter[st
     both = sets.sprites(folder, 240)
     halves = (Collection("sprites", both.files[half::2]) for half in (0, 1))
     damages = ("noise:0.3", "jpeg:30", "half:bottom:colour")
-    return told(*halves, damages, {"never stored": same}, options, lost=0, named=120)
+    return told(*halves, damages, {"never stored": same}, options, lost=0, named=12)
 
 
 def bursts(folder: Path, options: argparse.Namespace) -> tuple[bool, Counter[str]]:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from uhop_cli.errors import SettingsError
 from uhop_cli.frames.block_evidence import NOTHING, Comparison
-from uhop_cli.frames.outcome import Compared, Outcome, Reason, VerificationSettings, decide
+from uhop_cli.frames.outcome import Compared, Outcome, Reason, decide
+from uhop_cli.frames.thresholds import VerificationSettings
 
 DEFAULT = VerificationSettings()
 FIT = Comparison(
@@ -75,6 +75,25 @@ def test_a_margin_needs_a_fit_or_three_bars(explained: float, agreeing: float, e
     assert said(first, STRANGER).outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("explained", "evidence", "outcome"),
+    [(0.69, 3200, Outcome.CONFIRMED), (0.69, 3199, Outcome.UNDECIDED), (0.7, 1600, Outcome.CONFIRMED)],
+)
+def test_of_what_was_searched_for_two_bars_are_asked_where_x_is_low(explained: float, evidence: float, outcome: Outcome) -> None:
+    first = replace(FIT, explained=explained, agreeing=0.65, evidence=evidence)
+    assert said(first, identity=False).outcome == outcome
+    assert said(first, None, all_seen=False).outcome == Outcome.CONFIRMED, "no frame was searched for"
+
+
+def test_the_same_frame_asks_as_much_where_a_search_comes_back_to_it() -> None:
+    first = replace(FIT, explained=0.7, agreeing=0.5)
+    assert decide([Compared(first, 0, True)], True, DEFAULT).outcome == Outcome.CONFIRMED
+    decision = decide([Compared(first, 0, True, searched=True)], True, DEFAULT)
+    assert (decision.outcome, decision.reason) == (Outcome.UNDECIDED, Reason.ALIKE)
+    few = replace(FIT, explained=0.69, agreeing=0.65)
+    assert decide([Compared(few, 0, True, searched=True)], True, DEFAULT).outcome == Outcome.UNDECIDED
+
+
 @pytest.mark.parametrize("circumstance", [{"identity": False}, {"all_seen": False}])
 def test_other_frames_and_unseen_rivals_ask_more(circumstance: dict) -> None:
     for explained, agreeing, outcome in (
@@ -82,7 +101,7 @@ def test_other_frames_and_unseen_rivals_ask_more(circumstance: dict) -> None:
         (0.79, 0.64, Outcome.UNDECIDED),
         (0.1, 0.65, Outcome.CONFIRMED),
     ):
-        decision = said(replace(FIT, explained=explained, agreeing=agreeing), STRANGER, **circumstance)
+        decision = said(replace(FIT, explained=explained, agreeing=agreeing, evidence=3600), STRANGER, **circumstance)
         assert decision.outcome == outcome
         assert decision.reason == (Reason.FITS if outcome == Outcome.CONFIRMED else Reason.ALIKE)
     weak = said(replace(FIT, evidence=300), STRANGER, **circumstance)
@@ -136,6 +155,38 @@ def test_a_second_that_fits_somewhat_or_was_not_seen_forbids_a_contradiction() -
     assert said(STRANGER, blurred).outcome == Outcome.CONTRADICTED, "of the others only the fit counts"
 
 
+HALF_LIKE = replace(FIT, evidence=1700, explained=0.55, agreeing=0.5)  # neither contradicted nor like, and without a margin
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, Reason.UNLIKE),
+        ({"explained": 0.599, "agreeing": 0.599}, Reason.UNLIKE),
+        ({"explained": 0.6}, Reason.CLOSE),
+        ({"agreeing": 0.6}, Reason.CLOSE),
+        ({"noise": 0.3}, Reason.UNLIKE),
+        ({"noise": 0.31}, Reason.CLOSE),
+        ({"textured": 3}, Reason.UNLIKE),
+        ({"textured": 2}, Reason.CLOSE),
+        ({"power": 1e-5}, Reason.CLOSE),
+        ({"sharpness": 0.51}, Reason.UNLIKE),
+        ({"sharpness": 0.49}, Reason.CLOSE),
+    ],
+)
+def test_a_clear_query_that_no_original_fits_well(change: dict, reason: Reason) -> None:
+    rivals = [replace(STRANGER, evidence=900, sharpness=sharpness) for sharpness in (0.1, 9)]
+    decision = said(replace(HALF_LIKE, **change), *rivals)
+    assert (decision.outcome, decision.reason) == (Outcome.UNDECIDED, reason)
+
+
+def test_it_is_clear_beside_most_originals_and_like_none_of_all() -> None:
+    rival = replace(STRANGER, evidence=900)
+    assert said(replace(HALF_LIKE, sharpness=0.1), rival, rival).reason == Reason.UNLIKE
+    assert said(HALF_LIKE, replace(rival, explained=0.6)).reason == Reason.CLOSE, "a rival that fits"
+    assert said(HALF_LIKE, None, all_seen=False).reason == Reason.CLOSE
+
+
 def test_shots_of_a_scene() -> None:
     sibling = replace(FIT, evidence=500, explained=0.7)
     assert said(FIT, sibling).outcome == Outcome.CONFIRMED, "as they lie"
@@ -151,26 +202,3 @@ def test_shots_of_a_scene() -> None:
     assert (moved.outcome, moved.reason) == (Outcome.UNDECIDED, Reason.MOVED)
     assert said(FIT, STRANGER, moved=0.015).outcome == Outcome.CONFIRMED
     assert said(FIT, STRANGER, moved=0.016, identity=False).outcome == Outcome.CONFIRMED
-
-
-def test_what_is_whole() -> None:
-    low = replace(FIT, explained=0.84, correlation=0.89)
-    assert not DEFAULT.is_whole(low)
-    assert DEFAULT.is_whole(replace(low, explained=0.85))
-    assert DEFAULT.is_whole(replace(low, correlation=0.9))
-    assert not DEFAULT.is_whole(replace(low, correlation=float("nan")))
-
-
-@pytest.mark.parametrize("values", [{"bar": 0}, {"bar": float("nan")}, {"coarse_side": 0}, {"side": 32}])
-def test_settings_that_make_no_sense(values: dict) -> None:
-    with pytest.raises(SettingsError, match="not possible"):
-        VerificationSettings(**values)
-
-
-@pytest.mark.parametrize(
-    ("explained", "agreeing", "hopeless"),
-    [(0.39, 0.2, True), (0.4, 0.2, False), (0.39, 0.21, False), (0.39, float("nan"), True), (0.9, 0.0, False)],
-)
-def test_what_the_coarse_grid_gives_up(explained: float, agreeing: float, hopeless: bool) -> None:
-    """X < .4, and c > .9 in a fifth of the blocks at most; where no block has texture X alone counts."""
-    assert DEFAULT.is_hopeless(replace(FIT, explained=explained, agreeing=agreeing)) == hopeless

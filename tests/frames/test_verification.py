@@ -234,6 +234,18 @@ def test_rivals_are_opened_only_beside_what_is_confirmed_alone() -> None:
     assert twin.outcome == Outcome.UNDECIDED, "another picture fits as well"
 
 
+def test_what_a_search_proposes_in_the_same_frame_has_to_fit_as_in_any_other() -> None:
+    """Two pictures, the one with 1.5 times the contrast of the other: X is about 1.5^2 / (1 + 1.5^2) = .69."""
+    query = np.clip((0.6 * PHOTOS[0] + 0.4 * PHOTOS[1]), 0, 255).round().astype(np.uint8)
+    opened = Opened(PHOTOS[0], PHOTOS[2])
+    asked = verify(sheet(query), opened.candidates, pattern_side=32)
+    assert asked.measured[0].comparison.explained == pytest.approx(0.69, abs=0.05)
+    assert (asked.outcome, asked.best) == (Outcome.CONFIRMED, 0)
+    searched = confirm(sheet(query), opened.candidates, pattern_side=32)
+    assert (searched.outcome, searched.reason) == (Outcome.UNDECIDED, Reason.ALIKE)
+    assert confirm(sheet(PHOTOS[0]), opened.candidates, pattern_side=32).outcome == Outcome.CONFIRMED
+
+
 def test_a_guess_that_shows_nothing_is_given_up_on_the_coarse_grid() -> None:
     """120 x 120 pixels of the query are compared as 48 x 48; a rival, whose evidence is the margin, on the fine grid."""
     stranger, _ = confirmed(PHOTOS[1], frames={0: CROP})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -14,9 +14,13 @@ from PIL import Image
 
 from uhop_cli.corruption.corruption import parse
 from uhop_cli.errors import SettingsError
+from uhop_cli.frames.block_evidence import NOTHING
+from uhop_cli.frames.outcome import Outcome, Reason
+from uhop_cli.frames.verification import Measured, Verification
 from uhop_cli.images.decode import decode
 from uhop_cli.images.warp import area
 from uhop_cli.memory.originals import Original
+from uhop_cli.querying import verifying
 from uhop_cli.querying.restoration import Query, Restoration
 from uhop_cli.querying.restorer import Restorer
 from uhop_cli.querying.settings import QuerySettings, RetrievalSettings
@@ -138,6 +142,20 @@ def test_what_is_not_decided_keeps_the_confidence(folder: Path) -> None:
     (here,) = counted.ask(file(photo(5)))
     assert (here.answer.verified, here.answer.verified_reason, counted.opened) == (None, None, [])
     assert here.answer.verified_words == "not verified: a query that is damaged here is no more than its pattern"
+
+
+@pytest.mark.parametrize(("reason", "expected"), [(Reason.UNLIKE, 0.8 / (0.8 + 20 * 0.2)), (Reason.CLOSE, 0.8)])
+def test_what_no_original_fits_well_has_a_twentieth_of_the_odds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, reason: Reason, expected: float
+) -> None:
+    def undecided(query: object, candidates: Sequence[object], **settings: object) -> Verification:
+        return Verification(Outcome.UNDECIDED, 0, 100.0, reason, (Measured(NOTHING),) * len(candidates))
+
+    monkeypatch.setattr(verifying, "verify", undecided)
+    restorer = Restorer(folder / "m.safetensors")
+    verdict = Verifier(restorer.memory).verdict(restorer.prepare(noisy(5, 0.1)), [5, 4], 0.8, lambda row: None, alone=True)
+    assert verdict.confidence == pytest.approx(expected)
+    assert (verdict.verified, verdict.words, verdict.reason) == (None, "not decided by the original", reason.value)
 
 
 def test_where_nothing_can_be_added_nothing_is_opened(folder: Path) -> None:

@@ -13,7 +13,7 @@ By canvases and fits on the patterns (`whole/search.py`), unless it is by keypoi
 described, or for all if the query has few keypoints: in docs/frames.md no copy of a described picture was first found in one. The
 best of a round are compared with their originals, where the rule is strict (`outcome.py`), and the search ends with the first one
 that is confirmed. Where originals are not at hand, or show no more than the patterns, the fit on the patterns decides, by a bar of
-its own.
+its own, unless clean pixels say otherwise (`small_originals.py`).
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from uhop_cli.frames.outcome import Outcome, Reason
 from uhop_cli.frames.passes import Passes
 from uhop_cli.frames.proposal import Proposal
 from uhop_cli.frames.sheet import Sheet
+from uhop_cli.frames.small_originals import shows_another
 from uhop_cli.frames.verification import Candidate, confirm
 from uhop_cli.frames.whole.canvases import aspects_of
 from uhop_cli.frames.whole.search import PARTS, WholeSearch
@@ -168,14 +169,16 @@ class FrameSearch:
         sheet: Sheet | None,
         opener: Callable[[int], Image | None],
     ) -> Found | None:
-        """What is found of a proposal: confirmed by its original, or, if there is none to ask, far ahead of its rivals."""
+        """What is found of a proposal: confirmed by its original; or, if there is none to ask, far ahead of its rivals and no other
+        picture."""
         close = [other for other in rivals if CLEAR * other.score > one.score][:RIVALS_OPENED]
         found, unseen = (None, Reason.ABSENT) if sheet is None else self._compared(sheet, [one, *close], opener)
         if unseen is None:
             return found
         first, *others = self.whole.fit(picture, [one, *rivals])
         second = others[0].score if others else 0.0
-        if first.row != one.row or first.score < max(AHEAD * second, second + LEAD):
+        ahead = first.row == one.row and first.score >= max(AHEAD * second, second + LEAD)
+        if not ahead or shows_another(picture, self.memory, first.row, first.frame):
             return None
         return Found(first.row, first.frame, first.frame.to_original(picture.aspect), unseen)
 

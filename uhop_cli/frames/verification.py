@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from uhop_cli.frames.alignment import align_on, displacement
 from uhop_cli.frames.block_evidence import Comparison
 from uhop_cli.frames.frame import IDENTITY, Frame
-from uhop_cli.frames.outcome import Compared, Decision, Outcome, Reason, VerificationSettings, decide
+from uhop_cli.frames.outcome import Compared, Decision, Outcome, Reason, decide
 from uhop_cli.frames.pair import SAMPLES, Pair
 from uhop_cli.frames.sheet import Sheet, sheet_of_image
+from uhop_cli.frames.thresholds import VerificationSettings
 from uhop_cli.images.decode import Image
 
 Float64 = NDArray[np.float64]
@@ -107,7 +108,7 @@ def confirm(
     pattern_side: int,
     settings: VerificationSettings | None = None,
 ) -> Verification:
-    """The first candidate compared alone, and only where that confirms it again beside the others, its rivals.
+    """The first proposal of a search in frames compared alone, and only where that confirms it again beside its rivals.
 
     Args:
         query: with its damage, at its own or a reduced size.
@@ -115,7 +116,7 @@ def confirm(
         pattern_side: the longer side of the patterns.
         settings: the thresholds, or None for the defaults.
     """
-    run = _Run(query, candidates, pattern_side, settings or VerificationSettings())
+    run = _Run(query, candidates, pattern_side, settings or VerificationSettings(), searched=True)
     alone = run.verify(1)
     return run.verify(len(candidates)) if alone.outcome == Outcome.CONFIRMED and len(candidates) > 1 else alone
 
@@ -141,8 +142,9 @@ class _Run:
         candidates: Sequence[Candidate],
         pattern_side: int,
         settings: VerificationSettings,
+        searched: bool = False,
     ) -> None:
-        self._query, self._candidates, self._settings = query, candidates, settings
+        self._query, self._candidates, self._settings, self._searched = query, candidates, settings, searched
         self._least = LEAST_SIDES * pattern_side
         self._pairs: dict[int, Pair] = {}
         self._unseen: dict[int, Reason] = {}
@@ -234,7 +236,9 @@ class _Run:
 
     def _decide(self) -> Decision:
         compared = [
-            None if m.comparison is None else Compared(m.comparison, self._pictures[place], c.frame.is_identity, m.moved)
+            None
+            if m.comparison is None
+            else Compared(m.comparison, self._pictures[place], c.frame.is_identity, m.moved, self._searched)
             for place, (m, c) in enumerate(zip(self._measured, self._candidates, strict=False))
         ]
         unseen = any(m.comparison is None and m.reason is not None for m in self._measured)

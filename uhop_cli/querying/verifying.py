@@ -2,7 +2,8 @@
 
     confirmed      the confidence is at least .999, and the confirmed picture is the answer, whichever rank its pattern had
     contradicted   at most .01
-    not decided    the pattern's; at most .95 where the original fits, but as another shot of its scene would
+    not decided    the pattern's; at most .95 where the original fits, but as another shot of its scene would; and a
+                   twentieth of its odds where the query is clear enough and no original fits it well
 
 .999 is set, not fitted: among the copies and strangers of docs/verification.md no confirmed answer was wrong but for shots that
 hardly moved, and they are too few to tell one in a thousand. Nothing is opened where it cannot add anything: where the query equals
@@ -32,6 +33,7 @@ from uhop_cli.querying.restoration import Query
 
 CANDIDATES = 5
 CONFIRMED, CONTRADICTED, SIMILAR = 0.999, 0.01, 0.95
+UNLIKELY = 20.0  # times as many strangers as copies are clear and like no original, at least (docs/verification.md)
 SURE = 0.995  # of several queries those are not verified whose patterns are that sure
 KEPT = 1 << 20  # pixels of a query; more are not compared
 DRAFT = 43  # an original comes with at least six times that many pixels a side
@@ -96,6 +98,8 @@ class Verifier:
         unseen = found.measured[0].reason
         if unseen in UNSEEN:
             return Verdict(None, UNSEEN[unseen], None, 0, confidence)
+        if found.reason == Reason.UNLIKE:
+            confidence = confidence / (confidence + UNLIKELY * (1 - confidence))
         similar = found.reason in (Reason.NEAR, Reason.MOVED)
         return Verdict(None, words, reason, 0, min(confidence, SIMILAR) if similar else confidence)
 

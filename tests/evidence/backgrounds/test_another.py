@@ -55,6 +55,16 @@ def test_neither_are_copies_in_other_light() -> None:
         assert another(elsewhere(query, SCATTERED))
 
 
+def test_in_other_light_all_that_has_no_value_at_0_may_lie_behind_it() -> None:
+    """Each of the opaque colours is without one of the three; a fit to the others alone would see nothing of the memory."""
+    pattern, veil = memory()
+    opaque = np.flatnonzero(veil == 0)
+    pattern[opaque, opaque % 3] = 0
+    dimmed = 0.6 * (pattern + veil[:, None] * (0.9 - GREY))
+    assert not another(dimmed, pattern)
+    assert another(elsewhere(dimmed, SCATTERED), pattern)
+
+
 def test_nor_covered_ones_and_those_that_have_lost_values() -> None:
     query = laid((0.1, 0.2, 0.9))
     covered = query.copy()

@@ -3,10 +3,11 @@
 Damage either changes nearly every value a little, as noise, blur and compression do, or loses some and leaves the others as they
 were. A picture of the same make that was never stored does neither: most of it may be as a stored thing has it, to the last level,
 and the rest has colours of its own. So of a clean query, which has about as many colours as a copy would have, the pixels are
-counted that are `else`: further than `ROUNDED` from the memory X, laid on any background b and under any light,
+counted that are `else`: further than `ROUNDED` from the memory X, laid on any background b and under any light (`shown`),
 
-    x_c = a X_c + b_c m + o_c,      robustly fitted where no value is 0 or 1 (`shown`); with a = 1 also for o = 0 and for o of the
-                                    median opaque value, with b = b_0 and each of the `COMMONEST` colours behind X as b,
+    x_c = a X_c + b_c m + o_c,      robustly fitted where no value is 0 or 1, and to all;
+                                    with a = 1 also for o = 0 and for o of the median opaque value, with b = b_0 and each of the
+                                    `COMMONEST` colours behind X as b,
 
 whichever leaves the fewest; and not of the colour of a cover, the commonest among them, if these pixels lie as those under a cover
 may (`covers`). Values at 0 and 1 may be clipped or lost, and say nothing; nor do values through which a background at 0 or 1 is
@@ -90,9 +91,9 @@ def _explanations(x: Float64, memory: Float64, veil: Float64, colours: Int64, to
                 shift = np.median(difference[through] / veil[through, None], axis=0)  # b - b_0
                 clipped = ~told[through][0] & (np.abs(light).max() >= ROUNDED)  # b may lie beyond 0 and 1
                 yield np.where(clipped & (veil[:, None] > ROUNDED), 0, difference - veil[:, None] * shift)
-    weights: Bool = np.asarray(told.all(axis=1))
-    weights = weights if weights.sum() >= LEAST_FITTED else np.ones_like(weights)
-    yield fitted(x[None], memory[None], veil[None], weights[None].astype(np.float64))[0][0]
+    open_, every = np.asarray(told.all(axis=1)), np.ones(len(x), np.bool_)
+    for weights in (open_, every) if open_.sum() >= LEAST_FITTED else (every,):  # of what is open all may be background
+        yield fitted(x[None], memory[None], veil[None], weights[None].astype(np.float64))[0][0]
 
 
 def _medians(values: Float64, taken: Bool) -> Float64:
