@@ -126,11 +126,11 @@ def ask(path: Path, queries: int, rounds: int) -> None:
     times: dict[str, Callable[[], Any]] = {"query": lambda: retriever.retrieve(one).ranking(0, 1)}
     if codes is not None:
         column, shortlist = np.ones(len(codes), np.float32), evidence.shortlist
-        listed = shortlist(one)
+        listed = shortlist.find(one)
         times |= {
             "bare product over the codes": lambda: column @ codes,
             "shortlist": lambda: _alone(lambda: shortlist(one)),
-            "shortlist examined": lambda: _alone(lambda: evidence.among(one, listed)),
+            "shortlist examined": lambda: _alone(lambda: evidence.among(one, listed.rows, named=listed.named)),
         }
     best = dict.fromkeys(times, float("inf"))
     for _ in range(rounds):
@@ -159,8 +159,8 @@ def accuracy(evidence: ByEvidence, damaged: np.ndarray, rows: np.ndarray, *, to_
     could reach, for those that are wrong.
     """
     assert evidence.shortlist is not None
-    lists = evidence.shortlist(damaged)
-    first = evidence.among(damaged, lists)
+    lists, named = evidence.shortlist.find(damaged)
+    first = evidence.among(damaged, lists, named=named)
     right = np.array([first.ranking(place, 1)[0] == row for place, row in enumerate(rows)])
     assert first.confidence is not None, "the memory has a self-test"
     sure, is_open = first.confidence >= OPEN[1], np.isin(np.arange(len(rows)), evidence.open_places(first, damaged))

@@ -30,7 +30,8 @@ from uhop_cli.evidence.doubts import doubts_of_visible
 from uhop_cli.evidence.memory_statistics import MemoryStatistics
 from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
 from uhop_cli.evidence.prepared import PreparedQueries, without_mean
-from uhop_cli.evidence.shortlist.codes import CodeIndex, Coder
+from uhop_cli.evidence.shortlist.codes import Coder
+from uhop_cli.evidence.shortlist.index import CodeIndex, Shortlists
 from uhop_cli.evidence.shortlist.listed import ListedEngine, StatisticsTable
 from uhop_cli.evidence.shortlist.spectra import KeptSpectra, smooth
 from uhop_cli.evidence.statistics import Statistics, encode, evidence_members
@@ -80,16 +81,25 @@ class ByEvidence:
             return self.among_all(queries, trace=trace)
         return self._in_two_stages(queries, self._stages, trace)
 
-    def among_all(self, queries: Float32, *, trace: bool = False) -> Answer:
-        """The answers to queries (Q, d), all memories examined."""
+    def among_all(self, queries: Float32, *, trace: bool = False, named: Int64 | None = None) -> Answer:
+        """The answers to queries (Q, d), all memories examined; those `named` (Q, N) pixel by pixel (`EvidenceEngine.named`)."""
         self.budget.asked += len(queries)
+        if self._stages is None:
+            return self.examined(self._engine_with_features() or self.engine, queries, trace)
         # In two stages few queries come here, and what is bounded is the memory taken.
-        at_hand = None if self._stages is not None else self._engine_with_features()
-        return self.examined(at_hand or self.engine, queries, trace)
+        named = self._stages.find(queries).named if named is None else named
+        return self.examined(replace(self.engine, named=named), queries, trace)
 
-    def among(self, queries: Float32, rows: Int64, *, trace: bool = False) -> Answer:
-        """The answers to queries (Q, d), as if for each of them only the memories in its `rows` (Q, S) were stored."""
-        return joined(self.over_lists(rows, lambda part, engine: self.examined(engine, queries[part], trace, rows[part])))
+    def among(self, queries: Float32, rows: Int64, *, trace: bool = False, named: Int64 | None = None) -> Answer:
+        """The answers to queries (Q, d), as if for each of them only the memories in its `rows` (Q, S) were stored; those of them
+        that are `named` (Q, N) are looked at pixel by pixel."""
+        places = None if named is None else Shortlists(rows, named).places
+
+        def work(part: slice, engine: EvidenceEngine) -> Answer:
+            engine = engine if places is None else replace(engine, named=places[part])
+            return self.examined(engine, queries[part], trace, rows[part])
+
+        return joined(self.over_lists(rows, work))
 
     def over_lists(self, rows: Int64, work: Callable[[slice, EvidenceEngine], Result]) -> list[Result]:
         """What `work` makes of the memories `rows` (Q, S) of each query alone, as the choice by evidence sees them: of some of the
@@ -133,10 +143,12 @@ class ByEvidence:
 
     def _in_two_stages(self, queries: Float32, shortlist: CodeIndex, trace: bool) -> Answer:
         """Each query's evidence on its shortlist; on all memories where that answer is open."""
-        answer = self.among(queries, shortlist(queries), trace=trace)
+        listed = shortlist.find(queries)
+        answer = self.among(queries, listed.rows, trace=trace, named=listed.named)
         doubtful = self.open_places(answer, queries)
         for part in chunks(len(doubtful), self.budget.batch):
-            answer = answer.updated(doubtful[part], self.among_all(queries[doubtful[part]], trace=trace))
+            places = doubtful[part]
+            answer = answer.updated(places, self.among_all(queries[places], trace=trace, named=listed.named[places]))
         return answer
 
     def open_places(self, answer: Answer, queries: Float32) -> Int64:

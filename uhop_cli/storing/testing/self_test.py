@@ -22,7 +22,7 @@ from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.types import Float32, Int64
 from uhop_cli.corruption.corruption import SUITE, Corruption, parse
 from uhop_cli.evidence.confidence import calibrated
-from uhop_cli.evidence.shortlist.codes import CodeIndex
+from uhop_cli.evidence.shortlist.index import CodeIndex
 from uhop_cli.images.patterns import on_background
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress, Progress

@@ -1,0 +1,207 @@
+"""Shortlists for large memories: one thin product of a query's code with those of all memories (`codes`).
+
+A memory is put on the shortlist if it is among the first by one of three scores, with c_b = <u_b(x), u_b(xi)>:
+
+    quarters   prod_b (1 - max(c_b, 0)^2), small: each quarter has its own gain and noise, so that a covered one costs its share;
+    whole      sum_b l_b(x) l_b(xi) c_b, large: noise that is the same everywhere is averaged over the whole picture;
+    spectrum   the cosine of all that the file keeps of the spectrum (`evidence.bands`), large: where white noise drowns nearly all,
+               every coefficient counts. Of more than `READ` memories, of which one query would read too much, the cosine of the
+               plain directions s_i z_i, s_i = (v_i + rho)^(1/2), which is nearly as good.
+
+Of a query of which a heap of equal values hides a part, the third is by the code of what is visible of it (`heaps`), as a whole.
+That names the right one of a million where one value in ten is left, and where a cover lies in every quarter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from uhop_cli.arrays.operations import inverse
+from uhop_cli.arrays.scratch import Scratch
+from uhop_cli.arrays.threads import chunks, on_all_cores
+from uhop_cli.arrays.types import Bool, Float32, Int64
+from uhop_cli.evidence.shortlist.codes import Coder
+from uhop_cli.evidence.shortlist.heaps import VisibleCoder, visible
+from uhop_cli.evidence.shortlist.spectra import KeptSpectra
+
+SHORTLIST = (1024, 4096)  # memories that are examined: fewest and most
+SHARE = 48  # one of so many memories is examined, within these bounds
+READ = 1 << 18  # memories of which one query reads the spectrum
+TOGETHER = (16, 128)  # queries in one pass over the codes, fewest and most
+PAIRS = 1 << 23  # of query and memory that are scored together, so far as `TOGETHER` allows
+CHUNK_VALUES = 1 << 16  # cosines at a time: they stay in the cache
+CHUNK = (512, 4096)  # memories at a time, fewest and most
+GROUPED = 16  # scores, of which the largest stands for all
+
+
+class Shortlists(NamedTuple):
+    """What is worth examining for each of Q queries.
+
+    Attributes:
+        rows: of the memories, (Q, S), sorted.
+        named: the one of them that comes first by what is visible, (Q, 1); -1 where there is no heap.
+    """
+
+    rows: Int64
+    named: Int64
+
+    @property
+    def places(self) -> Int64:
+        """Where the named ones are in the rows, (Q, 1); -1 where they are not."""
+        found = self.rows[:, None] == self.named[:, :, None]
+        return np.where(found.any(axis=2), found.argmax(axis=2), -1)
+
+
+class Scores(NamedTuple):
+    """The scores of all memories, larger = closer.
+
+    Attributes:
+        quarters, whole: (Q, M).
+        last: the third of each of the Q queries, (M,).
+        hidden: whether that is by what is visible, (Q,).
+    """
+
+    quarters: Float32
+    whole: Float32
+    last: Sequence[Float32]
+    hidden: Bool
+
+
+class CodeIndex:
+    """The codes of M memories, on the CPU. (A GPU reads all memories in the time that a shortlist takes.)
+
+    Args:
+        codes: (B k + B, M), one memory a column: so the products with one query run at the speed of memory.
+        coder: that made them.
+        spectrum: what is kept of the spectrum of all memories; it is used of at most `READ`.
+    """
+
+    def __init__(self, codes: Float32, coder: Coder, spectrum: KeptSpectra | None = None) -> None:
+        self.codes, self.coder = codes, coder
+        self.count = int(codes.shape[1])
+        self.spectrum = spectrum if self.count <= READ else None
+        self._inverses = np.full(self.count, np.nan, np.float32)  # 1 / length in the plain directions, once it is known
+
+    def __call__(self, queries: Float32, size: int | None = None) -> Int64:
+        """The rows of the memories that are worth examining for each of the queries (Q, d): (Q, size), sorted, at most M."""
+        return self.find(queries, size).rows
+
+    def find(self, queries: Float32, size: int | None = None) -> Shortlists:
+        """Those rows, and which of them are named."""
+        size = min(size or shortlist_size(self.count), self.count)
+        together = int(np.clip(PAIRS // self.count, *TOGETHER))
+        parts = [self._some(queries[part], size) for part in chunks(len(queries), together)]
+        return Shortlists(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+    @cached_property
+    def _of_visible(self) -> VisibleCoder:
+        return VisibleCoder(self.coder)
+
+    def scores(self, queries: Float32) -> Scores:
+        """The scores of all memories for queries (Q, d), in one pass over the codes."""
+        count, seen = len(queries), visible(queries)
+        partly = ~seen.all(axis=1)
+        hidden, others = np.flatnonzero(partly), np.flatnonzero(~partly)
+        unit, shares = self.coder.split(queries)
+        blocks, size = unit.shape[1:]
+        probes, gains = unit.swapaxes(0, 1), shares.T[:, :, None]  # (B, Q, k), (B, Q, 1)
+        weighed, ungained = [probes * gains], -np.square(inverse(gains))
+        if len(hidden):
+            of_seen, its_shares = self._of_visible.split(queries[hidden], seen[hidden])
+            weighed.append((of_seen * its_shares[:, :, None]).swapaxes(0, 1))
+        powers = self.coder.powers[:, None]  # (B, 1, k)
+        if self.spectrum is None:
+            weighed.append(weighed[0][:, others] * powers)  # the same in the plain directions
+        asked = np.concatenate(weighed, axis=1)
+        of_spectrum = self.spectrum.cosines(queries[others]) if self.spectrum is not None and len(others) else None
+        quarters, whole, of_hidden, of_others = (
+            np.empty((length, self.count), np.float32) for length in (count, count, len(hidden), len(others))
+        )
+        scratch = Scratch()
+
+        def work(memories: slice) -> None:
+            codes, length = self.codes[:, memories], memories.stop - memories.start
+            total, values, spare = (scratch.empty(name, (asked.shape[1], length), codes) for name in ("total", "values", "spare"))
+            product, own = scratch.empty("product", (count, length), codes), values[:count]
+            total[:], product[:] = 0, -1
+            for block, (probe, gained) in enumerate(zip(asked, ungained, strict=True)):  # of one quarter: it stays in the cache
+                np.matmul(probe, codes[block * size : (block + 1) * size], out=values)  # l_b(x) c_b
+                total += np.multiply(values, codes[blocks * size + block], out=spare)
+                np.maximum(own, 0, out=own)
+                own *= own
+                own *= gained
+                own += 1
+                product *= own  # 1 - max(c_b, 0)^2
+            quarters[:, memories], whole[:, memories] = product, total[:count]
+            of_hidden[:, memories] = total[count : count + len(hidden)]
+            if of_spectrum is not None:
+                of_spectrum(memories, of_others[:, memories])
+            elif len(others):
+                np.multiply(total[count + len(hidden) :], self._inverse_lengths(memories, powers), out=of_others[:, memories])
+
+        on_all_cores(work, self.count, int(np.clip(CHUNK_VALUES // count, *CHUNK)))
+        last = dict(zip((*hidden.tolist(), *others.tolist()), (*of_hidden, *of_others), strict=True))
+        return Scores(quarters, whole, [last[place] for place in range(count)], np.asarray(partly))
+
+    def _inverse_lengths(self, memories: slice, powers: Float32) -> Float32:
+        """1 / |s z| of some of the memories, (m,): found once, as one query after the other asks for them."""
+        known = self._inverses[memories]
+        if np.isnan(known).any():
+            codes, (blocks, _, size) = self.codes[:, memories], powers.shape
+            vectors, shares = codes[: blocks * size].reshape(blocks, size, -1), codes[blocks * size :]
+            squares = np.matmul(powers, vectors * vectors)[:, 0] * shares * shares  # quarter by quarter
+            known[:] = inverse(np.sqrt(np.sum(squares, axis=0)))
+        return known
+
+    def _some(self, queries: Float32, size: int) -> Shortlists:
+        found = self.scores(queries)
+        rows, named = np.empty((len(queries), size), np.int64), np.full((len(queries), 1), -1)
+
+        def choose(part: slice) -> None:
+            for place in range(part.start, part.stop):
+                rows[place] = united([found.quarters[place], found.whole[place], found.last[place]], size)
+                if found.hidden[place]:
+                    named[place] = found.last[place].argmax()
+
+        on_all_cores(choose, len(queries), 1)
+        return Shortlists(rows, named)
+
+
+def shortlist_size(memories: int) -> int:
+    """How many of so many memories are examined."""
+    return int(np.clip(memories // SHARE, *SHORTLIST))
+
+
+def united(scores: Sequence[Float32], size: int) -> Int64:
+    """Of scores (M,), the best by each, `size` places in all, sorted: as many by the last as by two others, and more where several
+    have some in common."""
+    *others, last = scores
+    listed = np.zeros(len(last), np.bool_)
+    each = size // (len(scores) + 1)
+    for values in others if each else ():
+        listed[best_places(values, each)] = True
+    listed[best_places(np.where(listed, -np.inf, last), size - int(listed.sum()))] = True
+    return np.flatnonzero(listed)
+
+
+def best_places(scores: Float32, size: int) -> Int64:
+    """The places of the `size` largest of scores (M,), in no order.
+
+    Of groups of some scores each, the `size` best maxima are as many scores: so the last of them bounds what is looked for from
+    below, and little else lies above it.
+    """
+    groups = len(scores) // GROUPED
+    if groups > size:
+        maxima = scores[: groups * GROUPED].reshape(GROUPED, groups).max(axis=0)
+        places = np.flatnonzero(scores >= np.partition(maxima, groups - size)[groups - size])
+        if size <= len(places) < len(scores) // 2:  # not where numbers are missing, or many are equal
+            return np.asarray(places[_largest(scores[places], size)])
+    return _largest(scores, size)
+
+
+def _largest(values: Float32, size: int) -> Int64:
+    return np.asarray(np.argpartition(values, len(values) - size)[len(values) - size :])
