@@ -33,6 +33,7 @@ from uhop_cli.evidence.prepared import PreparedQueries, without_mean
 from uhop_cli.evidence.shortlist.codes import Coder
 from uhop_cli.evidence.shortlist.index import CodeIndex, Shortlists
 from uhop_cli.evidence.shortlist.listed import ListedEngine, StatisticsTable
+from uhop_cli.evidence.shortlist.moves import back_in_place
 from uhop_cli.evidence.shortlist.spectra import KeptSpectra, smooth
 from uhop_cli.evidence.statistics import Statistics, encode, evidence_members
 from uhop_cli.evidence.unknown import Spectrum
@@ -49,6 +50,7 @@ VISIBLE_PIXELS = "visible pixels"
 RIVALS = 4  # best memories that are looked at where a query is one of them on another background
 LISTED = 1 << 16  # pairs of query and memory on shortlists that are looked at together: what is known of them stays in the cache
 OPEN = (0.1, 0.9)  # confidence in the answer of a shortlist from which on, up to which, all memories are asked
+SURE_OF_A_MOVE = 0.999  # confidence; each of 24 moves is a chance for what is not stored to look like something that is
 SURE_OF_NONE = 1 << 16  # memories up to which shortlists miss so few that below `OPEN` nothing like the query is stored
 POSTERIOR = Separation.parse("softmax")  # at beta = 1 the weights are the posterior over the memories
 
@@ -142,10 +144,16 @@ class ByEvidence:
         return self.engine_from(self.X, self.statistics, self.memory.opacity)
 
     def _in_two_stages(self, queries: Float32, shortlist: CodeIndex, trace: bool) -> Answer:
-        """Each query's evidence on its shortlist; on all memories where that answer is open."""
+        """Each query's evidence on its shortlist; where that is open, on the shortlist in another place, then on all memories."""
         listed = shortlist.find(queries)
         answer = self.among(queries, listed.rows, trace=trace, named=listed.named)
         doubtful = self.open_places(answer, queries)
+        placed = back_in_place(shortlist, self.memory.spec.shape, queries[doubtful], listed.rows[doubtful])
+        if len(placed.which):
+            again, moved = self.among(placed.queries, placed.rows, trace=trace), doubtful[placed.which]
+            sure = np.zeros(len(moved), np.bool_) if again.confidence is None else again.confidence >= SURE_OF_A_MOVE
+            answer = answer.updated(moved[sure], again.among(listed.rows[moved]).only(np.flatnonzero(sure)))
+            doubtful = np.setdiff1d(doubtful, moved[sure])
         for part in chunks(len(doubtful), self.budget.batch):
             places = doubtful[part]
             answer = answer.updated(places, self.among_all(queries[places], trace=trace, named=listed.named[places]))

@@ -141,3 +141,9 @@ def test_what_is_visible_names_the_right_one(coder: Coder, codes: np.ndarray, pa
 def test_named_memories_have_places_in_the_rows() -> None:
     listed = Shortlists(np.array([[3, 5, 8], [0, 1, 9], [0, 1, 9]]), np.array([[8], [-1], [7]]))
     assert listed.places.tolist() == [[2], [-1], [-1]]
+
+
+def test_scores_of_some_memories_are_those_of_the_pass(coder: Coder, codes: np.ndarray, patterns: np.ndarray) -> None:
+    index, rows = CodeIndex(codes, coder), np.array([5, 0, 2999, 17])
+    queries = patterns[:3] + np.float32(0.1) * patterns[7]
+    np.testing.assert_allclose(index.among(queries, rows), index.scores(queries).whole[:, rows], atol=1e-5)

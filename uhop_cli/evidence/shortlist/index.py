@@ -147,6 +147,15 @@ class CodeIndex:
         last = dict(zip((*hidden.tolist(), *others.tolist()), (*of_hidden, *of_others), strict=True))
         return Scores(quarters, whole, [last[place] for place in range(count)], np.asarray(partly))
 
+    def among(self, queries: Float32, rows: Int64) -> Float32:
+        """The score "whole" of some of the memories, (n,), for queries (Q, d): (Q, n)."""
+        unit, shares = self.coder.split(queries)
+        blocks, size = unit.shape[1:]
+        codes = self.codes.take(rows, axis=1)
+        stored = codes[: blocks * size].reshape(blocks, size, -1) * codes[blocks * size :, None]
+        found: Float32 = (unit * shares[:, :, None]).reshape(len(queries), -1) @ stored.reshape(blocks * size, -1)
+        return found
+
     def _inverse_lengths(self, memories: slice, powers: Float32) -> Float32:
         """1 / |s z| of some of the memories, (m,): found once, as one query after the other asks for them."""
         known = self._inverses[memories]
