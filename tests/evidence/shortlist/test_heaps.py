@@ -26,6 +26,10 @@ def test_clipped_noise_hides_nothing() -> None:
     query = np.linspace(-0.5, 1.5, 1000, dtype=np.float32)
     clipped = np.clip(query, 0, 1)
     assert visible(clipped[None]).all()
+    few = np.linspace(-0.8, 1.18, 1000, dtype=np.float32)  # 404 and 91 of a thousand: less than a quarter
+    np.testing.assert_array_equal(visible(np.clip(few, 0, 1)[None])[0], (few > 0.0005) & (few < 0.9995))
+    more = np.linspace(-0.78, 1.2, 1000, dtype=np.float32)  # 394 and 101
+    assert visible(np.clip(more, 0, 1)[None]).all()
     below = np.clip(query, 0, 2)  # at one end only
     np.testing.assert_array_equal(visible(below[None])[0], query > 0.001)
 

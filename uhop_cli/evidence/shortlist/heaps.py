@@ -10,7 +10,8 @@ the a that is most likely solves (V S V^T + sigma^2 diag(1 / v)) a = V S (x_b - 
 its code is that of the picture with the rest filled in. Of a quarter of which nothing is visible it is 0, which costs nothing.
 
 Black may also be what a picture shows. So these codes add to a shortlist, and do not take the place of those of the query as it is.
-Heaps at both ends of the range are of values that were clipped there, as noise is when it is written to a file: they hide nothing.
+Heaps at both ends of the range, about equally large, are of values that were clipped there, as noise is when it is written to a
+file: they hide nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from uhop_cli.evidence.shortlist.codes import Coder, parted
 
 LEVELS = 1024  # of the range of a query's values: those of 8 bits are told apart
 HEAP = 1 / 16  # of all values at one level: photographs have a hundredth or two
+CLIPPED = 1 / 4  # of the larger heap at an end of the range; white in a picture of which a half is black is seldom as much
 LEFT = 0.15  # of the power of a quarter lies beyond the directions of 32 x 32 photographs; half and twice as much name the same
 TOGETHER = 8  # queries at a time
 
@@ -37,9 +39,10 @@ def visible(queries: Float32) -> Bool:
     levels = ((queries - low) * ((LEVELS - 1) * inverse(high - low)) + np.float32(0.5)).astype(np.int64) + LEVELS * np.arange(
         count
     )[:, None]
-    spread = np.bincount(levels.ravel(), minlength=LEVELS * count).reshape(count, LEVELS) < HEAP * size
-    clipped = ~spread[:, 0] & ~spread[:, -1]
-    return np.asarray(spread.ravel()[levels] | clipped[:, None])
+    counts = np.bincount(levels.ravel(), minlength=LEVELS * count).reshape(count, LEVELS)
+    ends = np.sort(counts[:, [0, -1]], axis=1)
+    clipped = (ends[:, 0] >= HEAP * size) & (ends[:, 0] >= CLIPPED * ends[:, 1])
+    return np.asarray((counts.ravel()[levels] < HEAP * size) | clipped[:, None])
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,8 @@ class _Quarter:
         masked = self.directions * mask[:, None]  # (Q, k + 1, n)
         normal = (masked @ self.directions.T).astype(np.float64)
         normal[:, np.arange(len(self.prior)), np.arange(len(self.prior))] += self.prior
-        wanted = np.matmul(masked, queries[:, self.places, None]).astype(np.float64)
-        found: Float32 = np.linalg.solve(normal, wanted)[:, :-1, 0].astype(np.float32)
+        wanted = ((queries[:, self.places] * mask) @ self.directions.T).astype(np.float64)
+        found: Float32 = np.linalg.solve(normal, wanted[:, :, None])[:, :-1, 0].astype(np.float32)
         return found * self.lengths
 
 

@@ -28,8 +28,8 @@ from uhop_cli.evidence.shortlist.codes import Coder
 from uhop_cli.evidence.shortlist.heaps import VisibleCoder, visible
 from uhop_cli.evidence.shortlist.spectra import KeptSpectra
 
-SHORTLIST = (1024, 4096)  # memories that are examined: fewest and most
-SHARE = 48  # one of so many memories is examined, within these bounds
+SHORTLIST = (768, 4096)  # memories that are examined: fewest and most
+SHARE = 64  # one of so many memories is examined, within these bounds
 READ = 1 << 18  # memories of which one query reads the spectrum
 TOGETHER = (16, 128)  # queries in one pass over the codes, fewest and most
 PAIRS = 1 << 23  # of query and memory that are scored together, so far as `TOGETHER` allows

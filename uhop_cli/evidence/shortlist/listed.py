@@ -26,7 +26,7 @@ from uhop_cli.retrieval.distances import ROUNDING
 from uhop_cli.retrieval.pattern_matrix import HostMatrix
 
 PAIRS = 1 << 13  # of query and memory at a time: what is known of them stays in the cache
-GATHERED_BYTES = 3 << 19  # of float32 pixels at a time: they stay in the cache of a core
+GATHERED_BYTES = 3 << 18  # of float32 pixels at a time: they stay in the cache of a core
 
 
 @dataclass(frozen=True)
