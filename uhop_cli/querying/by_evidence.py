@@ -81,7 +81,11 @@ class ByEvidence:
             return self._by_visible(queries, visible, trace)
         if self._stages is None:
             return self.among_all(queries, trace=trace)
-        return self._in_two_stages(queries, self._stages, trace)
+        answer, named, doubtful = self.on_shortlists(queries, self._stages, trace=trace)
+        for part in chunks(len(doubtful), self.budget.batch):
+            places = doubtful[part]
+            answer = answer.updated(places, self.among_all(queries[places], trace=trace, named=named[places]))
+        return answer
 
     def among_all(self, queries: Float32, *, trace: bool = False, named: Int64 | None = None) -> Answer:
         """The answers to queries (Q, d), all memories examined; those `named` (Q, N) pixel by pixel (`EvidenceEngine.named`)."""
@@ -143,8 +147,9 @@ class ByEvidence:
         """All memories as the choice by evidence sees them."""
         return self.engine_from(self.X, self.statistics, self.memory.opacity)
 
-    def _in_two_stages(self, queries: Float32, shortlist: CodeIndex, trace: bool) -> Answer:
-        """Each query's evidence on its shortlist; where that is open, on the shortlist in another place, then on all memories."""
+    def on_shortlists(self, queries: Float32, shortlist: CodeIndex, *, trace: bool = False) -> tuple[Answer, Int64, Int64]:
+        """The answers to queries (Q, d) from their shortlists, where that is open after a look at them in other places; what the
+        shortlists name, (Q, N); and the places of the answers that are open."""
         listed = shortlist.find(queries)
         answer = self.among(queries, listed.rows, trace=trace, named=listed.named)
         doubtful = self.open_places(answer, queries)
@@ -154,10 +159,7 @@ class ByEvidence:
             sure = np.zeros(len(moved), np.bool_) if again.confidence is None else again.confidence >= SURE_OF_A_MOVE
             answer = answer.updated(moved[sure], again.among(listed.rows[moved]).only(np.flatnonzero(sure)))
             doubtful = np.setdiff1d(doubtful, moved[sure])
-        for part in chunks(len(doubtful), self.budget.batch):
-            places = doubtful[part]
-            answer = answer.updated(places, self.among_all(queries[places], trace=trace, named=listed.named[places]))
-        return answer
+        return answer, listed.named, doubtful
 
     def open_places(self, answer: Answer, queries: Float32) -> Int64:
         """The places of the answers to queries (Q, d) from shortlists that all memories are to be asked about; all without a
