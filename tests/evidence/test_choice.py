@@ -110,6 +110,18 @@ def test_bands_answer_alone_unless_agreement_is_the_better_density() -> None:
     assert OF_AGREEMENT == 65
 
 
+def test_agreement_counts_eightfold_where_it_is_by_far_the_better_density_and_tells_enough() -> None:
+    level = BEST - 1e4 + OF_AGREEMENT * PRICE + SIZE  # agreement has the ratio 1e4, and is better by a nat a value
+    for best in ("identity", "affine 2x2", "bands"):
+        assert case(best, {best: 79, "agreement": 10}, replaced=level + 1)[0] == "agreement"
+        assert case(best, {best: 81, "agreement": 10}, replaced=level + 1)[0] == best
+        assert case(best, {best: 11, "agreement": 10}, replaced=level - 1)[0] == best
+        assert case(best, {best: 9, "agreement": 4.9}, replaced=level + 1)[0] == best
+        answer, choice = case(best, {best: 9, "agreement": 5.1}, replaced=level + 1)
+        assert answer == "agreement"
+        assert choice.log_odds[0] == pytest.approx(5.1, abs=0.01)  # what it says of itself stays what it is
+
+
 def test_where_memories_have_opacity_all_affine_models_compete_with_the_finest() -> None:
     many = {"identity": 900, "kernel 0": 900, "kernel 1": 900}
     odds = {"affine 1x1": 11, "affine 2x2": 12, "affine 4x4": 10, "bands": 9, "agreement": 8, **many}

@@ -21,6 +21,11 @@ from uhop_cli.retrieval.distances import ROUNDING
 
 OF_AGREEMENT = BINS + 1  # parameters of agreement: the bins of the histogram, and the share of values that are kept
 FLAT = 4 * ROUNDING  # variance of a picture of one colour, with what float32 adds to it
+# Where the mixture is by far the better density, residuals are few and large, and a Gaussian overstates its log-odds: they are
+# differences of (n/2) ln v, as if n normal residuals had been seen. Chosen on one draw of MNIST and others (docs/evidence.md).
+FAR_BETTER = 1.0  # nats a value
+OVERSTATED = 8.0  # times; from 5 to 20 hardly matters
+TELLING = 5.0  # log-odds of agreement below which it says too little to be heard before others
 
 
 @dataclass(frozen=True)
@@ -94,9 +99,10 @@ def _choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, c
     densities = _densities(queries, verdicts, null, xp.zeros_like(blind))
     best = xp.argmax(_densities(queries, verdicts, null, blind), axis=0)
     price = math.log(queries.pictures.shape[1]) / 2
-    replaced = candidates.replaced + verdicts.top[-1] - OF_AGREEMENT * price > densities[best, each]
-    allowed = _may_answer(queries, memory, verdicts, best, replaced)
-    model = xp.argmax(xp.where(allowed, verdicts.odds, xp.full_like(verdicts.odds, -xp.inf)), axis=0)
+    gain = candidates.replaced + verdicts.top[-1] - OF_AGREEMENT * price - densities[best, each]  # of agreement over the best
+    allowed = _may_answer(queries, memory, verdicts, best, gain > 0)
+    heard = _heard(verdicts.odds, gain > FAR_BETTER * queries.pictures.shape[1])
+    model = xp.argmax(xp.where(allowed, heard, xp.full_like(heard, -xp.inf)), axis=0)
     answer = verdicts.leader[model, each]
 
     of_agreement = xp.where(ratios[0] == -xp.inf, ratios[0], xp.zeros_like(ratios[0]))
@@ -148,6 +154,19 @@ def _densities(queries: PreparedQueries, verdicts: Verdict, null: Array, blind: 
         is_finest, 3 * xp.sum(left_out, axis=1), 0
     )
     return found - parameters * xp.log(xp.clip(size - lost, 1, None)) / 2
+
+
+def _heard(odds: Array, far_better: Array) -> Array:
+    """The log-odds as they compete, (K, Q): agreement's count more where it is by far the better density and tells enough.
+
+    Args:
+        odds: of all models, agreement last, (K, Q).
+        far_better: than the best of the others, (Q,).
+    """
+    xp = namespace(odds)
+    agreement = odds[-1:]
+    counts_more = far_better & (agreement > TELLING)
+    return xp.concat([odds[:-1], xp.where(counts_more, OVERSTATED * agreement, agreement)], axis=0)
 
 
 def _may_answer(queries: PreparedQueries, memory: MemoryStatistics, verdicts: Verdict, best: Array, replaced: Array) -> Array:
