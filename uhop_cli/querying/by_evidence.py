@@ -50,7 +50,7 @@ VISIBLE_PIXELS = "visible pixels"
 RIVALS = 4  # best memories that are looked at where a query is one of them on another background
 LISTED = 1 << 16  # pairs of query and memory on shortlists that are looked at together: what is known of them stays in the cache
 OPEN = (0.1, 0.9)  # confidence in the answer of a shortlist from which on, up to which, all memories are asked
-SURE_OF_A_MOVE = 0.999  # confidence; each of 24 moves is a chance for what is not stored to look like something that is
+SURE_OF_A_MOVE = 0.9995  # confidence; each of 24 moves is a chance for what is not stored to look like something that is
 SURE_OF_NONE = 1 << 16  # memories up to which shortlists miss so few that below `OPEN` nothing like the query is stored
 POSTERIOR = Separation.parse("softmax")  # at beta = 1 the weights are the posterior over the memories
 
