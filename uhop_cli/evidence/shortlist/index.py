@@ -28,8 +28,8 @@ from uhop_cli.evidence.shortlist.codes import Coder
 from uhop_cli.evidence.shortlist.heaps import VisibleCoder, visible
 from uhop_cli.evidence.shortlist.spectra import KeptSpectra
 
-SHORTLIST = (768, 4096)  # memories that are examined: fewest and most
-SHARE = 64  # one of so many memories is examined, within these bounds
+SHORTLIST = (640, 4096)  # memories that are examined: fewest and most
+SHARE = 80  # one of so many memories is examined, within these bounds
 READ = 1 << 18  # memories of which one query reads the spectrum
 TOGETHER = (16, 128)  # queries in one pass over the codes, fewest and most
 PAIRS = 1 << 23  # of query and memory that are scored together, so far as `TOGETHER` allows
@@ -57,18 +57,11 @@ class Shortlists(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """The scores of all memories, larger = closer.
-
-    Attributes:
-        quarters, whole: (Q, M).
-        last: the third of each of the Q queries, (M,).
-        hidden: whether that is by what is visible, (Q,).
-    """
+    """The three scores of all memories, larger = closer: (Q, M) each; the last is by the spectrum, or by what is visible."""
 
     quarters: Float32
     whole: Float32
-    last: Sequence[Float32]
-    hidden: Bool
+    last: Float32
 
 
 class CodeIndex:
@@ -94,33 +87,40 @@ class CodeIndex:
         """Those rows, and which of them are named."""
         size = min(size or shortlist_size(self.count), self.count)
         together = int(np.clip(PAIRS // self.count, *TOGETHER))
-        parts = [self._some(queries[part], size) for part in chunks(len(queries), together)]
-        return Shortlists(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        seen = np.empty(queries.shape, np.bool_)
+        for part in chunks(len(queries), TOGETHER[1]):
+            seen[part] = visible(queries[part])
+        hidden = ~seen.all(axis=1)
+        rows, named = np.empty((len(queries), size), np.int64), np.full((len(queries), 1), -1)
+        for partly in (False, True):  # apart, as only one of the two reads spectra
+            which = np.flatnonzero(hidden == partly)
+            for part in chunks(len(which), together):
+                own = which[part]
+                found = self.scores(queries[own], seen[own] if partly else None)
+                rows[own] = _best_of_each(found, size)
+                if partly:
+                    named[own, 0] = found.last.argmax(axis=1)
+        return Shortlists(rows, named)
 
     @cached_property
     def _of_visible(self) -> VisibleCoder:
         return VisibleCoder(self.coder)
 
-    def scores(self, queries: Float32) -> Scores:
-        """The scores of all memories for queries (Q, d), in one pass over the codes."""
-        count, seen = len(queries), visible(queries)
-        partly = ~seen.all(axis=1)
-        hidden, others = np.flatnonzero(partly), np.flatnonzero(~partly)
-        unit, shares = self.coder.split(queries)
+    def scores(self, queries: Float32, seen: Bool | None = None) -> Scores:
+        """The scores of all memories for queries (Q, d), in one pass over the codes; `seen` (Q, d): which values are visible."""
+        count, (unit, shares) = len(queries), self.coder.split(queries)
         blocks, size = unit.shape[1:]
         probes, gains = unit.swapaxes(0, 1), shares.T[:, :, None]  # (B, Q, k), (B, Q, 1)
-        weighed, ungained = [probes * gains], -np.square(inverse(gains))
-        if len(hidden):
-            of_seen, its_shares = self._of_visible.split(queries[hidden], seen[hidden])
-            weighed.append((of_seen * its_shares[:, :, None]).swapaxes(0, 1))
-        powers = self.coder.powers[:, None]  # (B, 1, k)
-        if self.spectrum is None:
-            weighed.append(weighed[0][:, others] * powers)  # the same in the plain directions
-        asked = np.concatenate(weighed, axis=1)
-        of_spectrum = self.spectrum.cosines(queries[others]) if self.spectrum is not None and len(others) else None
-        quarters, whole, of_hidden, of_others = (
-            np.empty((length, self.count), np.float32) for length in (count, count, len(hidden), len(others))
-        )
+        weighed, ungained = probes * gains, -np.square(inverse(gains))
+        powers, of_spectrum = self.coder.powers[:, None], None  # (B, 1, k)
+        if seen is not None:
+            unit, shares = self._of_visible.split(queries, seen)
+            asked = np.concatenate([weighed, (unit * shares[:, :, None]).swapaxes(0, 1)], axis=1)
+        elif self.spectrum is None:
+            asked = np.concatenate([weighed, weighed * powers], axis=1)  # the same in the plain directions
+        else:
+            asked, of_spectrum = weighed, self.spectrum.cosines(queries)
+        quarters, whole, last = np.empty((3, count, self.count), np.float32)
         scratch = Scratch()
 
         def work(memories: slice) -> None:
@@ -137,15 +137,15 @@ class CodeIndex:
                 own += 1
                 product *= own  # 1 - max(c_b, 0)^2
             quarters[:, memories], whole[:, memories] = product, total[:count]
-            of_hidden[:, memories] = total[count : count + len(hidden)]
             if of_spectrum is not None:
-                of_spectrum(memories, of_others[:, memories])
-            elif len(others):
-                np.multiply(total[count + len(hidden) :], self._inverse_lengths(memories, powers), out=of_others[:, memories])
+                of_spectrum(memories, last[:, memories])
+            elif seen is not None:
+                last[:, memories] = total[count:]
+            else:
+                np.multiply(total[count:], self._inverse_lengths(memories, powers), out=last[:, memories])
 
         on_all_cores(work, self.count, int(np.clip(CHUNK_VALUES // count, *CHUNK)))
-        last = dict(zip((*hidden.tolist(), *others.tolist()), (*of_hidden, *of_others), strict=True))
-        return Scores(quarters, whole, [last[place] for place in range(count)], np.asarray(partly))
+        return Scores(quarters, whole, last)
 
     def among(self, queries: Float32, rows: Int64) -> Float32:
         """The score "whole" of some of the memories, (n,), for queries (Q, d): (Q, n)."""
@@ -166,18 +166,17 @@ class CodeIndex:
             known[:] = inverse(np.sqrt(np.sum(squares, axis=0)))
         return known
 
-    def _some(self, queries: Float32, size: int) -> Shortlists:
-        found = self.scores(queries)
-        rows, named = np.empty((len(queries), size), np.int64), np.full((len(queries), 1), -1)
 
-        def choose(part: slice) -> None:
-            for place in range(part.start, part.stop):
-                rows[place] = united([found.quarters[place], found.whole[place], found.last[place]], size)
-                if found.hidden[place]:
-                    named[place] = found.last[place].argmax()
+def _best_of_each(found: Scores, size: int) -> Int64:
+    """The shortlists of Q queries, (Q, size)."""
+    rows = np.empty((len(found.last), size), np.int64)
 
-        on_all_cores(choose, len(queries), 1)
-        return Shortlists(rows, named)
+    def choose(part: slice) -> None:
+        for place in range(part.start, part.stop):
+            rows[place] = united([scores[place] for scores in found], size)
+
+    on_all_cores(choose, len(rows), 1)
+    return rows
 
 
 def shortlist_size(memories: int) -> int:
