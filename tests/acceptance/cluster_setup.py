@@ -13,6 +13,7 @@ import numpy as np
 
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.threads import chunks
+from uhop_cli.cluster.connection import QUIET
 from uhop_cli.cluster.worker import FOLDER
 from uhop_cli.corruption.corruption import parse
 from uhop_cli.memory.file.index import Index, index_of
@@ -48,7 +49,8 @@ def workers(indices: list[Index], work: Path, count: int = WORKERS, *, own: bool
     import dask
     from distributed import Client, Nanny, Scheduler, SpecCluster
 
-    dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"})  # what is killed here comes again, however busy it is
+    settings = {**QUIET, "distributed.deploy.lost-worker-timeout": "10 minutes"}
+    dask.config.set(settings)  # as `local:N` has it; and what is killed here comes again, however busy it is
     specs: dict[int, Any] = {}
     for worker in range(count):
         folder = work / f"disk{worker}-of-{count}"

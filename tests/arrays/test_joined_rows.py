@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uhop_cli.arrays import joined_rows
-from uhop_cli.arrays.joined_rows import JoinedRows, concatenated
+from uhop_cli.arrays.joined_rows import EndToEnd, JoinedRows, concatenated
 
 LENGTHS = st.lists(st.integers(1, 5), min_size=1, max_size=4)
 
@@ -65,8 +65,33 @@ def test_rows_keep_their_number_in_another_shape() -> None:
 @pytest.mark.parametrize("limit", [0, 1 << 20])
 def test_concatenated_is_the_same_in_memory_and_in_a_file(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joined_rows, "MAPPED", limit)
-    monkeypatch.setattr(joined_rows, "PIECE", 10)
-    parts = _parts([3, 1, 4])
+    parts = _parts([3, 0, 1, 4])
     found = concatenated(parts)
     assert isinstance(found, np.memmap) == (limit == 0)
     np.testing.assert_array_equal(found, np.concatenate(parts))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_parts_are_put_end_to_end_along_any_axis_as_they_come(axis: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joined_rows, "MAPPED", 0)
+    parts = [np.moveaxis(part, 0, axis) for part in _parts([0, 2, 5])]
+    whole = EndToEnd(7, axis)
+    for part in parts:
+        whole.add(part.copy())
+    found = whole.close()
+    assert found.flags.c_contiguous
+    assert not found.flags.writeable
+    np.testing.assert_array_equal(found, np.concatenate(parts, axis))
+
+
+def test_a_part_that_is_all_is_no_copy() -> None:
+    parts = _parts([0, 4, 0])
+    assert np.shares_memory(concatenated(parts), parts[1])
+    assert parts[1].flags.writeable
+
+
+def test_a_part_that_has_not_come_is_missed() -> None:
+    whole = EndToEnd(7)
+    whole.add(_parts([4])[0])
+    with pytest.raises(AssertionError):
+        whole.close()

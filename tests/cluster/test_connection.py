@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from uhop_cli.cluster.connection import check, connected
+from uhop_cli.cluster.connection import QUIET, check, connected
 from uhop_cli.cluster.shards import Traffic, on_cluster
 from uhop_cli.errors import ClusterError, SettingsError
 from uhop_cli.memory.file.index import index_of, read_index
@@ -47,6 +47,7 @@ def test_no_other_command_imports_dask() -> None:
 @pytest.mark.filterwarnings("default")
 def test_two_processes_answer_as_one(tmp_path: Path, make_memory: Any) -> None:
     pytest.importorskip("distributed")
+    dask = pytest.importorskip("dask")
     write_shards(make_memory(patterns=9, files=9, features=3), tmp_path / "m.safetensors", 3)
     index = read_index(index_of(tmp_path / "m.safetensors"))
     memory, traffic = load(index.path), Traffic()
@@ -54,5 +55,8 @@ def test_two_processes_answer_as_one(tmp_path: Path, make_memory: Any) -> None:
     with connected("local:2") as client:
         found = Retriever(memory, asker=on_cluster(client, index, "cpu", traffic)).retrieve(asked)
         assert len(client.scheduler_info()["workers"]) == 2
+        settings = client.run(lambda: {name: dask.config.get(name) for name in QUIET})
+        assert list(settings.values()) == [QUIET] * 2
+    assert all(dask.config.get(name) != value for name, value in QUIET.items())  # theirs alone
     np.testing.assert_array_equal(found.weights, Retriever(memory).retrieve(asked).weights)
     assert traffic.received > 0

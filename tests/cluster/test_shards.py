@@ -67,11 +67,14 @@ def test_a_worker_is_asked_about_all_of_its_shards_at_once(cluster: Any, shards_
 def test_pixels_and_statistics_of_proposals_are_counted(cluster: Any, memory: Memory, shards_on: Any, three: np.ndarray) -> None:
     traffic = Traffic()
     shards = shards_on(cluster({"a": EVERYTHING}), traffic)
-    shards.all("propose", three, None)
+    parts = shards.all("propose", three, None)
     assert traffic.proposals == 0
-    before = traffic.received
+    least, before = memory.patterns[:].nbytes, traffic.received
     shards.all("pool", np.arange(len(memory)))
-    assert traffic.proposals == traffic.received - before > memory.patterns[:].nbytes
+    assert least < traffic.proposals < traffic.received - before
+    before = traffic.proposals
+    assert shards.all("propose", three, None, True)[0].rows.tolist() == parts[0].rows.tolist()
+    assert traffic.proposals == 2 * before  # of so few memories all are proposed
 
 
 def test_what_a_worker_was_told_with_the_last_question_is_not_sent_again(

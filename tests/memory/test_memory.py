@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from uhop_cli.errors import MemoryFileError
+from uhop_cli.evidence.statistics import encode
 from uhop_cli.memory.file.consistency import fault
 
 
@@ -24,6 +26,17 @@ def test_a_pattern_goes_with_the_last_of_its_files(make_memory: Any) -> None:
     assert [smaller.name(row) for row in range(2)] == [names[3], names[2]]
     assert [smaller.originals.content(i) for i in range(2)] == [memory.originals.content(i) for i in (2, 3)]
     assert smaller.kernel is memory.kernel
+
+
+def test_neighbours_are_views(make_memory: Any) -> None:
+    memory = make_memory(patterns=4, files=4, compact=2)
+    memory = replace(memory, statistics=encode(memory.kernel, memory.spec, memory.patterns)[1], shapes=np.arange(8).reshape(4, 2))
+    kept = memory.keep(np.array([False, True, True, False]))
+    pairs = [(getattr(kept, name), getattr(memory, name)) for name in ("patterns", "norms", "shapes")]
+    pairs += zip(kept.statistics.of_each, memory.statistics.of_each, strict=True)
+    for own, whole in (*pairs, (kept.compact.T, memory.compact.T)):
+        np.testing.assert_array_equal(own, whole[1:3])
+        assert np.shares_memory(own, whole)
 
 
 def test_descriptors_go_with_their_picture(make_memory: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -11,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAPPED = 32 << 20  # bytes from which on what had to be copied lies in a temporary file, not in memory
-PIECE = 8 << 20  # bytes of rows that are copied at a time
 
 
 class JoinedRows:
@@ -91,22 +91,50 @@ class JoinedRows:
         return found.reshape(*rows.shape, *self.shape[1:])
 
 
-def concatenated(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """The parts end to end along their first axis, read-only where they are large: then in a temporary file that is mapped."""
-    if len(parts) == 1:
-        return parts[0]
-    size = sum(part.nbytes for part in parts)
-    if size <= MAPPED:
-        return np.concatenate(parts)
-    count = sum(len(part) for part in parts)
+class EndToEnd:
+    """Arrays that come one after the other, put end to end along an axis; where they are large, in a temporary file that is mapped,
+    so that none of them has to be kept until the last has come.
+
+    Args:
+        length: of the axis, all of them together.
+        axis: that one.
+    """
+
+    def __init__(self, length: int, axis: int = 0) -> None:
+        self._length, self._axis, self._filled = length, axis, 0
+        self._whole: NDArray[Any] | None = None
+
+    def add(self, part: NDArray[Any]) -> None:
+        """Puts the next one behind those that have come. One that is all of them is taken as it is."""
+        length = part.shape[self._axis]
+        if length == self._length:
+            self._whole = part
+        elif self._whole is None:
+            self._whole = _room(tuple(self._length if axis == self._axis else n for axis, n in enumerate(part.shape)), part.dtype)
+        if 0 < length < self._length:
+            self._whole[(slice(None),) * self._axis + (slice(self._filled, self._filled + length),)] = part
+        self._filled += length
+
+    def close(self) -> NDArray[Any]:
+        """All of them; to be read only, where they are mapped."""
+        assert self._whole is not None, "some have come"
+        assert self._filled == self._length, "all have come"
+        whole = self._whole.view()
+        whole.flags.writeable = False
+        return whole
+
+
+def _room(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    if math.prod(shape) * dtype.itemsize <= MAPPED:
+        return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
-        whole: NDArray[Any] = np.memmap(file, parts[0].dtype, "w+", shape=(count, *parts[0].shape[1:]))
-    place = 0
+        mapped: NDArray[Any] = np.memmap(file, dtype, "w+", shape=shape)
+    return mapped
+
+
+def concatenated(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """The parts end to end along their first axis, as `EndToEnd` puts them."""
+    whole = EndToEnd(sum(len(part) for part in parts))
     for part in parts:
-        step = max(1, PIECE // max(1, part.nbytes // max(1, len(part))))
-        for begin in range(0, len(part), step):
-            piece = part[begin : begin + step]
-            whole[place : place + len(piece)] = piece
-            place += len(piece)
-    whole.flags.writeable = False
-    return whole
+        whole.add(part)
+    return whole.close()

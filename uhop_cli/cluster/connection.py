@@ -20,6 +20,9 @@ from uhop_cli.files.names import escape
 CONNECTING = 30  # seconds for a scheduler to answer
 STARTING = 60  # seconds for the first worker to come
 MOST_LOCAL = 64
+# Of the processes that are started here: nobody looks at what they would find out about themselves a hundred times a second, each
+# time holding up the interpreter that is to answer.
+QUIET = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "500 ms"}
 _LOCAL = re.compile(r"local:([0-9]{1,4})")
 _ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?[^\s/:]+:[0-9]{1,5}|[^\s/:]+")
 
@@ -47,6 +50,7 @@ def connected(address: str) -> Iterator[Any]:
     """
     check(address)
     try:
+        import dask
         from distributed import Client, LocalCluster
     except ImportError:
         raise ClusterError("--cluster needs Dask, which is not installed", "pip install 'uhop-cli[cluster]'") from None
@@ -58,10 +62,11 @@ def connected(address: str) -> Iterator[Any]:
         if local:
             count = int(local[1])
             threads = max(1, (os.cpu_count() or 1) // count)
-            cluster = LocalCluster(
-                n_workers=count, threads_per_worker=threads, processes=True, memory_limit=None,
-                dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL + 1,
-            )  # fmt: skip
+            with dask.config.set(QUIET):
+                cluster = LocalCluster(
+                    n_workers=count, threads_per_worker=threads, processes=True, memory_limit=None,
+                    dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL + 1,
+                )  # fmt: skip
         client = Client(cluster or address, timeout=CONNECTING, direct_to_workers=True, set_as_default=False)
     except (OSError, ValueError, RuntimeError) as error:
         if cluster is not None:

@@ -25,6 +25,7 @@ from uhop_cli.memory.file.index import Index
 from uhop_cli.memory.file.shards import CURE
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.settings import RetrievalSettings
+from uhop_cli.querying.shards.messages import Pool, Proposals
 
 LOST = 60  # seconds in which a worker has to come for a shard that none sees any more, or to answer again
 OFTEN = 0.25  # seconds after which it is looked again who is there: to ask the scheduler takes as long as a short question
@@ -104,12 +105,12 @@ class ShardsOnWorkers:
         data = contact.answer()
         contact.knows = arguments[0] if arguments else None
         self._traffic.received += len(data)
-        if name == "pool":
-            self._traffic.proposals += len(data)
         found = pickle.loads(data)
         if isinstance(found, Exception):
             raise found
         results: list[Any] = found
+        pools = (result.pool if isinstance(result, Proposals) else result for result in results)
+        self._traffic.proposals += sum(pool.nbytes for pool in pools if isinstance(pool, Pool))
         return results
 
     def _miss(self, worker: str, silent: dict[str, float]) -> None:

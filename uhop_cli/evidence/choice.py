@@ -99,9 +99,10 @@ def _choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, c
     densities = _densities(queries, verdicts, null, xp.zeros_like(blind))
     best = xp.argmax(_densities(queries, verdicts, null, blind), axis=0)
     price = math.log(queries.pictures.shape[1]) / 2
-    gain = candidates.replaced + verdicts.top[-1] - OF_AGREEMENT * price - densities[best, each]  # of agreement over the best
-    allowed = _may_answer(queries, memory, verdicts, best, gain > 0)
-    heard = _heard(verdicts.odds, gain > FAR_BETTER * queries.pictures.shape[1])
+    mixture = candidates.replaced + verdicts.top[-1] - OF_AGREEMENT * price  # the density that agreement is
+    pixels = densities[best, each]
+    allowed = _may_answer(queries, memory, verdicts, best, mixture > pixels)
+    heard = _heard(verdicts.odds, mixture > pixels + FAR_BETTER * queries.pictures.shape[1])
     model = xp.argmax(xp.where(allowed, heard, xp.full_like(heard, -xp.inf)), axis=0)
     answer = verdicts.leader[model, each]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from uhop_cli.arrays.joined_rows import concatenated
+from uhop_cli.arrays.joined_rows import EndToEnd
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int8, Int64, UInt8
@@ -42,7 +42,7 @@ def encode(
     Args:
         kernel, spec, patterns, progress, opacity: as there.
     """
-    return joined_parts([encoded(kernel, spec, patterns, progress, opacity=opacity)])
+    return joined_parts([encoded(kernel, spec, patterns, progress, opacity=opacity)], len(patterns))
 
 
 class Encoded(NamedTuple):
@@ -59,15 +59,20 @@ class Encoded(NamedTuple):
     moments: Float64
 
 
-def joined_parts(parts: Sequence[Encoded]) -> tuple[Float32, Statistics]:
-    """The norms and statistics of all parts of a memory, in their order; where they are large, in temporary files."""
-    norms = concatenated([part.norms for part in parts])
-    columns = zip(*(part.of_each for part in parts), strict=True)
-    kept: list[Any] = [None if column[0] is None else concatenated(column) for column in columns]
-    mean, power = np.sum([part.moments for part in parts], axis=0) / len(norms)
+def joined_parts(parts: Iterable[Encoded], count: int) -> tuple[Float32, Statistics]:
+    """The norms and statistics of all parts of a memory of `count` patterns, in their order; where they are large, in temporary
+    files, so that one part at a time has to be at hand."""
+    columns: dict[int, EndToEnd] = {}
+    moments: Any = 0.0
+    for part in parts:
+        for place, column in enumerate((part.norms, *part.of_each)):
+            if column is not None:
+                columns.setdefault(place, EndToEnd(count)).add(column)
+        moments = moments + part.moments
+    mean, power = moments / count
     variances = np.maximum(power - mean**2, 0).astype(np.float32)
-    sums, squares, centred, codes, scales, opacities = kept
-    return norms, Statistics(sums, squares, centred, codes, scales, variances, opacities)
+    norms, sums, squares, centred, codes, scales, *opacities = (columns[place].close() for place in sorted(columns))
+    return norms, Statistics(sums, squares, centred, codes, scales, variances, *opacities)
 
 
 def encoded(
@@ -147,8 +152,8 @@ class Statistics:
         """(B, B, R', K, W, d - C)."""
         return (*(part.shape[1] for part in self.of_each), len(self.variances))
 
-    def select(self, rows: Bool | Int64) -> Statistics:
-        """The statistics of the memories that `rows` marks, (M,), or names. The variances stay those of all."""
+    def select(self, rows: Bool | Int64 | slice) -> Statistics:
+        """The statistics of the memories that `rows` marks, (M,), or names; of a slice views. The variances stay those of all."""
         sums, squares, norms, bands, band_scales = (part[rows] for part in self.of_each)
         opacity = None if self.opacity is None else self.opacity[rows]
         return Statistics(sums, squares, norms, bands, band_scales, self.variances, opacity)

@@ -104,7 +104,7 @@ def learn_memory(
     kept, tested = before or (None, SelfTested(len(patterns)) if test else None)
     if kept is not None and kept.kernel.rhos != learned.kernel.rhos:
         kept, tested = None, SelfTested(len(patterns))
-    found = self_test(memory, resolved, progress) if test and kept is None else None
+    found = self_test(memory, resolved, progress, passes.bounds) if test and kept is None else None
     chosen = kept.kernel.chosen if kept is not None else None if found is None else found.chosen
     kernel = learned.kernel if chosen is None else learned.kernel.with_chosen(chosen)
     loss = loss_of(resolved)

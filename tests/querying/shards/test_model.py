@@ -11,6 +11,7 @@ from uhop_cli.arrays.device import CPU, Device
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import RetrievalSettings
+from uhop_cli.querying.shards import by_evidence
 from uhop_cli.querying.shards.asking import InTurn
 from uhop_cli.querying.shards.messages import Asked, ReadOut
 from uhop_cli.querying.shards.model import Merged, summed
@@ -56,6 +57,45 @@ def test_parts_of_a_softmax_make_the_whole(pair: Any, queries: Any) -> None:
         small += (shares[read_out] < 1e-3).sum()
     assert small > 3
     assert read_out.sum() == len(asked)
+
+
+@pytest.mark.parametrize(("beyond", "names"), [(0.0, ["attend"]), (100.0, ["attend"]), (1e4, ["attend", "gather"])])
+def test_who_has_a_share_answers_at_once_where_the_total_is_known(pair: Any, queries: Any, beyond: float, names: list[str]) -> None:
+    """Known to 128; where it is less than was thought, who was not asked for is asked."""
+    asked = Asked(kind="identity", queries=queries(pair.whole, 2))
+    plain, shards = Noted(pair.shards, RetrievalSettings(), CPU), Noted(pair.shards, RetrievalSettings(), CPU)
+    one = Merged(plain, asked)
+    other = Merged(shards, asked, one.total + beyond)
+    assert (plain.names, shards.names) == (["attend", "gather"], names)
+    np.testing.assert_array_equal(other.total, one.total)
+    np.testing.assert_allclose(other.picture, one.picture, atol=1e-6)
+    loose = Merged(shards, asked, one.total - 1e6)  # all shards answer, and those without a share do not count
+    assert all(len(part.read.places) == len(asked.queries) for part in shards.told[-1][2])
+    np.testing.assert_allclose(loose.picture, one.picture, atol=1e-6)
+
+
+def test_one_query_takes_two_messages(pair: Any, queries: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And many take a third, for what is proposed: of one it comes with the proposals. The answers are the same."""
+    asked = queries(pair.whole, 1)[:1]
+    retriever, shards = _retriever(pair.shards)
+    one = retriever.retrieve(asked)
+    assert shards.names == ["propose", "attend"]
+    monkeypatch.setattr(by_evidence, "ALONG", 4 * 60 * asked.size - 1)
+    shards.told.clear()
+    other = retriever.retrieve(asked)
+    assert shards.names == ["propose", "pool", "attend"]
+    np.testing.assert_array_equal(one.weights, other.weights)
+    np.testing.assert_array_equal(one.pictures, other.pictures)
+
+
+def test_what_was_read_out_of_some_queries() -> None:
+    read = ReadOut(places=np.array([0, 2, 3]), picture=np.eye(3, dtype=np.float32), target=np.array([[1], [2], [3]], np.float32))
+    some = read.of(np.array([True, True, False, True]))
+    assert some.places.tolist() == [0, 3]
+    assert some.picture.tolist() == [[1, 0, 0], [0, 0, 1]]
+    assert some.target is not None
+    assert some.target.tolist() == [[1], [3]]
+    assert ReadOut(places=read.places, picture=read.picture, target=None).of(np.ones(4, bool)).target is None
 
 
 def test_a_sum_over_shards_by_hand() -> None:

@@ -65,7 +65,7 @@ def test_by_evidence_whatever_the_number_of_shards(make_pair: Any, queries: Any,
 
 def test_what_nobody_proposed_is_read_out_too(pair: Any, queries: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """One proposal a model leaves most of the weight of a picture of noise to the others."""
-    for place in ("evidence.verdicts", "evidence.pixelwise.candidates", "querying.shards.shard", "querying.shards.choosing"):
+    for place in ("evidence.verdicts", "evidence.pixelwise.candidates", "querying.shards.choosing"):
         monkeypatch.setattr(f"uhop_cli.{place}.PROPOSALS", 2)
     asked = queries(pair.whole, 2)
     noise = (0.5 + 0.5 * (asked - 0.5)).astype(np.float32)

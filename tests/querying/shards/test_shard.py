@@ -48,6 +48,28 @@ def test_proposals_are_the_best_of_every_model(shard: Shard, asked: np.ndarray) 
     assert found.examined == 15
 
 
+def test_what_is_proposed_comes_along(shard: Shard, asked: np.ndarray) -> None:
+    alone, found = shard.propose(asked, None), shard.propose(asked, None, True)
+    assert alone.pool is None
+    assert found.pool is not None
+    pool = shard.pool(np.unique(alone.rows))
+    np.testing.assert_array_equal(found.rows, alone.rows)
+    for name in ("rows", "patterns"):
+        np.testing.assert_array_equal(getattr(found.pool, name), getattr(pool, name))
+    np.testing.assert_array_equal(found.pool.statistics.sums, pool.statistics.sums)
+    held = (pool.rows, pool.patterns, *pool.statistics.of_each, pool.statistics.variances)
+    assert found.pool.nbytes == sum(array.nbytes for array in held)
+
+
+def test_as_many_are_proposed_as_are_asked_for(shard: Shard, asked: np.ndarray) -> None:
+    scores = _scores(shard, asked)
+    for most in (1, 3, 15, 99):
+        found = shard.propose(asked, None, most=most)
+        np.testing.assert_array_equal(found.least, np.sort(scores, axis=2)[:, :, -min(most, 15)])
+        assert len(np.unique(found.rows[0])) <= most * (len(scores) + 1)
+    assert found.rows.shape[1] == 15
+
+
 def test_the_rest_under_each_model(shard: Shard, asked: np.ndarray) -> None:
     scores = _scores(shard, asked[:1])
     left_out = np.array([[FIRST - 1, FIRST + 3, FIRST + 7, FIRST + 15]])  # two of them are another shard's

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uhop_cli.arrays import joined_rows
 from uhop_cli.errors import MemoryFileError, SettingsError
 from uhop_cli.evidence.shortlist import codes
 from uhop_cli.images.patterns import PatternSpec
 from uhop_cli.kernel.closed_form import decompose, whitening
 from uhop_cli.memory.file.reader import load
+from uhop_cli.storing.passes import passes
 from uhop_cli.storing.passes.passes import ByShard, PatternRows, Threads, Whole
 from uhop_cli.storing.settings import StoreSettings
 from uhop_cli.storing.store import store
@@ -50,8 +52,13 @@ def _by_shard(whole: Whole, folder: Path, crew: Any) -> ByShard:
     return ByShard.of(whole, folder / "patterns", 6, BOUNDS, crew)
 
 
+@pytest.mark.parametrize("mapped", [1 << 20, 0])
 @pytest.mark.parametrize("crew", [Threads(), Sent()])
-def test_every_pass_is_that_of_the_whole(whole: Whole, tmp_path: Path, crew: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_pass_is_that_of_the_whole(
+    whole: Whole, tmp_path: Path, crew: Any, mapped: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joined_rows, "MAPPED", mapped)
+    monkeypatch.setattr(passes, "CHUNK_BYTES", 4 * 5 * SPEC.dim)
     monkeypatch.setattr(codes, "WORTH", 1)
     shards = _by_shard(whole, tmp_path, crew)
     np.testing.assert_allclose(shards.second_moment(), whole.second_moment(), rtol=1e-6)
@@ -60,9 +67,12 @@ def test_every_pass_is_that_of_the_whole(whole: Whole, tmp_path: Path, crew: Any
     np.testing.assert_allclose(norms, wanted, rtol=1e-5)
     for name in ("sums", "squares", "norms", "bands", "band_scales", "variances", "opacity"):
         np.testing.assert_allclose(getattr(kept, name), getattr(same, name), rtol=1e-4, atol=1e-6, err_msg=name)
-    for one, other in zip(shards.codes(0) or (), whole.codes(0) or (), strict=True):
+    made = shards.codes(0)
+    assert made is not None
+    for one, other in zip(made, whole.codes(0) or (), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
         assert one.shape == other.shape
+    assert made[0].flags.c_contiguous  # one memory a column, and the memories one beside the other
 
 
 def test_few_pictures_have_no_codes(whole: Whole, tmp_path: Path) -> None:

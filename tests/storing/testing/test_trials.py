@@ -17,7 +17,8 @@ from uhop_cli.querying.by_evidence import ByEvidence
 from uhop_cli.querying.by_similarity import pattern_lengths
 from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 from uhop_cli.storing.testing import trials as module
-from uhop_cli.storing.testing.trials import Trial, attempt, in_passes, leads
+from uhop_cli.storing.testing.leads import leads
+from uhop_cli.storing.testing.trials import Trial, attempt, in_passes
 
 
 def test_leads_are_those_of_the_whole_matrix_of_cosines(make_memory: Any) -> None:

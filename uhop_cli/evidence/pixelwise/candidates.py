@@ -109,17 +109,18 @@ def propose(
     return Candidates(rows, repeated, seen.exact, seen.agreed, seen.kept, seen.replaced)
 
 
-def proposed(scores: Array, cosine: Array) -> Array:
-    """The rows of the `PROPOSALS` best memories P of every model and of the plain cosine, the best first: (Q, K + 1, P).
+def proposed(scores: Array, cosine: Array, most: int | None = None) -> Array:
+    """The rows of the P best memories of every model and of the plain cosine, the best first: (Q, K + 1, P).
 
     Args:
         scores, cosine: as in `propose`.
+        most: P, where there are so many memories; None: `PROPOSALS`.
     """
     xp = namespace(cosine)
     parts: dict[int, Array] = {}
 
     def work(part: slice) -> None:
-        best = [topk(values[part], PROPOSALS)[1] for values in (*scores, cosine)]
+        best = [topk(values[part], most or PROPOSALS)[1] for values in (*scores, cosine)]
         parts[part.start] = xp.stack(best, axis=1)
 
     by_queries(work, cosine)

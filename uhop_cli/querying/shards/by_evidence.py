@@ -24,7 +24,12 @@ from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
 from uhop_cli.evidence.doubts import doubts_of_visible
 from uhop_cli.evidence.model import EvidenceModel
+<<<<<<< HEAD
 from uhop_cli.evidence.shortlist.index import shortlist_size
+=======
+from uhop_cli.evidence.shortlist.codes import shortlist_size
+from uhop_cli.evidence.verdicts import PROPOSALS
+>>>>>>> main
 from uhop_cli.evidence.visible import visible_features, visible_unrelated
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.answer import Answer, answer_from, joined
@@ -34,10 +39,17 @@ from uhop_cli.querying.shards.asking import Shards
 from uhop_cli.querying.shards.choosing import Chosen, Found
 from uhop_cli.querying.shards.messages import Asked
 from uhop_cli.querying.shards.model import NEGLIGIBLE, Merged, ShardedModel, summed
+from uhop_cli.retrieval.distances import ROUNDING
 from uhop_cli.retrieval.models import Evaluation, FixedModel
 from uhop_cli.retrieval.pattern_matrix import PatternMatrix
 
+ALONG = 1 << 20  # bytes of patterns, about, up to which all that is proposed comes at once: one message less
 LEAST_LISTED = 512  # memories of a shard that are looked at at least, in the first of two stages
+
+
+def listed_of(memory: Memory) -> int:
+    """How many memories of each shard of a memory are looked at in the first of two stages."""
+    return max(LEAST_LISTED, shortlist_size(len(memory)) // len(memory.shards))
 
 
 class ShardedByEvidence:
@@ -67,7 +79,7 @@ class ShardedByEvidence:
         return self._in_two_stages(queries, trace) if self._listed else self.among_all(queries, trace=trace)
 
     def _in_two_stages(self, queries: Float32, trace: bool) -> Answer:
-        found = self._asked(queries, max(LEAST_LISTED, shortlist_size(len(self.memory)) // len(self.memory.shards)))
+        found = self._asked(queries, listed_of(self.memory))
         engines, prepared = found.engines(self._here, queries)
         answers = []
         for place, engine in enumerate(engines):
@@ -88,7 +100,7 @@ class ShardedByEvidence:
         found = self._asked(queries, None)
         engines, prepared = found.engines(self._here, queries)
         chosen = [Chosen(found, place, engine, prepared) for place, engine in enumerate(engines)]
-        model = _EvidenceOfShards(self.shards, self.memory, queries, chosen)
+        model = EvidenceOfShards(self.shards, self.memory, queries, chosen)
         ranked = np.stack([one.ranked for one in chosen])
         answer = answer_from(
             model,
@@ -103,7 +115,8 @@ class ShardedByEvidence:
         return self._here.recognised(queries, replace(answer, rows=model.rows), ranked)
 
     def _asked(self, queries: Float32, listed: int | None) -> Found:
-        return Found(self.shards, self.shards.all("propose", queries, listed))
+        expected = 5 * PROPOSALS * len(queries) * len(self.memory.shards) * self.memory.spec.dim
+        return Found(self.shards, self.shards.all("propose", queries, listed, expected <= ALONG))
 
     def _by_visible(self, queries: Float32, visible: Bool, trace: bool) -> Answer:
         asked = Asked(kind="visible", queries=queries, visible=visible)
@@ -120,7 +133,7 @@ class ShardedByEvidence:
         )
 
 
-class _EvidenceOfShards:
+class EvidenceOfShards:
     """The retrieval model of the choice by evidence on shards (`evidence.model`), and what its pictures are read out of."""
 
     name = EvidenceModel.name
@@ -173,7 +186,11 @@ class _EvidenceOfShards:
         return rests, pictures
 
     def _of_picture(self, pictures: Float32) -> Evaluation:
-        merged = Merged(self._shards, Asked(kind="identity", queries=pictures))
+        dim = pictures.shape[1]
+        pairs = zip(self._chosen, pictures, strict=True)
+        nearest = np.array([np.square(unit_rows(one.patterns) - picture).sum(axis=1).min() for one, picture in pairs], np.float64)
+        known = -(dim / 2 + 1) * np.log(nearest / dim + ROUNDING)  # what one of the memories alone adds to the total
+        merged = Merged(self._shards, Asked(kind="identity", queries=pictures), known)
         self.rows, self._picture = merged.rows, merged.picture
         logits = (1 + 2 / pictures.shape[1]) * merged.scores
         weights = np.exp(logits.astype(np.float64) - merged.total[:, None]).astype(np.float32)

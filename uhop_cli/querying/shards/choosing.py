@@ -22,23 +22,29 @@ from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 class Found:
     """The best of what all shards propose.
 
+    Args:
+        shards: have more of these memories to send.
+        parts: what each shard proposes.
+        most: how many are kept for every model; None: `PROPOSALS`.
+
     Attributes:
-        pool: with all that the choice needs, from the shards that have them.
+        pool: with all that the choice needs, from the shards that have them; and others.
     """
 
-    def __init__(self, shards: Shards, parts: Sequence[Proposals]) -> None:
-        self.parts = parts
+    def __init__(self, shards: Shards, parts: Sequence[Proposals], most: int | None = None) -> None:
+        self.parts, self._most = parts, most or PROPOSALS
         self.examined = sum(part.examined for part in parts)
         self._best = [self._of_query(place) for place in range(len(parts[0].rows))]
         wanted = np.unique(np.concatenate([rows for rows, _ in self._best]))
-        self.pool = Pool.joined(shards.all("pool", wanted))
+        along = [part.pool for part in parts if part.pool is not None]
+        self.pool = Pool.joined(along if len(along) == len(parts) else shards.all("pool", wanted))
 
     def _of_query(self, place: int) -> tuple[Int64, Float64]:
         """The best memories of all, rising; and of those that are not among them the log sum exp of their scores, (K + 1,)."""
         rows, first = np.unique(np.concatenate([part.rows[place] for part in self.parts]), return_index=True)
         scores = np.concatenate([part.scores[:, place] for part in self.parts], axis=1)[:, first]
         kept = np.zeros(len(rows), np.bool_)
-        kept[topk(scores, PROPOSALS)[1]] = True
+        kept[topk(scores, self._most)[1]] = True
         dropped = logsumexp(scores[:, ~kept].astype(np.float64)) if not kept.all() else np.full(len(scores), -np.inf)
         return rows[kept], dropped
 

@@ -13,25 +13,6 @@ from uhop_cli.evidence.statistics import Statistics
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proposals:
-    """The memories that the models propose for Q queries, each model its best, as `evidence.pixelwise.candidates` has it.
-
-    Attributes:
-        rows: (Q, S); a shorter one is filled up with repeats.
-        scores: (K + 1, Q, S) log-likelihoods of these under every model but agreement, and their plain cosines.
-        least: (K, Q) log-likelihood of the last that each model proposes: no memory of the shard that isn't proposed has more.
-        others: (Q,) log sum exp of the identity model's log-likelihoods over the memories that are not proposed.
-        examined: how many memories that is, with those proposed.
-    """
-
-    rows: Int64
-    scores: Float32
-    least: Float32
-    others: Float64
-    examined: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class Pool:
     """Some memories by themselves, with all that the choice by evidence asks of them.
 
@@ -64,9 +45,36 @@ class Pool:
             opacity=np.concatenate(opacity) if opacity else None,
         )
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        arrays = (self.rows, self.patterns, self.opacity, *(getattr(self.statistics, field.name) for field in fields(Statistics)))
+        return sum(array.nbytes for array in arrays if array is not None)
+
     def places(self, rows: Int64) -> Int64:
         """Where in the pool memories are that are in it."""
         return np.searchsorted(self.rows, rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposals:
+    """The memories that the models propose for Q queries, each model its best, as `evidence.pixelwise.candidates` has it.
+
+    Attributes:
+        rows: (Q, S); a shorter one is filled up with repeats.
+        scores: (K + 1, Q, S) log-likelihoods of these under every model but agreement, and their plain cosines.
+        least: (K, Q) log-likelihood of the last that each model proposes: no memory of the shard that isn't proposed has more.
+        others: (Q,) log sum exp of the identity model's log-likelihoods over the memories that are not proposed.
+        examined: how many memories that is, with those proposed.
+        pool: these memories, where they were asked for at once.
+    """
+
+    rows: Int64
+    scores: Float32
+    least: Float32
+    others: Float64
+    examined: int
+    pool: Pool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,22 +100,6 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attended:
-    """What a shard makes of a pass with softmax weights.
-
-    Attributes:
-        total: (Q,) log sum exp of the logits.
-        energy: (Q,) log sum exp of the identity model's log-likelihoods, for 'identity'; else None.
-        rows, scores: (Q, R) the memories of the largest scores.
-    """
-
-    total: Float64
-    energy: Float64 | None
-    rows: Int64
-    scores: Float32
-
-
-@dataclass(frozen=True, kw_only=True)
 class ReadOut:
     """What the memories of a shard read out, for those queries in which they count.
 
@@ -120,6 +112,30 @@ class ReadOut:
     places: Int64
     picture: Float32
     target: Float32 | None
+
+    def of(self, queries: Bool) -> ReadOut:
+        """That of the queries that are marked, (Q,)."""
+        kept = queries[self.places]
+        target = None if self.target is None else self.target[kept]
+        return ReadOut(places=self.places[kept], picture=self.picture[kept], target=target)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attended:
+    """What a shard makes of a pass with softmax weights.
+
+    Attributes:
+        total: (Q,) log sum exp of the logits.
+        energy: (Q,) log sum exp of the identity model's log-likelihoods, for 'identity'; else None.
+        rows, scores: (Q, R) the memories of the largest scores.
+        read: what is read out, where that was asked for at once.
+    """
+
+    total: Float64
+    energy: Float64 | None
+    rows: Int64
+    scores: Float32
+    read: ReadOut | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,10 @@ With softmax weights a shard s sends its logarithmic total t_s and its best scor
     p = exp(t_s - t) p_s,     t = ln sum_s exp(t_s),     x = sum_s exp(t_s - t) x_s.
 
 Then those shards that have a share in a query send what their own weights read out, x_s (`Shard.gather`); mostly that is one. What
-all others would add is less than `NEGLIGIBLE`. Under a separation with finite support the shards send the memories that may be in
-it (`Shard.claim`), the weights are those of the separation on all of these together, and the shards that have some of them read
-them out (`Shard.read`).
+all others would add is less than `NEGLIGIBLE`. Where it is known what t is at least, they send it at once.
+
+Under a separation with finite support the shards send the memories that may be in it (`Shard.claim`), the weights are those of the
+separation on all of these together, and the shards that have some of them read them out (`Shard.read`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from uhop_cli.retrieval.models import Evaluation, separated
 from uhop_cli.retrieval.separation import Separation
 
 NEGLIGIBLE = 2.0**-24  # of the weight: below the rounding of what is read out
+UNSURE = 128.0  # what a shard's logarithmic total may be below the one that is known and still be looked at: both are rounded
 
 
 class Inner(Protocol):
@@ -122,6 +124,8 @@ class Merged:
     Args:
         shards: that are asked.
         asked: what for.
+        known: (Q,) what the total is not much below, as far as anybody knows: with it the shards that have a share answer at once,
+            in the one message.
 
     Attributes:
         total: ln sum_s exp(t_s), (Q,);  energy: likewise, or None.
@@ -129,15 +133,19 @@ class Merged:
         rows, scores: of the memories of the largest scores, (Q, S).
     """
 
-    def __init__(self, shards: Shards, asked: Asked) -> None:
-        parts: list[Attended] = shards.all("attend", asked)
+    def __init__(self, shards: Shards, asked: Asked, known: Float64 | None = None) -> None:
+        parts: list[Attended] = shards.all("attend", asked, *(() if known is None else (known - UNSURE,)))
         totals = np.stack([part.total for part in parts])  # (shards, Q)
         self.total: Float64 = logsumexp(totals, axis=0)
         energies = [part.energy for part in parts if part.energy is not None]
         self.energy: Float64 | None = logsumexp(np.stack(energies), axis=0) if energies else None
         self.rows: Int64 = np.concatenate([part.rows for part in parts], axis=1)
         self.scores: Float32 = np.concatenate([part.scores for part in parts], axis=1)
-        read = shards.all("gather", asked, self.total + np.log(NEGLIGIBLE / len(parts)))
+        least = self.total + np.log(NEGLIGIBLE / len(parts))
+        counts = totals >= least
+        read = [part.read.of(own) for part, own in zip(parts, counts, strict=True) if part.read is not None]
+        if not read or sum(len(part.places) for part in read) < counts.sum():
+            read = shards.all("gather", asked, least)
         self.picture, self.target = summed(read, np.exp(totals - self.total))
 
 

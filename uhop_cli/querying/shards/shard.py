@@ -2,6 +2,7 @@
 A second question about the same pass (`gather`, `read`) finds it kept, or makes it again: the answer is the same.
 
 propose     the best memories of every model of the evidence, with their scores
+lists       whether a memory is on the shard's shortlist
 pool        some memories, with all that the choice among them needs
 rest        what the weights of one model leave to the memories that were not proposed
 attend      a pass with softmax weights: their logarithmic total, and the best scores
@@ -22,11 +23,9 @@ import numpy as np
 
 from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import Array, namespace, to_numpy
-from uhop_cli.arrays.operations import topk
-from uhop_cli.arrays.types import Float32, Float64, Int64
+from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
 from uhop_cli.evidence.model import EvidenceEngine
 from uhop_cli.evidence.pixelwise.candidates import distinct, proposed
-from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.evidence.visible import visible_log_likelihood
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.budget import Budget
@@ -69,18 +68,24 @@ class Shard:
         for prepared in ("_evidence", "_canvases"):
             vars(self).pop(prepared, None)
 
-    def propose(self, queries: Float32, listed: int | None) -> Proposals:
+    def propose(self, queries: Float32, listed: int | None, along: bool = False, most: int | None = None) -> Proposals:
         """The proposals of all models for queries (Q, d).
 
         Args:
             queries: see above.
             listed: memories of the shard that are looked at, those of its shortlist; None: all.
+            along: whether the memories themselves come with them.
+            most: how many each model proposes; None: as many as the choice looks at.
         """
+        found = self._proposed(queries, listed, most)
+        return replace(found, pool=self.pool(np.unique(found.rows))) if along else found
+
+    def _proposed(self, queries: Float32, listed: int | None, most: int | None) -> Proposals:
         evidence = self._evidence
         if listed is None or evidence.shortlist is None:
-            return self._proposals(queries, evidence.engine, None)
+            return self._proposals(queries, evidence.engine, None, most)
         lists = evidence.shortlist(queries, listed)
-        parts = evidence.over_lists(lists, lambda part, engine: self._proposals(queries[part], engine, lists[part]))
+        parts = evidence.over_lists(lists, lambda part, engine: self._proposals(queries[part], engine, lists[part], most))
         longest = max(part.rows.shape[1] for part in parts)
         return Proposals(
             rows=np.concatenate([_filled(part.rows, longest) for part in parts]),
@@ -90,22 +95,32 @@ class Shard:
             examined=parts[0].examined,
         )
 
-    def _proposals(self, queries: Float32, engine: EvidenceEngine, listed: Int64 | None) -> Proposals:
+    def _proposals(self, queries: Float32, engine: EvidenceEngine, listed: Int64 | None, most: int | None) -> Proposals:
         scores, cosines = engine.scan(engine.prepare(queries))
-        rows, _ = distinct(proposed(scores, cosines))
-        kept = min(PROPOSALS, engine.count)
-        least = np.stack([to_numpy(topk(values, kept)[0])[:, -1] for values in scores])
+        best = proposed(scores, cosines, most)  # (Q, K + 1, P)
+        rows, _ = distinct(best)
         xp, identity = namespace(scores), scores[0]
+        last = [xp.take_along_axis(values, best[:, model, -1:], axis=1)[:, 0] for model, values in enumerate(scores)]
         found = xp.stack([xp.take_along_axis(values, rows, axis=1) for values in (*scores, cosines)])
         identity[_each(rows), rows] = -np.inf  # in place: the scores have done their service
         named = to_numpy(rows) if listed is None else np.take_along_axis(listed, to_numpy(rows), axis=1)
         return Proposals(
             rows=named + self.first,
             scores=to_numpy(found),
-            least=least,
+            least=to_numpy(xp.stack(last)),
             others=log_total(identity),
             examined=engine.count,
         )
+
+    def lists(self, queries: Float32, rows: Int64, size: int) -> Bool:
+        """Whether the shortlist of each of the queries (Q, d), of `size` memories, holds the memory in `rows`, (Q,); not of those
+        that are another shard's."""
+        held = np.zeros(len(rows), np.bool_)
+        mine = np.flatnonzero((rows >= self.first) & (rows < self.first + self.X.count))
+        if len(mine) and self._evidence.shortlist is not None:
+            found = self._evidence.shortlist(queries[mine], size)
+            held[mine] = (found == (rows[mine] - self.first)[:, None]).any(axis=1)
+        return held
 
     def pool(self, rows: Int64) -> Pool:
         """Those of the memories in `rows`, rising, that are of this shard."""
@@ -143,9 +158,10 @@ class Shard:
         picture = self.X.read_out(softmax(chosen[self.device.put(places)]))
         return total, ReadOut(places=places, picture=to_numpy(picture), target=None)
 
-    def attend(self, asked: Asked) -> Attended:
-        """A pass with softmax weights."""
-        return self._begun(asked).attended()
+    def attend(self, asked: Asked, least: Float64 | None = None) -> Attended:
+        """A pass with softmax weights; with `least` also what `gather` gives for it."""
+        begun = self._begun(asked)
+        return begun.attended() if least is None else replace(begun.attended(), read=begun.gathered(least))
 
     def gather(self, asked: Asked, least: Float64) -> ReadOut:
         """What the softmax weights read out, normalised within the shard, where their log total is at least `least` (Q,)."""

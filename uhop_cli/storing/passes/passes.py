@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from uhop_cli.arrays.joined_rows import concatenated
+from uhop_cli.arrays.joined_rows import EndToEnd
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.threads import chunks, cores, one_blas_thread
 from uhop_cli.arrays.types import Float32, Float64, UInt8
@@ -54,6 +54,11 @@ class Threads:
 class Passes(Protocol):
     """The passes over the patterns of a memory in the making."""
 
+    @property
+    def bounds(self) -> tuple[int, ...]:
+        """The rows at which the shards that it is to be in begin and end; () where it is one file."""
+        ...
+
     def second_moment(self) -> Float64:
         """X^T X, (d, d)."""
         ...
@@ -82,6 +87,11 @@ class Whole:
     patterns: UInt8
     opacity: UInt8 | None = None
     progress: OnProgress | None = None
+
+    @property
+    def bounds(self) -> tuple[int, ...]:
+        """See `Passes`."""
+        return ()
 
     def second_moment(self) -> Float64:
         """See `Passes`."""
@@ -154,13 +164,18 @@ class ByShard:
         )
         return cls(shards, crew, whole.patterns, whole.progress)
 
+    @property
+    def bounds(self) -> tuple[int, ...]:
+        """See `Passes`."""
+        return (self.shards[0].begin, *(rows.end for rows in self.shards))
+
     def second_moment(self) -> Float64:
         """See `Passes`."""
         return sum(self._pieces("learn", moment_of, self.shards), np.zeros((self.shards[0].spec.dim,) * 2))
 
     def encode(self, kernel: KernelFamily) -> tuple[Float32, Statistics]:
         """See `Passes`."""
-        return joined_parts(list(self._pieces("encode", encoded_of, [(rows, kernel) for rows in self.shards])))
+        return joined_parts(self._pieces("encode", encoded_of, [(rows, kernel) for rows in self.shards]), len(self.sample))
 
     def codes(self, seed: int) -> Codes | None:
         """See `Passes`."""
@@ -168,8 +183,10 @@ class ByShard:
         if not pay(len(self.sample), spec.dim):
             return None
         coder = Coder.learn(self.sample, spec.shape, seed)
-        parts = list(self._pieces("codes", codes_of, [(rows, coder) for rows in self.shards]))
-        return concatenated([part.T for part in parts]).T, coder.weight
+        codes = EndToEnd(len(self.sample), axis=1)  # one memory a column: short pieces of rows take products much longer
+        for part in self._pieces("codes", codes_of, [(rows, coder) for rows in self.shards]):
+            codes.add(part)
+        return codes.close(), coder.weight
 
     def _pieces(self, stage: str, function: Callable[[Any], Result], items: Sequence[Any]) -> Iterator[Result]:
         total = self.shards[-1].end
@@ -196,6 +213,8 @@ def codes_of(piece: tuple[PatternRows, Coder]) -> Float32:
     """Codes of one shard, (k, m)."""
     rows, coder = piece
     patterns = rows.patterns()
-    step = max(1, CHUNK_BYTES // (4 * rows.spec.dim))
+    codes, step = EndToEnd(len(patterns), axis=1), max(1, CHUNK_BYTES // (4 * rows.spec.dim))
     with one_blas_thread():
-        return np.concatenate([coder.encode(unit_rows(patterns, part)) for part in chunks(len(patterns), step)], axis=1)
+        for part in chunks(len(patterns), step):
+            codes.add(coder.encode(unit_rows(patterns, part)))
+    return codes.close()

@@ -12,27 +12,27 @@ Where pictures have transparency, copies of these are laid on drawn colours as w
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from uhop_cli.arrays.device import CPU
-from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.arrays.types import Float32, Int64
-from uhop_cli.corruption.corruption import SUITE, Corruption, parse
+from uhop_cli.corruption.corruption import SUITE, parse
 from uhop_cli.evidence.confidence import calibrated
+<<<<<<< HEAD
 from uhop_cli.evidence.shortlist.index import CodeIndex
+=======
+>>>>>>> main
 from uhop_cli.images.patterns import on_background
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress, Progress
-from uhop_cli.querying.budget import Budget
-from uhop_cli.querying.by_evidence import ByEvidence
-from uhop_cli.querying.by_similarity import pattern_lengths
 from uhop_cli.retrieval.inverse_temperature import auto_beta
-from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 from uhop_cli.storing.settings import StoreSettings
-from uhop_cli.storing.testing.trials import Outcome, Trial, as_files, attempt, attempt_known, in_passes
+from uhop_cli.storing.testing.subjects import InOne, InShards, Subject
+from uhop_cli.storing.testing.trials import Outcome, Trial, as_files, masked
 
 WORK = 4e9  # values of memories that may be looked at for each corruption; it sets how many queries there are
 QUERIES = (8, 24)  # fewest and most for each corruption
@@ -104,37 +104,42 @@ def wilson(right: int, queries: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | None = None) -> SelfTest:
-    """Run the suite on a memory whose kernel is learned and whose rho, beta and calibration are still open."""
+def self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | None = None, bounds: Sequence[int] = ()) -> SelfTest:
+    """Run the suite on a memory whose kernel is learned and whose rho, beta and calibration are still open.
+
+    Args:
+        memory: with norms and statistics.
+        settings: of the store.
+        progress: told how far it is.
+        bounds: the rows at which shards are to begin and end, where it is to be in several.
+    """
     with CPU.computing():
-        return _self_test(memory, settings, progress)
+        return _self_test(memory, InShards(memory, bounds) if len(bounds) > 2 else InOne(memory), settings, progress)
 
 
-def _self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | None) -> SelfTest:
-    evidence = ByEvidence(memory, pattern_matrix(memory.patterns), Budget(memory, CPU, "evidence"))
+def _self_test(memory: Memory, subject: Subject, settings: StoreSettings, progress: OnProgress | None) -> SelfTest:
     rng = np.random.default_rng([settings.seed, 1])
     count = queries_for(len(memory), memory.spec.dim)
     trials, known = [], []
     for corruption in (None, *SUITE):
         rows = np.sort(rng.choice(len(memory), count, replace=False))
         found = None
-        if evidence.shortlist is not None and corruption is not None:
+        if memory.compact is not None and corruption is not None:
             sample = np.sort(rng.choice(len(memory), min(SHORTLISTED, len(memory)), replace=False))
-            found = _shortlisted(memory, evidence.shortlist, corruption, sample, settings.seed)
+            found = subject.shortlisted(Trial(corruption, sample).copies(memory, settings.seed), sample)
         trials.append(Trial(corruption, rows, shortlisted=found))
         if corruption in MASKS:
-            known += [attempt_known(evidence, corruption, noise, rows, settings.seed) for noise in MASK_NOISE]
-    laid = evidence.engine.statistics.backgrounds
-    places = np.zeros(0, np.int64) if laid is None else laid.places
+            known += [subject.known(*masked(memory, corruption, noise, rows, settings.seed), rows) for noise in MASK_NOISE]
+    places = subject.see_through()
     for corruption in ON_COLOURS if len(places) else ():
         rows = np.sort(rng.choice(places, min(TIMES_ON_COLOURS * count, len(places)), replace=False))
         trials.append(Trial(corruption, rows, _on_drawn_colours(memory, rows, rng)))
-    outcomes: list[Outcome] = []
-    lengths = pattern_lengths(evidence.X)
-    for group in in_passes(trials, len(memory)):
-        outcomes += attempt(evidence, lengths, group, settings.seed)
+
+    def note(done: int, total: int) -> None:
         if progress:
-            progress(Progress("self-test", len(outcomes), len(trials)))
+            progress(Progress("self-test", done, total))
+
+    outcomes = subject.outcomes(trials, settings.seed, note)
     damaged, recoloured = outcomes[1 : len(SUITE) + 1], outcomes[len(SUITE) + 1 :]
     right_by_member = np.mean([outcome.right_members.mean(axis=1) for outcome in damaged], axis=0)  # (R,)
     chosen = int(np.argmax(right_by_member)) if settings.protocol is None else memory.kernel.chosen
@@ -180,9 +185,3 @@ def _on_drawn_colours(memory: Memory, rows: Int64, rng: np.random.Generator) -> 
     colours = rng.integers(0, 256, (len(rows), 1, memory.spec.channels)) / 255
     laid = on_background(memory.patterns[rows], memory.opacity[rows], colours, memory.spec)
     return as_files(laid, memory.spec)
-
-
-def _shortlisted(memory: Memory, shortlist: CodeIndex, corruption: Corruption, rows: Int64, seed: int) -> float:
-    """The share of the memories in `rows` that the shortlists of their damaged copies hold."""
-    damaged = as_files(corruption(unit_rows(memory.patterns[rows]), memory.spec, seed).patterns, memory.spec)
-    return float((shortlist(damaged) == rows[:, None]).any(axis=1).mean())

@@ -6,21 +6,22 @@ The copies of several damages go through the memories together: a pass costs lit
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from threading import Lock
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from uhop_cli.arrays.operations import inverse, topk, unit_rows
+from uhop_cli.arrays.operations import topk, unit_rows
 from uhop_cli.arrays.types import Bool, Float32, Int64
 from uhop_cli.corruption.corruption import Corruption
 from uhop_cli.evidence.choice import Choice, choose
 from uhop_cli.evidence.confidence import Sample
-from uhop_cli.evidence.visible import visible_features, visible_log_likelihood
+from uhop_cli.evidence.model import EvidenceEngine
+from uhop_cli.evidence.prepared import PreparedQueries
+from uhop_cli.evidence.visible import visible_features
 from uhop_cli.images.patterns import PatternSpec, to_pixels
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.by_evidence import RIVALS, ByEvidence
-from uhop_cli.retrieval.pattern_matrix import PatternMatrix
+from uhop_cli.storing.testing.leads import leads
 
 PAIRS = 1 << 19  # of copies and memories that are compared together
 MOST_TOGETHER = 256  # copies
@@ -76,7 +77,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Told:
+class Told:
     """What is known of Q choices: the answers, (Q,), the facts that a confidence is made of, which are certain without one, and
     which are said to be of another picture."""
 
@@ -86,13 +87,20 @@ class _Told:
     another: Bool
 
     @classmethod
-    def of(cls, evidence: ByEvidence, queries: Float32, choice: Choice) -> _Told:
-        ranked, facts = topk(choice.scores, RIVALS)[1], choice.facts
+    def of(cls, evidence: ByEvidence, queries: Float32, choice: Choice, named: Int64 | None) -> Told:
+        """Of choices for queries (Q, d) among the memories `named` (Q, S); None: among all."""
+        places, facts = topk(choice.scores, RIVALS)[1], choice.facts
+        ranked = places if named is None else np.take_along_axis(named, places, axis=1)
         certain, another = evidence.laid_elsewhere(queries, ranked), np.zeros(len(queries), np.bool_)
         if evidence.memory.opacity is not None:
             facts = np.concatenate([facts, evidence.shown(queries, ranked[:, 0])], axis=1)
             another = evidence.another(queries, ranked[:, 0])
         return cls(ranked[:, 0], facts, certain, another & ~certain)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Told]) -> Told:
+        """Of all choices, in their order."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
 def together(memories: int) -> int:
@@ -117,16 +125,67 @@ def attempt(evidence: ByEvidence, lengths: Float32, trials: Sequence[Trial], see
     memory, engine = evidence.memory, evidence.engine
     rows = np.concatenate([trial.rows for trial in trials])
     damaged = np.concatenate([trial.copies(memory, seed) for trial in trials])
-    places = np.arange(len(rows))
-    query = engine.prepare(damaged)
+    choice, told, without = tried(evidence, engine, engine.prepare(damaged), damaged, rows)
+    pictures = evidence.X.read_out(choice.weights)
+    return outcomes_of(evidence, lengths, trials, damaged, Answers(told, without, pictures))
+
+
+def tried(
+    evidence: ByEvidence,
+    engine: EvidenceEngine,
+    query: PreparedQueries,
+    damaged: Float32,
+    rows: Int64,
+    named: Int64 | None = None,
+) -> tuple[Choice, Told, Told]:
+    """The choice for copies (Q, d) of the memories in `rows`, (Q,), what is known of it, and of the choice without these memories.
+
+    Args:
+        evidence: on all memories.
+        engine: of those that are chosen among.
+        query: the copies, prepared.
+        damaged, rows: see above.
+        named: (Q, S) the memories of the engine; None: all.
+    """
     scores, cosines = engine.scan(query)
     listed = engine.candidates(query, scores, cosines)
     choice = choose(query, engine.statistics, scores, cosines, listed)
-    told = _Told.of(evidence, damaged, choice)
-    error = np.square(np.clip(evidence.X.read_out(choice.weights), 0, 1) - unit_rows(memory.patterns[rows])).sum(axis=1)
-    scores[:, places, rows] = -np.inf
-    cosines[places, rows] = -np.inf
-    without = _Told.of(evidence, damaged, choose(query, engine.statistics, scores, cosines, listed))
+    told = Told.of(evidence, damaged, choice, named)
+    own = own_places(rows, named)
+    scores[:, *own] = -np.inf
+    cosines[own] = -np.inf
+    again = choose(query, engine.statistics, scores, cosines, listed)
+    return choice, told, Told.of(evidence, damaged, again, named)
+
+
+def own_places(rows: Int64, named: Int64 | None) -> tuple[Int64, Int64]:
+    """Where in scores (Q, S) of the memories `named` (Q, S), or of all, those in `rows`, (Q,), are, so far as they are there."""
+    if named is None:
+        return np.arange(len(rows)), rows
+    queries, places = np.nonzero(named == rows[:, None])
+    return queries, places
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What Q copies gave: what is told of the choices, with the right memories and without them, and the pictures (Q, d) that the
+    former read out."""
+
+    told: Told
+    without: Told
+    pictures: Float32
+
+
+def outcomes_of(
+    evidence: ByEvidence, lengths: Float32, trials: Sequence[Trial], damaged: Float32, answers: Answers
+) -> list[Outcome]:
+    """The outcomes of trials whose copies `damaged` (Q, d), one trial's after the other's, gave these answers.
+
+    The cosines of the plain kernel are looked at here, in a pass over all memories; `lengths` (M,) are those of the patterns.
+    """
+    told, without, memory = answers.told, answers.without, evidence.memory
+    rows = np.concatenate([trial.rows for trial in trials])
+    error = np.square(np.clip(answers.pictures, 0, 1) - unit_rows(memory.patterns[rows])).sum(axis=1)
     lead = leads(memory, evidence.X, lengths, damaged, rows)
     outcomes, start = [], 0
     for trial in trials:
@@ -155,38 +214,23 @@ def as_files(patterns: Float32, spec: PatternSpec) -> Float32:
     return unit_rows(to_pixels(patterns, spec))
 
 
-def attempt_known(evidence: ByEvidence, corruption: Corruption, noise: float, rows: Int64, seed: int) -> Sample:
-    """A sample where the missing pixels are known, and noise lies on the visible ones."""
-    memory = evidence.memory
+def masked(memory: Memory, corruption: Corruption, noise: float, rows: Int64, seed: int) -> tuple[Float32, Bool]:
+    """Copies (Q, d) of the memories in `rows` with noise on what the corruption leaves, and which of their values are known."""
     damaged, visible = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed)
     assert visible is not None, "MASKS are the corruptions that have a mask"
     damaged = Corruption("noise", noise)(damaged, memory.spec, seed).patterns if noise else damaged
-    damaged = as_files(damaged, memory.spec)
-    scores = visible_log_likelihood(evidence.X, damaged, visible)
-    features, right = visible_features(scores, damaged, visible), scores.argmax(axis=1) == rows
-    scores[np.arange(len(rows)), rows] = -np.inf
+    return as_files(damaged, memory.spec), visible
+
+
+def known_sample(scores: Float32, damaged: Float32, visible: Bool, rows: Int64, named: Int64 | None = None) -> Sample:
+    """The sample of copies of the memories in `rows` of which the missing values are known.
+
+    Args:
+        scores: likelihoods of what is visible (Q, S); they are written over.
+        damaged, visible, rows: from `masked`.
+        named: (Q, S) the memories that the scores are of; None: all.
+    """
+    features, best = visible_features(scores, damaged, visible), scores.argmax(axis=1)
+    right = (best if named is None else named[np.arange(len(rows)), best]) == rows
+    scores[own_places(rows, named)] = -np.inf
     return Sample.of(features, right, visible_features(scores, damaged, visible))
-
-
-def leads(memory: Memory, X: PatternMatrix, bare: Float32, queries: Float32, rows: Int64) -> Float32:
-    """Lead in cosine of the right memories, in `rows`, over the best other one: for every member of the family, then for the bare
-    pixels, whose lengths are `bare` (M,): (R + 1, Q). One pass over the memories, of which nothing is kept."""
-    probes, norms = memory.kernel.probes(queries)  # (R, Q, d), (R, Q)
-    probes = np.concatenate([probes, queries[None]])
-    norms = np.concatenate([norms, np.linalg.norm(queries, axis=1)[None]])
-    columns = (inverse(norms)[:, :, None] * probes * np.float32(X.scale)).reshape(-1, X.dim).T  # (d, (R + 1) Q)
-    own, rivals = np.zeros_like(norms), np.full_like(norms, -1)
-    guard = Lock()
-
-    def work(span: slice, pixels: Float32) -> None:
-        lengths = np.concatenate([memory.norms[span], bare[span, None]], axis=1)
-        cosines = (pixels @ columns).reshape(-1, *norms.shape) * inverse(lengths)[:, :, None]
-        inside = np.flatnonzero((rows >= span.start) & (rows < span.stop))
-        places = rows[inside] - span.start
-        own[:, inside] = cosines[places, :, inside].T
-        cosines[places, :, inside] = -1
-        with guard:
-            np.maximum(rivals, cosines.max(axis=0), out=rivals)
-
-    X.each_chunk(work, norms.size)
-    return own - rivals
