@@ -22,10 +22,6 @@ from uhop_cli.arrays.device import CPU
 from uhop_cli.arrays.types import Float32, Int64
 from uhop_cli.corruption.corruption import SUITE, parse
 from uhop_cli.evidence.confidence import calibrated
-<<<<<<< HEAD
-from uhop_cli.evidence.shortlist.index import CodeIndex
-=======
->>>>>>> main
 from uhop_cli.images.patterns import on_background
 from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress, Progress
