@@ -67,10 +67,10 @@ def main() -> int:
     shares = []
     for label in options.damages:
         asked = damaged(memory, rows, label, options.seed)
-        lists = evidence.shortlist(asked)
+        lists, named_too = evidence.shortlist.find(asked)
         two, seconds = timed(lambda asked=asked: evidence.answer(asked, None))
         every, longer = timed(lambda asked=asked: evidence.among_all(asked))
-        first = evidence.among(asked, lists)
+        first = evidence.among(asked, lists, named=named_too)
         answers, wanted = named(two), named(every)
         assert two.confidence is not None
         assert every.confidence is not None

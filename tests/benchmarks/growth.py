@@ -43,6 +43,7 @@ COSTS = {
     "bare product over the codes, ms": "ms, bare product over the codes",
     "finding the shortlist, ms": "ms, shortlist",
     "examining it, ms": "ms, shortlist examined",
+    "one query that was moved, by shortlist, ms": "ms, query that was moved",
 }
 REST = 0.3  # seconds; BLAS threads go on turning for a while after a product, in the way of whoever comes next
 TOGETHER = 8  # queries in a pass over all memories: more would take gigabytes
@@ -121,16 +122,17 @@ def ask(path: Path, queries: int, rounds: int) -> None:
     rng = np.random.default_rng(1)
     rows = np.sort(rng.choice(len(memory), min(queries, len(memory)), replace=False))
     truth = unit_rows(memory.patterns[rows])
-    one = parse("mask:0.5")(truth[:1], memory.spec, 0).patterns
+    one, moved = (parse(label)(truth[:1], memory.spec, 0).patterns for label in ("mask:0.5", "shift:2"))
     _, _, peak = watched(lambda: retriever.retrieve(one))
     times: dict[str, Callable[[], Any]] = {"query": lambda: retriever.retrieve(one).ranking(0, 1)}
     if codes is not None:
         column, shortlist = np.ones(len(codes), np.float32), evidence.shortlist
-        listed = shortlist(one)
+        listed = shortlist.find(one)
         times |= {
             "bare product over the codes": lambda: column @ codes,
             "shortlist": lambda: _alone(lambda: shortlist(one)),
-            "shortlist examined": lambda: _alone(lambda: evidence.among(one, listed)),
+            "shortlist examined": lambda: _alone(lambda: evidence.among(one, listed.rows, named=listed.named)),
+            "query that was moved": lambda: _alone(lambda: evidence.on_shortlists(moved, shortlist)),
         }
     best = dict.fromkeys(times, float("inf"))
     for _ in range(rounds):
@@ -153,17 +155,19 @@ def _alone(work: Callable[[], Any]) -> None:
 
 
 def accuracy(evidence: ByEvidence, damaged: np.ndarray, rows: np.ndarray, *, to_the_end: bool) -> dict[str, float]:
-    """Shares on the shortlist, convincing there, right there, wrong though convincing, open there; and right in the end.
+    """Shares on the shortlist, convincing by it, right by it, wrong though convincing, open after it; and right in the end.
+
+    By the shortlist: where that leaves it open, after a look at the query in other places.
 
     `to_the_end` also makes the pass over all memories, for every query whose answer is open and, as a bound of what that pass alone
     could reach, for those that are wrong.
     """
     assert evidence.shortlist is not None
     lists = evidence.shortlist(damaged)
-    first = evidence.among(damaged, lists)
+    first, _, doubtful = evidence.on_shortlists(damaged, evidence.shortlist)
     right = np.array([first.ranking(place, 1)[0] == row for place, row in enumerate(rows)])
     assert first.confidence is not None, "the memory has a self-test"
-    sure, is_open = first.confidence >= OPEN[1], np.isin(np.arange(len(rows)), evidence.open_places(first, damaged))
+    sure, is_open = first.confidence >= OPEN[1], np.isin(np.arange(len(rows)), doubtful)
     shares: dict[str, float] = {}
     if to_the_end:
         asked = np.flatnonzero(is_open | ~right)

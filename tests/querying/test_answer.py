@@ -82,6 +82,16 @@ def test_answers_from_all_memories_take_the_place_of_those_from_some() -> None:
     assert (found.kernels, found.steps.tolist()) == (("identity", "identity"), [1, 1])
 
 
+def test_answers_from_some_memories_are_answers_among_more() -> None:
+    few = answer(weights=WEIGHTS[:, 1:3], scores=SCORES[:, 1:3], rows=np.array([[3, 9], [1, 4]]))
+    found = few.among(np.array([[2, 3, 9], [1, 4, 5]]))
+    assert found.rows is not None
+    assert found.rows.tolist() == [[2, 3, 9], [1, 4, 5]]
+    assert found.weights.tolist() == [[0, 0.25, 0.75], [0.5, 0, 0]]
+    assert found.scores.tolist() == [[4, 4, 5], [3.5, 0, 0]]  # the least where nobody looked
+    assert [found.ranking(place, 1) for place in range(2)] == [few.ranking(place, 1) for place in range(2)]
+
+
 def test_parts_that_arrived_early_stay_where_they_are() -> None:
     short = answer(pictures=np.full((1, 2, 3), 7, np.float32), energies=np.array([[3.0, 4.0]]))
     whole = joined([short, answer()])

@@ -11,6 +11,8 @@ from PIL import Image
 
 from uhop_cli.api import learn
 from uhop_cli.evidence.shortlist import codes as compact
+from uhop_cli.evidence.shortlist.index import CodeIndex
+from uhop_cli.evidence.shortlist.moves import undone
 from uhop_cli.memory.file.reader import load, save, verify
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying import by_evidence
@@ -50,7 +52,7 @@ def test_both_stages_name_the_same_memory_as_the_whole_pass(
     queries = (rows + rng.normal(0, 0.2, rows.shape)).astype(np.float32)
     queries[6:, : rows.shape[1] // 2] = 0.5
     monkeypatch.setattr(by_evidence, "OPEN", bounds)
-    monkeypatch.setattr(compact.CodeIndex.__call__, "__defaults__", (30,))
+    monkeypatch.setattr(CodeIndex.find, "__defaults__", (30,))
     short = Retriever(memory)
     answer = short.retrieve(queries)
     assert answer.rows is not None
@@ -81,6 +83,50 @@ def test_all_memories_are_asked_about_open_answers_alone(
     assert answer.confidence is not None
     assert answer.confidence[:first].tolist() == confidence[:first].tolist()
     assert answer.confidence[first:].tolist() == [*[1] * (3 - first), confidence[3]]  # of undamaged ones among all: 1
+
+
+def test_what_is_visible_of_a_query_names_a_memory_to_both_stages(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half covered: by heaps. The one that is asked about all memories has them from the first stage, or finds them itself."""
+    monkeypatch.setattr(by_evidence, "OPEN", (0.0, 2.0))
+    monkeypatch.setattr(by_evidence, "SURE_OF_A_MOVE", 1.1)
+    asked = memory.patterns[:3].reshape(3, -1) / np.float32(255)
+    asked[1:, 384:] = 0.5
+    strategy = Retriever(memory).strategy
+    assert isinstance(strategy, by_evidence.ByEvidence)
+    engines, examined = [], strategy.examined
+    monkeypatch.setattr(strategy, "examined", lambda engine, *given: engines.append(engine.named) or examined(engine, *given))
+    strategy.answer(asked, None)
+    strategy.among_all(asked)
+    np.testing.assert_array_equal(engines[-1], [[-1], [1], [2]])
+    np.testing.assert_array_equal(engines[-2], [[-1], [1], [2]])
+    bare = Retriever(replace(memory, compact=None, compact_map=None)).strategy
+    assert isinstance(bare, by_evidence.ByEvidence)
+    monkeypatch.setattr(bare, "examined", lambda engine, *given: engines.append(engine.named))
+    bare.among_all(asked)
+    assert engines[-1] is None
+
+
+# A copy that lies a pixel beside its memory; in a place of its own it is as sure as can be.
+@pytest.mark.parametrize(("bar", "passes"), [(0.5, 0), (1.1, 1)])
+def test_an_open_answer_is_looked_for_in_another_place(
+    memory: Memory, bar: float, passes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_evidence, "OPEN", (0.0, 2.0))
+    monkeypatch.setattr(by_evidence, "SURE_OF_A_MOVE", bar)
+    whole = memory.patterns[[3, 8]].astype(np.float32) / 255
+    asked = np.stack([whole[0], undone(whole[1], np.array([1, -1]))]).reshape(2, -1)
+    retriever, again = Retriever(memory), []
+    strategy = retriever.strategy
+    assert isinstance(strategy, by_evidence.ByEvidence)
+    among_all = strategy.among_all
+    monkeypatch.setattr(strategy, "among_all", lambda queries, **named: again.append(len(queries)) or among_all(queries, **named))
+    answer = retriever.retrieve(asked)
+    assert again == [1 + passes]  # the first lies where it belongs
+    assert [answer.ranking(place, 1)[0] for place in range(2)] == [3, 8]
+    assert answer.weights.shape == (2, len(memory))
+    np.testing.assert_allclose(answer.weights.sum(axis=1), 1, atol=1e-5)
+    if not passes:
+        np.testing.assert_allclose(answer.pictures[-1, 1].reshape(16, 16, 3), whole[1], atol=1e-3)
 
 
 def test_without_a_calibration_all_memories_are_asked(memory: Memory) -> None:

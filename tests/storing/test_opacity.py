@@ -13,7 +13,7 @@ from uhop_cli.arrays.device import Device
 from uhop_cli.evidence.backgrounds.opacity import background_grid, opacity_sums
 from uhop_cli.evidence.confidence import Confidence
 from uhop_cli.evidence.shortlist import codes as compact
-from uhop_cli.evidence.shortlist.codes import CodeIndex
+from uhop_cli.evidence.shortlist.index import CodeIndex
 from uhop_cli.images.patterns import to_vectors
 from uhop_cli.memory.file.consistency import fault
 from uhop_cli.memory.file.header import read_header
@@ -168,7 +168,7 @@ def test_two_stages_know_the_opacity_too(folder: Path, bounds: tuple[float, floa
     monkeypatch.setattr(compact, "WORTH", 1)
     codes, directions = compact.compact_codes(memory.spec, memory.patterns, 0) or (None, None)
     monkeypatch.setattr(by_evidence, "OPEN", bounds)
-    monkeypatch.setattr(CodeIndex.__call__, "__defaults__", (13,))
+    monkeypatch.setattr(CodeIndex.find, "__defaults__", (13,))
     asked = to_vectors(np.stack([np.asarray(laid(drawing(index), (250, 240, 30))) for index in range(4)]))
     answer = Retriever(replace(memory, compact=codes, compact_map=directions)).retrieve(asked)
     assert [answer.ranking(place, 1)[0] for place in range(4)] == [2, 3, 4, 5]

@@ -24,7 +24,7 @@ import numpy as np
 from uhop_cli.arrays.library import Array, like, namespace
 from uhop_cli.arrays.operations import logsumexp
 from uhop_cli.arrays.scratch import Scratch
-from uhop_cli.arrays.types import Float32
+from uhop_cli.arrays.types import Float32, Int64
 from uhop_cli.evidence.blocks import FEW_QUERIES, BlockGrid
 from uhop_cli.evidence.choice import choose
 from uhop_cli.evidence.likelihoods import Products, inner_products, log_likelihoods, veiled_products
@@ -57,6 +57,8 @@ class EvidenceEngine:
         features: W (xi - mean xi) of all memories, (D, M), where they are at hand; only batches of queries use them.
         coordinates: the same as `probes` for them, (R, Q, D).
         opacity: of the memories, where pictures have transparency: rows of H W values.
+        named: for each of the queries that are asked, memories that are compared pixel by pixel whatever the models propose, (Q, N)
+            (`shortlist.index`); -1 where there are fewer.
     """
 
     X: PatternMatrix
@@ -68,6 +70,7 @@ class EvidenceEngine:
     features: Float32 | None = None
     coordinates: Probes | None = None
     opacity: PatternMatrix | None = None
+    named: Int64 | None = None
 
     @property
     def count(self) -> int:
@@ -157,7 +160,8 @@ class EvidenceEngine:
 
     def candidates(self, queries: PreparedQueries, scores: Array, cosines: Array) -> Candidates:
         """The memories that the models propose, from what the pass found."""
-        return propose(queries, scores, cosines, self.X.rows, None if self.opacity is None else self.opacity.rows)
+        opacity = None if self.opacity is None else self.opacity.rows
+        return propose(queries, scores, cosines, self.X.rows, opacity, named=self.named)
 
 
 class EvidenceModel:

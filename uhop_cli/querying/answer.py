@@ -88,16 +88,27 @@ class Answer:
         places = topk(self.scores[queries], size)[1]
         rows = places if self.rows is None else np.take_along_axis(self.rows[queries], places, axis=1)
         weights, scores = (np.take_along_axis(values[queries], places, axis=1) for values in (self.weights, self.scores))
-        return replace(self._of(queries), weights=weights, scores=scores, rows=rows)
+        return replace(self.only(queries), weights=weights, scores=scores, rows=rows)
+
+    def among(self, rows: Int64) -> Answer:
+        """The same answers where the memories in `rows` (Q, S), rising, were examined: those here, and others that have no weight
+        and the least score."""
+        assert self.rows is not None, "some of the memories were examined"
+        weights, scores = np.zeros(rows.shape, np.float32), np.empty(rows.shape, np.float32)
+        scores[:] = self.scores.min(axis=1, keepdims=True)
+        for place, own in enumerate(self.rows):
+            places = np.searchsorted(rows[place], own)
+            weights[place, places], scores[place, places] = self.weights[place], self.scores[place]
+        return replace(self, weights=weights, scores=scores, rows=rows)
 
     def updated(self, queries: Int64, again: Answer) -> Answer:
         """These answers, but to `queries` (q,) those of `again`, each with as many memories as the others have."""
         both = joined([self, again.part(slice(None), self.scores.shape[1])])
         order = np.arange(len(self.scores))
         order[queries] = len(self.scores) + np.arange(len(queries))
-        return both._of(order)
+        return both.only(order)
 
-    def _of(self, queries: slice | Int64) -> Answer:
+    def only(self, queries: slice | Int64) -> Answer:
         """The answers to some of the queries."""
         numbers = np.arange(len(self.scores))[queries].tolist()
         return replace(

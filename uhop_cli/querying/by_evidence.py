@@ -30,8 +30,10 @@ from uhop_cli.evidence.doubts import doubts_of_visible
 from uhop_cli.evidence.memory_statistics import MemoryStatistics
 from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
 from uhop_cli.evidence.prepared import PreparedQueries, without_mean
-from uhop_cli.evidence.shortlist.codes import CodeIndex, Coder
+from uhop_cli.evidence.shortlist.codes import Coder
+from uhop_cli.evidence.shortlist.index import CodeIndex, Shortlists
 from uhop_cli.evidence.shortlist.listed import ListedEngine, StatisticsTable
+from uhop_cli.evidence.shortlist.moves import back_in_place
 from uhop_cli.evidence.shortlist.spectra import KeptSpectra, smooth
 from uhop_cli.evidence.statistics import Statistics, encode, evidence_members
 from uhop_cli.evidence.unknown import Spectrum
@@ -48,6 +50,7 @@ VISIBLE_PIXELS = "visible pixels"
 RIVALS = 4  # best memories that are looked at where a query is one of them on another background
 LISTED = 1 << 16  # pairs of query and memory on shortlists that are looked at together: what is known of them stays in the cache
 OPEN = (0.1, 0.9)  # confidence in the answer of a shortlist from which on, up to which, all memories are asked
+SURE_OF_A_MOVE = 0.9995  # confidence; each of 24 moves is a chance for what is not stored to look like something that is
 SURE_OF_NONE = 1 << 16  # memories up to which shortlists miss so few that below `OPEN` nothing like the query is stored
 POSTERIOR = Separation.parse("softmax")  # at beta = 1 the weights are the posterior over the memories
 
@@ -78,18 +81,31 @@ class ByEvidence:
             return self._by_visible(queries, visible, trace)
         if self._stages is None:
             return self.among_all(queries, trace=trace)
-        return self._in_two_stages(queries, self._stages, trace)
+        answer, named, doubtful = self.on_shortlists(queries, self._stages, trace=trace)
+        for part in chunks(len(doubtful), self.budget.batch):
+            places = doubtful[part]
+            answer = answer.updated(places, self.among_all(queries[places], trace=trace, named=named[places]))
+        return answer
 
-    def among_all(self, queries: Float32, *, trace: bool = False) -> Answer:
-        """The answers to queries (Q, d), all memories examined."""
+    def among_all(self, queries: Float32, *, trace: bool = False, named: Int64 | None = None) -> Answer:
+        """The answers to queries (Q, d), all memories examined; those `named` (Q, N) pixel by pixel (`EvidenceEngine.named`)."""
         self.budget.asked += len(queries)
+        if self._stages is None:
+            return self.examined(self._engine_with_features() or self.engine, queries, trace)
         # In two stages few queries come here, and what is bounded is the memory taken.
-        at_hand = None if self._stages is not None else self._engine_with_features()
-        return self.examined(at_hand or self.engine, queries, trace)
+        named = self._stages.find(queries).named if named is None else named
+        return self.examined(replace(self.engine, named=named), queries, trace)
 
-    def among(self, queries: Float32, rows: Int64, *, trace: bool = False) -> Answer:
-        """The answers to queries (Q, d), as if for each of them only the memories in its `rows` (Q, S) were stored."""
-        return joined(self.over_lists(rows, lambda part, engine: self.examined(engine, queries[part], trace, rows[part])))
+    def among(self, queries: Float32, rows: Int64, *, trace: bool = False, named: Int64 | None = None) -> Answer:
+        """The answers to queries (Q, d), as if for each of them only the memories in its `rows` (Q, S) were stored; those of them
+        that are `named` (Q, N) are looked at pixel by pixel."""
+        places = None if named is None else Shortlists(rows, named).places
+
+        def work(part: slice, engine: EvidenceEngine) -> Answer:
+            engine = engine if places is None else replace(engine, named=places[part])
+            return self.examined(engine, queries[part], trace, rows[part])
+
+        return joined(self.over_lists(rows, work))
 
     def over_lists(self, rows: Int64, work: Callable[[slice, EvidenceEngine], Result]) -> list[Result]:
         """What `work` makes of the memories `rows` (Q, S) of each query alone, as the choice by evidence sees them: of some of the
@@ -131,13 +147,19 @@ class ByEvidence:
         """All memories as the choice by evidence sees them."""
         return self.engine_from(self.X, self.statistics, self.memory.opacity)
 
-    def _in_two_stages(self, queries: Float32, shortlist: CodeIndex, trace: bool) -> Answer:
-        """Each query's evidence on its shortlist; on all memories where that answer is open."""
-        answer = self.among(queries, shortlist(queries), trace=trace)
+    def on_shortlists(self, queries: Float32, shortlist: CodeIndex, *, trace: bool = False) -> tuple[Answer, Int64, Int64]:
+        """The answers to queries (Q, d) from their shortlists, where that is open after a look at them in other places; what the
+        shortlists name, (Q, N); and the places of the answers that are open."""
+        listed = shortlist.find(queries)
+        answer = self.among(queries, listed.rows, trace=trace, named=listed.named)
         doubtful = self.open_places(answer, queries)
-        for part in chunks(len(doubtful), self.budget.batch):
-            answer = answer.updated(doubtful[part], self.among_all(queries[doubtful[part]], trace=trace))
-        return answer
+        placed = back_in_place(shortlist, self.memory.spec.shape, queries[doubtful], listed.rows[doubtful])
+        if len(placed.which):
+            again, moved = self.among(placed.queries, placed.rows, trace=trace), doubtful[placed.which]
+            sure = np.zeros(len(moved), np.bool_) if again.confidence is None else again.confidence >= SURE_OF_A_MOVE
+            answer = answer.updated(moved[sure], again.among(listed.rows[moved]).only(np.flatnonzero(sure)))
+            doubtful = np.setdiff1d(doubtful, moved[sure])
+        return answer, listed.named, doubtful
 
     def open_places(self, answer: Answer, queries: Float32) -> Int64:
         """The places of the answers to queries (Q, d) from shortlists that all memories are to be asked about; all without a

@@ -57,9 +57,9 @@ class Case:
         others = np.sort(self.scores[model], axis=1)[:, ::-1]
         self.scores[model, np.arange(3), RIGHT] = others[:, place] + 0.5
 
-    def listed(self, **opacity: Any) -> Candidates:
+    def listed(self, **given: Any) -> Candidates:
         put = self.device.put
-        found = propose(self.queries, put(self.scores), put(self.cosine), pattern_matrix(PIXELS, self.device).rows, **opacity)
+        found = propose(self.queries, put(self.scores), put(self.cosine), pattern_matrix(PIXELS, self.device).rows, **given)
         return Candidates(**{name: to_numpy(values) for name, values in vars(found).items()})
 
 
@@ -98,6 +98,24 @@ def test_leaders_and_the_best_of_identity_are_looked_at(case: Case) -> None:
         assert set(case.scores[:, query].argmax(axis=1)) <= set(rows)
         assert set(np.argsort(-case.scores[0, query])[:OF_IDENTITY]) <= set(rows)
         assert set(listed.rows[query]) == set(rows)
+
+
+@pytest.mark.parametrize("all_pixels", [False, True])
+def test_a_named_memory_is_looked_at_in_full_whatever_the_models_say(
+    case: Case, all_pixels: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if all_pixels:
+        monkeypatch.setattr(module, "sample", lambda height, width: None)
+    case.rank(0, STORED - 4)
+    before = case.listed()
+    assert not (before.rows == RIGHT[:, None]).any()
+    named = np.array([[RIGHT[0]], [-1], [before.rows[2, 0]]])  # no model's; none; one that is looked at anyway
+    found = case.listed(named=named)
+    for query in range(3):
+        added = set(found.rows[query]) - set(before.rows[query])
+        assert added == ({RIGHT[0]} if query == 0 else set())
+    once = np.where(found.repeated, -np.inf, found.agreed)
+    assert found.rows[0, once[0].argmax()] == RIGHT[0]
 
 
 def test_it_says_what_all_pixels_say(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,20 @@ def test_the_choice_is_that_among_a_memory_of_the_list_alone(case: Case) -> None
     _same(case, lambda model: model.evaluate(None).weights, 1e-4)
 
 
+def test_what_is_named_is_a_candidate_of_its_query_alone(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[np.ndarray] = []
+    propose = module.propose
+    monkeypatch.setattr(module, "propose", lambda *given, **named: asked.append(named["named"]) or propose(*given, **named))
+    monkeypatch.setattr(by_evidence, "cores", lambda: 1)
+    named = np.full((COUNT, 1), -1)
+    named[[2, 7], 0] = case.rows[[2, 7], [5, 0]]
+    case.strategy.among(case.queries, case.rows, named=named)
+    (places,) = asked
+    wanted = np.full((COUNT, 1), -1)
+    wanted[[2, 7], 0] = 5, 0
+    np.testing.assert_array_equal(places, wanted)
+
+
 @pytest.mark.usefixtures("_parts")
 def test_further_steps_see_the_list_alone(case: Case) -> None:
     pictures = case.queries[::-1].copy()

@@ -13,6 +13,7 @@ from uhop_cli.api import learn
 from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.corruption.corruption import parse
 from uhop_cli.evidence.shortlist import codes as compact
+from uhop_cli.evidence.shortlist import index
 from uhop_cli.evidence.statistics import encode
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.shards import by_evidence
@@ -106,7 +107,7 @@ def test_shortlists_are_those_that_shards_look_at(opaque: Memory, monkeypatch: p
     truth = unit_rows(opaque.patterns)
     noise = np.random.default_rng(0).random((60, opaque.spec.dim), np.float32)
     monkeypatch.setattr(by_evidence, "LEAST_LISTED", 1)
-    monkeypatch.setattr(compact, "SHORTLIST", (6, 6))  # two of each of three shards
+    monkeypatch.setattr(index, "SHORTLIST", (6, 6))  # two of each of three shards
     shards = InShards(listed, BOUNDS)
     assert shards.shortlisted(truth, EVERY) == 1
     share = shards.shortlisted(noise, EVERY)

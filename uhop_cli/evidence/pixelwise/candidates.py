@@ -78,6 +78,7 @@ def propose(
     opacity: Gather | None = None,
     *,
     listed: Int64 | None = None,
+    named: Int64 | None = None,
 ) -> Candidates:
     """The `PROPOSALS` best memories of every model and of the plain cosine, and those of them that are worth it looked at in full.
 
@@ -88,16 +89,21 @@ def propose(
         gather: values of the memories.
         opacity: likewise their opacity, H W values each, where pictures have transparency.
         listed: (Q, M) which memories each query has; None: all, in their order. Candidates are places in these.
+        named: (Q, N) more memories that are worth it, as rows or places in these; -1 where there are fewer.
     """
     xp, best_of_each = namespace(cosine), proposed(scores, cosine)
+    leaders = best_of_each[:, :, 0]
+    if named is not None:
+        own = like(leaders, named)
+        leaders = xp.concat([leaders, xp.where(own < 0, leaders[:, :1], own)], axis=1)
     look = _Look(queries, gather, opacity, listed)
-    rows, repeated = distinct(best_of_each)
+    rows, repeated = distinct(xp.concat([best_of_each.reshape(len(leaders), -1), leaders], axis=1))
     pixels = sample(*queries.grid.shape[:2])
     if pixels is not None:
         first = look(rows, pixels).agreed
         best = topk(xp.where(repeated, xp.full_like(first, -xp.inf), first), AGAIN)[1]
         of_identity = best_of_each[:, 0, :OF_IDENTITY]
-        again = [xp.take_along_axis(rows, best, axis=1), best_of_each[:, :, 0], of_identity]
+        again = [xp.take_along_axis(rows, best, axis=1), leaders, of_identity]
         rows, repeated = distinct(xp.concat(again, axis=1))
     seen = look(rows)
     return Candidates(rows, repeated, seen.exact, seen.agreed, seen.kept, seen.replaced)

@@ -109,7 +109,7 @@ class ListedEngine(EvidenceEngine):
 
     def candidates(self, queries: PreparedQueries, scores: Float32, cosines: Float32) -> Candidates:
         """See `EvidenceEngine.candidates`: places in the shortlists."""
-        return propose(queries, scores, cosines, self.X.rows, listed=self.rows)
+        return propose(queries, scores, cosines, self.X.rows, listed=self.rows, named=self.named)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
 from uhop_cli.evidence.doubts import doubts_of_visible
 from uhop_cli.evidence.model import EvidenceModel
-from uhop_cli.evidence.shortlist.codes import shortlist_size
+from uhop_cli.evidence.shortlist.index import shortlist_size
 from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.evidence.visible import visible_features, visible_unrelated
 from uhop_cli.memory.memory import Memory
