@@ -25,6 +25,7 @@ from uhop_cli.arrays.scratch import Scratch
 from uhop_cli.arrays.threads import chunks, on_all_cores
 from uhop_cli.arrays.types import Bool, Float32, Int64
 from uhop_cli.evidence.shortlist.codes import Coder
+from uhop_cli.evidence.shortlist.comparison import Comparison
 from uhop_cli.evidence.shortlist.heaps import VisibleCoder, visible
 from uhop_cli.evidence.shortlist.spectra import KeptSpectra
 
@@ -77,6 +78,7 @@ class CodeIndex:
         self.codes, self.coder = codes, coder
         self.count = int(codes.shape[1])
         self.spectrum = spectrum if self.count <= READ else None
+        self._kept = Scratch()  # of scores: new memory for each pass takes as long as the comparison
         self._inverses = np.full(self.count, np.nan, np.float32)  # 1 / length in the plain directions, once it is known
 
     def __call__(self, queries: Float32, size: int | None = None) -> Int64:
@@ -96,7 +98,7 @@ class CodeIndex:
             which = np.flatnonzero(hidden == partly)
             for part in chunks(len(which), together):
                 own = which[part]
-                found = self.scores(queries[own], seen[own] if partly else None)
+                found = self.scores(queries[own], seen[own] if partly else None, self._kept)
                 rows[own] = _best_of_each(found, size)
                 if partly:
                     named[own, 0] = found.last.argmax(axis=1)
@@ -106,12 +108,18 @@ class CodeIndex:
     def _of_visible(self) -> VisibleCoder:
         return VisibleCoder(self.coder)
 
-    def scores(self, queries: Float32, seen: Bool | None = None) -> Scores:
-        """The scores of all memories for queries (Q, d), in one pass over the codes; `seen` (Q, d): which values are visible."""
+    def scores(self, queries: Float32, seen: Bool | None = None, into: Scratch | None = None) -> Scores:
+        """The scores of all memories for queries (Q, d), in one pass over the codes.
+
+        Args:
+            queries: of which all have something hidden, or none.
+            seen: which values are visible, (Q, d); None: all.
+            into: where the scores lie until the next call; None: they stay.
+        """
         count, (unit, shares) = len(queries), self.coder.split(queries)
         blocks, size = unit.shape[1:]
         probes, gains = unit.swapaxes(0, 1), shares.T[:, :, None]  # (B, Q, k), (B, Q, 1)
-        weighed, ungained = probes * gains, -np.square(inverse(gains))
+        weighed = probes * gains
         powers, of_spectrum = self.coder.powers[:, None], None  # (B, 1, k)
         if seen is not None:
             unit, shares = self._of_visible.split(queries, seen)
@@ -120,22 +128,13 @@ class CodeIndex:
             asked = np.concatenate([weighed, weighed * powers], axis=1)  # the same in the plain directions
         else:
             asked, of_spectrum = weighed, self.spectrum.cosines(queries)
-        quarters, whole, last = np.empty((3, count, self.count), np.float32)
-        scratch = Scratch()
+        quarters, whole, last = (into or Scratch()).empty("scores", (3, count, self.count), self.codes)
+        comparison, scratch = Comparison(probes, gains, asked), Scratch()
 
         def work(memories: slice) -> None:
-            codes, length = self.codes[:, memories], memories.stop - memories.start
-            total, values, spare = (scratch.empty(name, (asked.shape[1], length), codes) for name in ("total", "values", "spare"))
-            product, own = scratch.empty("product", (count, length), codes), values[:count]
-            total[:], product[:] = 0, -1
-            for block, (probe, gained) in enumerate(zip(asked, ungained, strict=True)):  # of one quarter: it stays in the cache
-                np.matmul(probe, codes[block * size : (block + 1) * size], out=values)  # l_b(x) c_b
-                total += np.multiply(values, codes[blocks * size + block], out=spare)
-                np.maximum(own, 0, out=own)
-                own *= own
-                own *= gained
-                own += 1
-                product *= own  # 1 - max(c_b, 0)^2
+            codes = self.codes[:, memories]
+            vectors, lengths = codes[: blocks * size].reshape(blocks, size, -1), codes[blocks * size :]
+            product, total = comparison(vectors, lengths, scratch)
             quarters[:, memories], whole[:, memories] = product, total[:count]
             if of_spectrum is not None:
                 of_spectrum(memories, last[:, memories])
