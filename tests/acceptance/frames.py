@@ -10,7 +10,8 @@ by the clock and of a core: other work on the machine makes more of the one than
 
 Memories: 190 photos and 2,000 composed pictures (`frames_sets.py`), with 50,000 CIFAR-10 patterns more, or with 19,810 further
 composed pictures. Queries are cut from the photo at its own size and saved as JPEG 75 (`frames_kinds.py`); each is asked alone.
-What is stored is kept in --work and used again. The exit status is 1 if a promise is missed.
+What is stored is kept in --work and used again, by later code too: give a new folder where `store` may write something else by now.
+The exit status is 1 if a promise is missed.
 
     kinds       every kind of frame                     local-off   two crops, nothing described locally
     strangers   50 photos never stored, in all kinds    letters     100 form letters never stored, in all kinds
