@@ -6,22 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from made_comparisons import FIT
 from uhop_cli.errors import SettingsError
-from uhop_cli.frames.block_evidence import Comparison
 from uhop_cli.frames.thresholds import VerificationSettings
 
 DEFAULT = VerificationSettings()
-FIT = Comparison(
-    evidence=3000,
-    explained=0.95,
-    pixels=16384,
-    power=1e-3,
-    noise=0.05,
-    sharpness=1,
-    textured=40,
-    correlation=0.95,
-    agreeing=0.8,
-)
 
 
 def test_what_is_whole() -> None:
