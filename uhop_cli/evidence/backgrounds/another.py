@@ -22,16 +22,20 @@ from collections.abc import Iterator
 import numpy as np
 
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
-from uhop_cli.evidence.backgrounds.covers import FULL, filled, may_be_covered
+from uhop_cli.evidence.backgrounds.clean import is_clean, is_coarse
+from uhop_cli.evidence.backgrounds.covers import FULL, may_be_covered, rectangle
 from uhop_cli.evidence.backgrounds.recognition import LEVEL, ROUNDED
 from uhop_cli.evidence.backgrounds.shown import fitted
+from uhop_cli.evidence.backgrounds.tones import toned
 
 COMMONEST = 4  # colours that may be the background
 SEEN_THROUGH = 0.3  # veil from which on a pixel tells the background
-LEAST_TOLD = 3  # pixels of one colour that tell a background
+LEAST_TOLD, LEAST_BEHIND = 3, 0.05  # pixels of one colour that tell a background, and of what tells one
 LEAST_FITTED = 32  # pixels that a fit is made to
 SOME = 0.004  # of the pixels
 FAR = 6 * LEVEL
+ENTIRE = 0.97  # of a rectangle, for a label on a clean picture
+LEFT = 0.1  # of what is opaque and tells anything: a label leaves as much of the picture
 AS_MANY, AND = 1.25, 12  # colours of a clean copy: those of the memory, and those of edges that lie on another background
 
 
@@ -52,12 +56,13 @@ def another_picture(queries: Float32, patterns: Float32, veils: Float32, width: 
 def _another(x: Float64, memory: Float64, veil: Float64, width: int) -> bool:
     """The same of one query (H W, C)."""
     colours, own = _codes(x), _codes(memory)
-    if colours.max() + 1 > AS_MANY * (own.max() + 1) + AND:
+    drawn, few = is_clean(x, colours, width), colours.max() + 1 <= AS_MANY * (own.max() + 1) + AND
+    if is_coarse(x, width) or not (drawn or few):
         return False
     opaque = veil <= SEEN_THROUGH
     partitions = (opaque.astype(np.int64), np.where(opaque, own + 1, 0))
     open_ = (x > 0) & (x < 1)
-    far, elsewhere = np.zeros(len(x)), np.ones(len(x), np.bool_)
+    far, elsewhere, differing = np.zeros(len(x)), np.ones(len(x), np.bool_), np.ones(len(x), np.bool_)
     for rest in _explanations(x, memory, veil, colours, open_):
         size = np.where(open_, np.abs(rest), 0).max(axis=1)
         found = size >= ROUNDED
@@ -68,9 +73,15 @@ def _another(x: Float64, memory: Float64, veil: Float64, width: int) -> bool:
                 found &= ~same
         if found.mean() <= SOME:
             return False
-        if found.sum() < elsewhere.sum():
-            far, elsewhere = size, found
-    return bool(np.median(far[elsewhere]) > FAR and filled(elsewhere, elsewhere, width) < FULL)
+        if found.sum() <= elsewhere.sum():
+            far, elsewhere, differing = size, found, np.abs(rest).max(axis=1) >= ROUNDED
+    if np.median(far[elsewhere]) <= FAR:
+        return False
+    inside = rectangle(elsewhere, width)
+    if not drawn:
+        return bool(elsewhere[inside].mean() < FULL)
+    told = opaque & open_.any(axis=1)
+    return bool(differing[inside].mean() < ENTIRE or differing[told].sum() > (1 - LEFT) * told.sum())
 
 
 def _explanations(x: Float64, memory: Float64, veil: Float64, colours: Int64, told: Bool) -> Iterator[Float64]:
@@ -87,13 +98,16 @@ def _explanations(x: Float64, memory: Float64, veil: Float64, colours: Int64, to
         yield difference
         for colour in _commonest(colours[~opaque], COMMONEST):
             through = (colours == colour) & ~opaque
-            if through.sum() >= LEAST_TOLD:
+            if through.sum() >= max(LEAST_TOLD, LEAST_BEHIND * (~opaque).sum()):
                 shift = np.median(difference[through] / veil[through, None], axis=0)  # b - b_0
                 clipped = ~told[through][0] & (np.abs(light).max() >= ROUNDED)  # b may lie beyond 0 and 1
                 yield np.where(clipped & (veil[:, None] > ROUNDED), 0, difference - veil[:, None] * shift)
     open_, every = np.asarray(told.all(axis=1)), np.ones(len(x), np.bool_)
     for weights in (open_, every) if open_.sum() >= LEAST_FITTED else (every,):  # of what is open all may be background
         yield fitted(x[None], memory[None], veil[None], weights[None].astype(np.float64))[0][0]
+    curved = toned(x, memory, veil, opaque, told)
+    if curved is not None:
+        yield curved
 
 
 def _medians(values: Float64, taken: Bool) -> Float64:

@@ -36,7 +36,7 @@ def may_be_covered(differing: Bool, same: Bool, seen: Bool, partitions: Sequence
         partitions: for each way to take the memory apart, the part of each pixel, (H W,).
         width: W.
     """
-    outside = ~_rectangle(~same, width)
+    outside = ~rectangle(~same, width)
     if filled(differing, same, width) >= FULL or (differing & outside).sum() >= FULL * differing.sum():
         return True
     by_parts = [told_by_parts(differing[seen], parts[seen]) for parts in partitions]
@@ -63,10 +63,10 @@ def told_by_parts(differing: Bool, parts: Int64) -> float:
 
 def filled(marked: Bool, same: Bool, width: int) -> float:
     """The share of the rectangle around all `marked` pixels but a few that is the `same`, (H W,) each."""
-    return float(same[_rectangle(marked, width)].mean())
+    return float(same[rectangle(marked, width)].mean())
 
 
-def _rectangle(marked: Bool, width: int) -> Bool:
+def rectangle(marked: Bool, width: int) -> Bool:
     """The rectangle around all marked pixels but a few, (H W,)."""
     inside = np.zeros_like(marked)
     sides = []
