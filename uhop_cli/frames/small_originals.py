@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,8 @@ def shows_another(picture: Picture, memory: Memory, row: int, frame: Frame) -> b
     if not seen:
         return False
     x, m, v = max(seen, key=lambda parts: _correlation(*parts))
-    return bool(another_picture(x.reshape(1, -1), m.reshape(1, -1), v.reshape(1, -1), x.shape[1])[0])
+    part = replace(memory.spec, height=x.shape[0], width=x.shape[1])
+    return bool(another_picture(x.reshape(1, -1), m.reshape(1, -1), v.reshape(1, -1), part)[0])
 
 
 def _moved_by_cells(picture: Picture, spec: PatternSpec, frame: Frame) -> Iterator[tuple[Float32, Slices]]:

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from uhop_cli.evidence.backgrounds.another import another_picture
+from uhop_cli.images.patterns import PatternSpec
 
 WIDTH, PIXELS = 20, 400
+SPEC = PatternSpec(WIDTH, PIXELS // WIDTH, 3)
 GREY = 0.5
 COLOURS = np.random.default_rng(9).integers(30, 225, (40, 3)) / 255
 
@@ -24,7 +26,7 @@ def another(query: np.ndarray, pattern: np.ndarray | None = None) -> bool:
     known, veil = memory()
     known = known if pattern is None else pattern
     rows = [part.reshape(1, -1).astype(np.float32) for part in (query, known)]
-    return bool(another_picture(*rows, veil[None], WIDTH)[0])
+    return bool(another_picture(*rows, veil[None], SPEC)[0])
 
 
 def elsewhere(query: np.ndarray, places: list[int], levels: int = 40) -> np.ndarray:
@@ -127,7 +129,7 @@ def test_little_may_be_seen_of_the_background() -> None:
     pattern, veil = COLOURS[np.arange(PIXELS) % 4], (np.arange(PIXELS) % 14 == 3).astype(np.float32)
     pattern[veil > 0] = GREY
     query = pattern + veil[:, None] * (np.array([0.1, 0.2, 0.9]) - GREY)
-    assert not another_picture(*(part.reshape(1, -1).astype(np.float32) for part in (query, pattern)), veil[None], WIDTH)[0]
+    assert not another_picture(*(part.reshape(1, -1).astype(np.float32) for part in (query, pattern)), veil[None], SPEC)[0]
 
 
 def shining_through(places: list[int], veil_there: float) -> tuple[np.ndarray, np.ndarray]:
@@ -143,7 +145,7 @@ def test_a_clipped_background_is_not_known_where_it_shines_through() -> None:
     pattern, veil = shining_through(SCATTERED[:4], 0.25)
     bright = np.minimum(pattern + veil[:, None] * (0.95 - GREY) + 0.25, 1)
     rows = [part.reshape(1, -1).astype(np.float32) for part in (bright, pattern)]
-    assert not another_picture(*rows, veil[None], WIDTH)[0]
+    assert not another_picture(*rows, veil[None], SPEC)[0]
 
 
 def test_in_the_light_that_it_was_stored_in_a_background_of_one_is_known() -> None:
@@ -151,7 +153,7 @@ def test_in_the_light_that_it_was_stored_in_a_background_of_one_is_known() -> No
     wrong = pattern + veil[:, None] * (1 - GREY)
     wrong[SCATTERED] += np.linspace(0.02, 0.3, len(SCATTERED))[::-1, None]  # as no background would
     rows = [part.reshape(1, -1).astype(np.float32) for part in (wrong, pattern)]
-    assert another_picture(*rows, veil[None], WIDTH)[0]
+    assert another_picture(*rows, veil[None], SPEC)[0]
 
 
 def test_a_picture_of_which_nothing_is_stored_is_left_to_the_facts() -> None:
@@ -231,6 +233,20 @@ def test_a_picture_that_was_made_coarser_is_none() -> None:
     assert another(coarse.reshape(PIXELS, 3))
 
 
+@pytest.mark.parametrize("channels", [3, 1])
+def test_of_one_colour_only_the_colour_is_known(channels: int) -> None:
+    """A wash of half opacity, on grey 128, as it is, on white and on black; one level is .004, and 6 are .0235."""
+    spec = PatternSpec(WIDTH, PIXELS // WIDTH, channels)
+    veil, wash = np.full((1, PIXELS), 0.5, np.float32), np.array([[0.2, 0.5, 0.4][:channels]])
+    laid = {background: (0.5 * wash + 0.5 * background) for background in (128 / 255, 1, 0, 0.8)}
+    memory = laid[128 / 255].repeat(PIXELS, axis=0).reshape(1, -1).astype(np.float32)
+    for background, colour in laid.items():
+        for off, said in ((0.02, False), (0.03, True)):
+            query = (colour + off).repeat(PIXELS, axis=0).astype(np.float32)
+            query[: PIXELS // 2] -= 0.02  # as rounding and compression leave one colour
+            assert another_picture(query.reshape(1, -1), memory, veil, spec)[0] == (said or background == 0.8)
+
+
 def test_noise_and_blur_make_colours() -> None:
     query = laid((0.1, 0.2, 0.9))
     assert not another(query + np.random.default_rng(5).normal(0, 0.2, query.shape))
@@ -242,4 +258,4 @@ def test_each_query_has_its_own_memory() -> None:
     pattern, veil = memory()
     queries = np.stack([laid(0.2), elsewhere(laid(0.2), SCATTERED)]).reshape(2, -1).astype(np.float32)
     patterns = np.stack([pattern, pattern]).reshape(2, -1).astype(np.float32)
-    assert another_picture(queries, patterns, np.stack([veil, veil]), WIDTH).tolist() == [False, True]
+    assert another_picture(queries, patterns, np.stack([veil, veil]), SPEC).tolist() == [False, True]

@@ -75,9 +75,25 @@ def test_of_few_colours_more_pairs_may_be_near() -> None:
     assert not clean_row(*start[:-22])
 
 
-def test_the_largest_step_is_half_of_the_range() -> None:
-    assert clean_row(*[0.0] * 10, 50, 50, 100, 100)
-    assert not clean_row(*[0.0] * 10, 49, 49, 98, 98, 147, 147)
+def test_a_colour_for_each_four_pixels_where_a_third_is_near() -> None:
+    """By hand: 13 pixels beside white, 2 pairs equal and 1 near; three colours, then four; with another near pair it is half."""
+    start = [255.0] * 10 + [100, 100, 200, 200, 204, 100, 0, 100, 0, 100, 0, 100]
+    assert not clean_row(*start), "4 of 12"
+    assert clean_row(*start, 0, 100, 0, 100)
+    assert not clean_row(*start, 0, 100, 0, 100, 104, 100)
+
+
+def test_the_largest_step_is_six_tenths_of_the_range() -> None:
+    assert clean_row(*[0.0] * 10, 60, 60, 100, 100)
+    assert not clean_row(*[0.0] * 10, 59, 59, 100, 100)
+
+
+def test_colours_without_some_of_their_values() -> None:
+    """Pairs with (100, 150, 200): without red, without red and green. One may be by chance, and values at 255 tell nothing."""
+    draws = ([100, 150, 200], [0, 150, 200], [0, 0, 200])
+    for colours, said in ((draws[:2], True), (draws, False), (([255, 255, 90], [255, 0, 0], [0, 255, 0]), True)):
+        picture = np.array([[255] * 3] * 10 + [colour for colour in colours for _ in range(8)]) / 255
+        assert is_clean(picture, np.unique(picture, axis=0, return_inverse=True)[1].ravel(), len(picture)) == said
 
 
 def test_coarse_is_one_colour_in_every_two_by_two() -> None:

@@ -2,17 +2,23 @@
 
 Damage either changes nearly every value a little, as noise, blur and compression do, or loses some and leaves the others as they
 were. A picture of the same make that was never stored does neither: most of it may be as a stored thing has it, to the last level,
-and the rest has colours of its own. So of a clean query, which has about as many colours as a copy would have, the pixels are
-counted that are `else`: further than `ROUNDED` from the memory X, laid on any background b and under any light (`shown`),
+and the rest has colours of its own. A query is clean if it is so by itself (`clean`), or has about as many colours as a copy would
+have, and was not made coarser. Of a clean one the pixels are counted that are `else`: further than `ROUNDED` from the memory X,
+laid on any background b and under any light (`shown`),
 
     x_c = a X_c + b_c m + o_c,      robustly fitted where no value is 0 or 1, and to all;
                                     with a = 1 also for o = 0 and for o of the median opaque value, with b = b_0 and each of the
-                                    `COMMONEST` colours behind X as b,
+                                    `COMMONEST` colours behind X as b;
+    x_c = f(X_c),                   f a tone curve (`tones`),
 
 whichever leaves the fewest; and not of the colour of a cover, the commonest among them, if these pixels lie as those under a cover
 may (`covers`). Values at 0 and 1 may be clipped or lost, and say nothing; nor do values through which a background at 0 or 1 is
-seen in other light. The query is another picture if some pixels are `else`, if they are far off in the median, and if they don't
-fill a rectangle, as a label would that was stuck on, or the whole.
+seen in other light. The query is another picture if some pixels are `else`, if they are far off in the median, and if they aren't a
+label: that fills a rectangle, and leaves some of the picture. Of a query that is not clean by itself, which may be more damaged
+than it seems, less of the rectangle has to be filled, and it may be all of it.
+
+Of a query of one colour, within 6 levels, nothing but this is known, and there is no light to be told: it is another picture unless
+the memory has that colour all over, as it is or on black or white.
 """
 
 from __future__ import annotations
@@ -27,6 +33,7 @@ from uhop_cli.evidence.backgrounds.covers import FULL, may_be_covered, rectangle
 from uhop_cli.evidence.backgrounds.recognition import LEVEL, ROUNDED
 from uhop_cli.evidence.backgrounds.shown import fitted
 from uhop_cli.evidence.backgrounds.tones import toned
+from uhop_cli.images.patterns import LUMA, PatternSpec
 
 COMMONEST = 4  # colours that may be the background
 SEEN_THROUGH = 0.3  # veil from which on a pixel tells the background
@@ -39,23 +46,27 @@ LEFT = 0.1  # of what is opaque and tells anything: a label leaves as much of th
 AS_MANY, AND = 1.25, 12  # colours of a clean copy: those of the memory, and those of edges that lie on another background
 
 
-def another_picture(queries: Float32, patterns: Float32, veils: Float32, width: int) -> Bool:
+def another_picture(queries: Float32, patterns: Float32, veils: Float32, spec: PatternSpec) -> Bool:
     """Whether each query is a clean picture of something else than its memory: (Q,).
 
     Args:
         queries: x, (Q, d).
         patterns: X, one for each query, (Q, d).
         veils: m = 1 - opacity, (Q, H W).
-        width: W.
+        spec: of the patterns.
     """
     count, pixels = veils.shape
     x, memories = (part.reshape(count, pixels, -1).astype(np.float64) for part in (queries, patterns))
-    return np.array([_another(*one, width) for one in zip(x, memories, veils.astype(np.float64), strict=True)], np.bool_)
+    return np.array([_another(*one, spec) for one in zip(x, memories, veils.astype(np.float64), strict=True)], np.bool_)
 
 
-def _another(x: Float64, memory: Float64, veil: Float64, width: int) -> bool:
+def _another(x: Float64, memory: Float64, veil: Float64, spec: PatternSpec) -> bool:
     """The same of one query (H W, C)."""
-    colours, own = _codes(x), _codes(memory)
+    colours, own, width = _codes(x), _codes(memory), spec.width
+    if np.ptp(x, axis=0).max() <= FAR:
+        own_background = np.array(spec.background if spec.channels > 1 else [LUMA @ spec.background]) / 255
+        on_others = (x - memory - veil[:, None] * (background - own_background) for background in (0, own_background, 1))
+        return all(np.abs(rest).max() > FAR for rest in on_others)
     drawn, few = is_clean(x, colours, width), colours.max() + 1 <= AS_MANY * (own.max() + 1) + AND
     if is_coarse(x, width) or not (drawn or few):
         return False

@@ -5,10 +5,12 @@ has two that differ by a few levels; and a drawing repeats its colours, of which
 pixels that aren't of the commonest colour, and of the pairs of neighbours that aren't both of it, a clean picture has
 
     near / (near + equal) <= .25 and at most one colour for each 2 pixels,
-                       or <= .6  and at most one colour for each 12;          near: pairs that differ by 1 to 4 levels.
+                       or <= .35 and at most one for each 4,
+                       or <= .6  and at most one for each 12;             near: pairs that differ by 1 to 4 levels.
 
-Blur also takes off edges: a mean over 3 x 3 pixels leaves a third of a step. So the largest step is half of the range at least. And
-a picture that is one colour in every 2 x 2 pixels was made coarser, and has lost the values of its own.
+Blur also takes off edges: a mean over 3 x 3 pixels leaves a third of a step. So the largest step is .6 of the range at least. Lost
+values make few colours, but such that come without some of their values as well, which a drawing's hardly do. And a picture that is
+one colour in every 2 x 2 pixels was made coarser, and has lost the values of its own.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ import numpy as np
 from uhop_cli.arrays.types import Bool, Float64, Int64
 
 NEAR = 4  # levels
-PALETTES = ((0.25, 1 / 2), (0.6, 1 / 12))  # the share of near pairs, and colours a pixel, that a clean picture has at most
-SHARP = 0.5  # of the range
+PALETTES = ((0.25, 1 / 2), (0.35, 1 / 4), (0.6, 1 / 12))  # shares of near pairs, and colours a pixel, at most
+SHARP = 0.6  # of the range
+COMMONEST = 24  # colours that may come without some of their values
+LOST = 2  # pairs of colours of which one is the other without some of its values
 COARSE = 2  # pixels
 
 
@@ -35,8 +39,18 @@ def is_clean(picture: Float64, colours: Int64, width: int) -> bool:
         near += int((told & (apart > 0) & (apart <= NEAR)).sum())
         equal += int((told & (apart == 0)).sum())
     pixels, drawn = int((~common).sum()), int(colours.max())
-    drawn_so = any(near <= share * (near + equal) and drawn <= few * pixels for share, few in PALETTES)
-    return bool(drawn_so and step >= SHARP * np.ptp(levels, axis=(0, 1)).max())
+    repeats = any(near <= share * (near + equal) and drawn <= few * pixels for share, few in PALETTES)
+    sharp = step >= SHARP * np.ptp(levels, axis=(0, 1)).max()
+    return bool(repeats and sharp and not _has_lost_values(levels.reshape(len(colours), -1), colours))
+
+
+def _has_lost_values(levels: Float64, colours: Int64) -> bool:
+    """Whether colours of a picture (H W, C) come without some of their values as well, as where these were set to 0."""
+    common = levels[[int((colours == colour).argmax()) for colour in np.argsort(-np.bincount(colours), kind="stable")[:COMMONEST]]]
+    whole, less = common[:, None], common[None]
+    kept = (less == whole) & (less > 0)
+    lost = (kept | (less == 0)).all(axis=2) & (less != whole).any(axis=2) & (kept & (less < 255)).any(axis=2)
+    return bool(lost.sum() >= LOST)
 
 
 def is_coarse(picture: Float64, width: int) -> bool:
