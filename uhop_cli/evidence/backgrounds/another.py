@@ -64,9 +64,7 @@ def _another(x: Float64, memory: Float64, veil: Float64, spec: PatternSpec) -> b
     """The same of one query (H W, C)."""
     colours, own, width = _codes(x), _codes(memory), spec.width
     if np.ptp(x, axis=0).max() <= FAR:
-        own_background = np.array(spec.background if spec.channels > 1 else [LUMA @ spec.background]) / 255
-        on_others = (x - memory - veil[:, None] * (background - own_background) for background in (0, own_background, 1))
-        return all(np.abs(rest).max() > FAR for rest in on_others)
+        return not _is_of_its_colour(x, memory, veil, spec)
     drawn, few = is_clean(x, colours, width), colours.max() + 1 <= AS_MANY * (own.max() + 1) + AND
     if is_coarse(x, width) or not (drawn or few):
         return False
@@ -92,7 +90,14 @@ def _another(x: Float64, memory: Float64, veil: Float64, spec: PatternSpec) -> b
     if not drawn:
         return bool(elsewhere[inside].mean() < FULL)
     told = opaque & open_.any(axis=1)
-    return bool(differing[inside].mean() < ENTIRE or differing[told].sum() > (1 - LEFT) * told.sum())
+    nothing_left = differing[told].sum() > (1 - LEFT) * told.sum()
+    return bool(nothing_left or differing[inside].mean() < ENTIRE)
+
+
+def _is_of_its_colour(x: Float64, memory: Float64, veil: Float64, spec: PatternSpec) -> bool:
+    """Whether a query of one colour has that of the memory as it is, on black, or on white."""
+    own = np.array(spec.background if spec.channels > 1 else [LUMA @ spec.background]) / 255
+    return any(np.abs(x - memory - veil[:, None] * (background - own)).max() <= FAR for background in (0, own, 1))
 
 
 def _explanations(x: Float64, memory: Float64, veil: Float64, colours: Int64, told: Bool) -> Iterator[Float64]:
