@@ -102,13 +102,17 @@ def icon(picture: np.ndarray, top: int, left: int, frame: Frame) -> np.ndarray:
     return larger
 
 
-def around(top: float, left: float, size: float, frame: Frame) -> Frame:
-    """The frame of which that corner is the window."""
-    box, turn = Frame(left / 37, top / 33, size / 37, size / 33), replace(frame, x=0, y=0, width=1, height=1)
+def framed(box: Frame, turn: Frame) -> Frame:
+    """The frame, in one of the eight turns, of which a box is the window."""
     middle = np.array([box.x + box.width / 2, box.y + box.height / 2, 1])
-    x, y = np.linalg.inv(np.vstack((turn.to_query(), (0, 0, 1))))[:2] @ middle  # where the middle lies once it is upright
-    wide, high = (box.width, box.height) if frame.turn % 2 == 0 else (box.height, box.width)
-    return replace(frame, x=x - wide / 2, y=y - high / 2, width=wide, height=high)
+    x, y = turn.to_original() @ middle  # where the middle lies once it is upright
+    wide, high = (box.width, box.height) if turn.turn % 2 == 0 else (box.height, box.width)
+    return replace(turn, x=x - wide / 2, y=y - high / 2, width=wide, height=high)
+
+
+def around(top: float, left: float, size: float, turn: Frame) -> Frame:
+    """The frame of that corner of `icon`."""
+    return framed(Frame(left / 37, top / 33, size / 37, size / 33), turn)
 
 
 @pytest.mark.parametrize("frame", FRAMES)
@@ -126,6 +130,24 @@ def test_at_another_size_no_pixel_is_as_it_was(memory: Memory, size: int, expect
     middle = 9 + SIDE / 2, 12 + SIDE / 2
     place = around(middle[0] - size / 2, middle[1] - size / 2, size, IDENTITY)
     assert is_another(icon(recoloured(drawing(1)), 9, 12, IDENTITY), memory, place) == expected
+
+
+@pytest.mark.parametrize(("angle", "expected"), [(14, True), (15, False)])
+def test_rotation_may_move_a_corner_as_far(memory: Memory, angle: float, expected: bool) -> None:
+    """By hand: sin 14 x 10 = 2.4 pixels, sin 15 x 10 = 2.6."""
+    place = replace(around(9, 12, SIDE, IDENTITY), angle=angle)
+    assert is_another(icon(recoloured(drawing(1)), 9, 12, IDENTITY), memory, place) == expected
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_a_quarter_turn_swaps_its_sides(memory: Memory, frame: Frame) -> None:
+    """Originals twice as high as wide, whose patterns are square."""
+    high, larger = replace(memory, shapes=np.array([[SIDE, 2 * SIDE]] * 4)), np.full((60, 60, 3), 250, np.uint8)
+    for edited, expected in ((drawing(1), False), (recoloured(drawing(1)), True)):
+        shown = seen(edited.repeat(2, axis=0), frame)
+        larger[13 : 13 + shown.shape[0], 8 : 8 + shown.shape[1]] = shown
+        box = Frame(8 / 60, 13 / 60, shown.shape[1] / 60, shown.shape[0] / 60)
+        assert is_another(larger, high, framed(box, frame)) == expected
 
 
 def test_an_icon_that_is_cut_off_is_left_alone(memory: Memory) -> None:

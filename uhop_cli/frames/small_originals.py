@@ -80,7 +80,7 @@ def _at_own_size(picture: Picture, spec: PatternSpec, frame: Frame, size: tuple[
     width, height = size if frame.turn % 2 == 0 else size[::-1]
     x, y, wide, high = frame.window * np.array((columns, rows, columns, rows))
     turned = abs(math.sin(math.radians(frame.angle))) * max(width, height) / 2
-    if max(abs(wide - width), abs(high - height), turned) > NEARLY or (height, width) == (rows, columns):
+    if max(abs(wide - width), abs(high - height), turned) > NEARLY:
         return
     left, top = round(x + (wide - width) / 2), round(y + (high - height) / 2)
     for down, across in itertools.product(BESIDE, BESIDE):

@@ -59,6 +59,8 @@ def test_pairs_that_are_near_and_equal_are_counted_but_those_of_the_background()
     assert clean_row(*start, 34)
     assert clean_row(*start, 35, 31, 31)
     assert not clean_row(*start, 34, 30)
+    assert clean_row(*start, 255, 252), "of the background beside another colour too"
+    assert not clean_row(*start, 255, 252, 255)
 
 
 def test_a_colour_for_each_two_pixels() -> None:
@@ -69,10 +71,10 @@ def test_a_colour_for_each_two_pixels() -> None:
 
 
 def test_of_few_colours_more_pairs_may_be_near() -> None:
-    """10 of 24 pixels that aren't white, of 2 colours four levels apart, alternate."""
-    start = [255.0] * 30 + [100.0] * 5 + [104.0, 100.0] * 3 + [0.0] * 25
-    assert clean_row(*start)
-    assert not clean_row(*start[:-22])
+    """10 equal pairs and 10 near ones, of three colours in 37 pixels beside white, and in 35."""
+    start = [255.0] * 40 + [100.0] * 11 + [104.0, 100.0] * 5 + [0.0, 100.0] * 7
+    assert clean_row(*start, 0, 100)
+    assert not clean_row(*start)
 
 
 def test_a_colour_for_each_four_pixels_where_a_third_is_near() -> None:
