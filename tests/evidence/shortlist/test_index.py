@@ -100,7 +100,7 @@ def test_each_score_lists_its_best_and_the_last_one_fills_up() -> None:
 
 
 def test_more_of_many_memories_are_examined() -> None:
-    assert [shortlist_size(count) for count in (20_000, 49_152, 96_000, 10**6)] == [640, 640, 1200, 4096]
+    assert [shortlist_size(count) for count in (20_000, 49_152, 96_000, 10**6)] == [640, 640, 1200, 3072]
 
 
 def hidden_and_whole(patterns: np.ndarray) -> np.ndarray:

@@ -22,14 +22,14 @@ import numpy as np
 
 from uhop_cli.arrays.operations import inverse
 from uhop_cli.arrays.scratch import Scratch
-from uhop_cli.arrays.threads import chunks, on_all_cores
+from uhop_cli.arrays.threads import chunks, cores, on_all_cores
 from uhop_cli.arrays.types import Bool, Float32, Int64
 from uhop_cli.evidence.shortlist.codes import Coder
 from uhop_cli.evidence.shortlist.comparison import Comparison
 from uhop_cli.evidence.shortlist.heaps import VisibleCoder, visible
 from uhop_cli.evidence.shortlist.spectra import KeptSpectra
 
-SHORTLIST = (640, 4096)  # memories that are examined: fewest and most
+SHORTLIST = (640, 3072)  # memories that are examined: fewest and most
 SHARE = 80  # one of so many memories is examined, within these bounds
 READ = 1 << 18  # memories of which one query reads the spectrum
 TOGETHER = (16, 128)  # queries in one pass over the codes, fewest and most
@@ -150,7 +150,12 @@ class CodeIndex:
         """The score "whole" of some of the memories, (n,), for queries (Q, d): (Q, n)."""
         unit, shares = self.coder.split(queries)
         blocks, size = unit.shape[1:]
-        codes = self.codes.take(rows, axis=1)
+        codes = np.empty((len(self.codes), len(rows)), np.float32)
+
+        def gather(lines: slice) -> None:
+            np.take(self.codes[lines], rows, axis=1, out=codes[lines], mode="clip")  # the other modes take another copy
+
+        on_all_cores(gather, len(codes), -(-len(codes) // cores()))
         stored = codes[: blocks * size].reshape(blocks, size, -1) * codes[blocks * size :, None]
         found: Float32 = (unit * shares[:, :, None]).reshape(len(queries), -1) @ stored.reshape(blocks * size, -1)
         return found
