@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from uhop_cli.arrays.operations import inverse
+from uhop_cli.arrays.operations import inverse, largest
 from uhop_cli.arrays.scratch import Scratch
 from uhop_cli.arrays.threads import chunks, cores, on_all_cores
 from uhop_cli.arrays.types import Bool, Float32, Int64
@@ -36,7 +36,6 @@ TOGETHER = (16, 128)  # queries in one pass over the codes, fewest and most
 PAIRS = 1 << 23  # of query and memory that are scored together, so far as `TOGETHER` allows
 CHUNK_VALUES = 1 << 16  # cosines at a time: they stay in the cache
 CHUNK = (512, 4096)  # memories at a time, fewest and most
-GROUPED = 16  # scores, of which the largest stands for all
 
 
 class Shortlists(NamedTuple):
@@ -195,25 +194,6 @@ def united(scores: Sequence[Float32], size: int) -> Int64:
     listed = np.zeros(len(last), np.bool_)
     each = size // (len(scores) + 1)
     for values in others if each else ():
-        listed[best_places(values, each)] = True
-    listed[best_places(np.where(listed, -np.inf, last), size - int(listed.sum()))] = True
+        listed[largest(values, each)] = True
+    listed[largest(np.where(listed, -np.inf, last), size - int(listed.sum()))] = True
     return np.flatnonzero(listed)
-
-
-def best_places(scores: Float32, size: int) -> Int64:
-    """The places of the `size` largest of scores (M,), in no order.
-
-    Of groups of some scores each, the `size` best maxima are as many scores: so the last of them bounds what is looked for from
-    below, and little else lies above it.
-    """
-    groups = len(scores) // GROUPED
-    if groups > size:
-        maxima = scores[: groups * GROUPED].reshape(GROUPED, groups).max(axis=0)
-        places = np.flatnonzero(scores >= np.partition(maxima, groups - size)[groups - size])
-        if size <= len(places) < len(scores) // 2:  # not where numbers are missing, or many are equal
-            return np.asarray(places[_largest(scores[places], size)])
-    return _largest(scores, size)
-
-
-def _largest(values: Float32, size: int) -> Int64:
-    return np.asarray(np.argpartition(values, len(values) - size)[len(values) - size :])
