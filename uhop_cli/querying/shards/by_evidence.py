@@ -63,7 +63,7 @@ class ShardedByEvidence:
         self.memory, self.shards, self.budget, self.steps = memory, shards, budget, steps
         self._here = ByEvidence(memory, X, budget, steps)
         coded = all(shard.compact is not None for shard in memory.shards)
-        self._listed = coded and budget.device.saves_products and self._here.calibrated
+        self._listed = coded and budget.device.saves_products and self._here.certainty.calibrated
 
     def answer(self, queries: Float32, visible: Bool | None, *, trace: bool = False) -> Answer:
         """The answers to queries (Q, d), of which the values marked in `visible` (Q, d) are known; None: all may be damaged.
@@ -77,18 +77,19 @@ class ShardedByEvidence:
     def _in_two_stages(self, queries: Float32, trace: bool) -> Answer:
         found = self._asked(queries, listed_of(self.memory))
         engines, prepared = found.engines(self._here, queries)
-        answers = []
+        answers: dict[int, Answer] = {}
         for place, engine in enumerate(engines):
             one = slice(place, place + 1)
-            answers.append(self._here.examined(engine, queries[one], trace, found.rows(place)[None], prepared.part(one)))
-        doubtful = [
-            place for place, answer in enumerate(answers) if len(self._here.open_places(answer, queries[place : place + 1]))
-        ]
+            examined = self._here.examine(engine, queries[one], found.rows(place)[None], prepared.part(one))
+            if not len(self._here.open_places(examined.confidence, queries[one])):
+                answers[place] = examined.answer(self.steps, trace=trace)
+        doubtful = [place for place in range(len(queries)) if place not in answers]
         for part in chunks(len(doubtful), self.budget.batch):
             again = self.among_all(queries[doubtful[part]], trace=trace)
             for index, place in enumerate(doubtful[part]):
-                answers[place] = again.part(slice(index, index + 1), answers[place].weights.shape[1])
-        return joined([answer.part(slice(None), min(len(one.weights[0]) for one in answers)) for answer in answers])
+                answers[place] = again.part(slice(index, index + 1), len(found.rows(place)))
+        least = min(answer.weights.shape[1] for answer in answers.values())
+        return joined([answers[place].part(slice(None), least) for place in range(len(queries))])
 
     def among_all(self, queries: Float32, *, trace: bool = False) -> Answer:
         """The answers to queries (Q, d), all memories examined."""
@@ -103,12 +104,12 @@ class ShardedByEvidence:
             model,
             queries,
             kernels=tuple(one.name for one in chosen),
-            confidence=self._here.confidence_in(queries, np.concatenate([one.choice.facts for one in chosen]), ranked[:, 0]),
+            confidence=self._here.certainty.of_choice(queries, np.concatenate([one.choice.facts for one in chosen]), ranked),
             steps=self.steps,
             trace=trace,
             why=tuple(one.choice.doubts[0].among(one.rows) for one in chosen),
         )
-        return self._here.recognised(queries, replace(answer, rows=model.rows), ranked)
+        return replace(answer, rows=model.rows)
 
     def _asked(self, queries: Float32, listed: int | None) -> Found:
         expected = 5 * PROPOSALS * len(queries) * len(self.memory.shards) * self.memory.spec.dim
@@ -124,7 +125,7 @@ class ShardedByEvidence:
         return replace(
             answer,
             rows=model.rows,
-            confidence=self._here.confidence("visible", facts),
+            confidence=self._here.certainty.of_visible(facts),
             why=tuple(doubt.among(rows) for doubt, rows in zip(doubts, model.rows, strict=True)),
         )
 
