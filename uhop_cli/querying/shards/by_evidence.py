@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from uhop_cli.arrays.operations import logsumexp, unit_rows
 from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
 from uhop_cli.evidence.doubts import doubts_of_visible
-from uhop_cli.evidence.model import EvidenceModel
+from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
+from uhop_cli.evidence.prepared import PreparedQueries
 from uhop_cli.evidence.shortlist.index import shortlist_size
 from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.evidence.visible import visible_features, visible_unrelated
@@ -32,7 +34,7 @@ from uhop_cli.querying.answer import Answer, answer_from, joined
 from uhop_cli.querying.budget import Budget
 from uhop_cli.querying.by_evidence import POSTERIOR, VISIBLE_PIXELS, ByEvidence
 from uhop_cli.querying.shards.asking import Shards
-from uhop_cli.querying.shards.choosing import Chosen, Found
+from uhop_cli.querying.shards.choosing import Chosen, Found, Preparation
 from uhop_cli.querying.shards.messages import Asked
 from uhop_cli.querying.shards.model import NEGLIGIBLE, Merged, ShardedModel, summed
 from uhop_cli.retrieval.distances import ROUNDING
@@ -75,8 +77,7 @@ class ShardedByEvidence:
         return self._in_two_stages(queries, trace) if self._listed else self.among_all(queries, trace=trace)
 
     def _in_two_stages(self, queries: Float32, trace: bool) -> Answer:
-        found = self._asked(queries, listed_of(self.memory))
-        engines, prepared = found.engines(self._here, queries)
+        found, engines, prepared = self._asked(queries, listed_of(self.memory))
         answers: dict[int, Answer] = {}
         for place, engine in enumerate(engines):
             one = slice(place, place + 1)
@@ -94,8 +95,7 @@ class ShardedByEvidence:
     def among_all(self, queries: Float32, *, trace: bool = False) -> Answer:
         """The answers to queries (Q, d), all memories examined."""
         self.budget.asked += len(queries)
-        found = self._asked(queries, None)
-        engines, prepared = found.engines(self._here, queries)
+        found, engines, prepared = self._asked(queries, None)
         chosen = [Chosen(found, place, engine, prepared) for place, engine in enumerate(engines)]
         model = EvidenceOfShards(self.shards, self.memory, queries, chosen)
         ranked = np.stack([one.ranked for one in chosen])
@@ -111,9 +111,19 @@ class ShardedByEvidence:
         )
         return replace(answer, rows=model.rows)
 
-    def _asked(self, queries: Float32, listed: int | None) -> Found:
+    def _asked(self, queries: Float32, listed: int | None) -> tuple[Found, list[EvidenceEngine], PreparedQueries]:
+        """What the shards propose for queries (Q, d), each as the choice sees it; and all of them, prepared meanwhile."""
         expected = 5 * PROPOSALS * len(queries) * len(self.memory.shards) * self.memory.spec.dim
-        return Found(self.shards, self.shards.all("propose", queries, listed, expected <= ALONG))
+        prepared: list[PreparedQueries] = []
+        parts = self.shards.all(
+            "propose", queries, listed, expected <= ALONG, meanwhile=lambda: prepared.append(self._prepare(queries))
+        )
+        found = Found(self.shards, parts)
+        return found, found.engines(self._here), prepared[0]
+
+    @cached_property
+    def _prepare(self) -> Preparation:
+        return Preparation(self._here, self.memory.shards)
 
     def _by_visible(self, queries: Float32, visible: Bool, trace: bool) -> Answer:
         asked = Asked(kind="visible", queries=queries, visible=visible)
