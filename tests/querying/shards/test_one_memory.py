@@ -15,7 +15,7 @@ from uhop_cli.querying import by_evidence as of_one_memory
 from uhop_cli.querying.answer import Answer
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import RetrievalSettings
-from uhop_cli.querying.shards import asking, by_evidence, shard
+from uhop_cli.querying.shards import asking, by_evidence, choosing, shard
 from uhop_cli.querying.shards.asking import InTurn
 
 # Scores that are sums over all values are rounded to more than one millionth, and beta takes that to the weights.
@@ -102,9 +102,13 @@ def test_a_memory_of_the_papers_protocol(pair: Any, queries: Any) -> None:
     assert_equal(*(Retriever(memory).retrieve(asked) for memory in raw), weights=3e-5)
 
 
-def test_transparent_pictures(pair: Any, queries: Any) -> None:
-    rng = np.random.default_rng(3)
-    opacity = np.where(rng.random((len(pair.whole), 12, 12)) < 0.3, 0, 255).astype(np.uint8)
+@pytest.mark.parametrize("some", [slice(None), slice(59, 60)], ids=["all", "one"])  # the one is proposed for few of the queries
+def test_transparent_pictures(pair: Any, queries: Any, some: slice, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("evidence.verdicts", "evidence.pixelwise.candidates", "querying.shards.choosing") if some.start else ():
+        monkeypatch.setattr(f"uhop_cli.{place}.PROPOSALS", 2)
+    opacity = np.full((len(pair.whole), 12, 12), 255, np.uint8)
+    opacity[some, :, :5] = 0
+    on_white = np.where(opacity[59, ..., None] > 0, pair.whole.patterns[59] / np.float32(255), np.float32(1))
     whole = replace(pair.whole, opacity=opacity, statistics=None)
     parts = np.split(opacity, 4)
     cut = tuple(replace(shard, opacity=part, statistics=None) for shard, part in zip(pair.shards.shards, parts, strict=True))
@@ -115,10 +119,10 @@ def test_transparent_pictures(pair: Any, queries: Any) -> None:
         replace(shard, statistics=known.select(np.arange(first, first + 15)))
         for first, shard in zip((0, 15, 30, 45), cut, strict=True)
     )
-    asked = queries(pair.whole, 4)
-    assert_equal(
-        Retriever(replace(whole, statistics=known)).retrieve(asked), Retriever(replace(shards, shards=cut)).retrieve(asked)
-    )
+    asked = np.concatenate([queries(pair.whole, 4), on_white.reshape(1, -1).astype(np.float32)])
+    one, other = (Retriever(memory).retrieve(asked) for memory in (replace(whole, statistics=known), replace(shards, shards=cut)))
+    assert_equal(one, other)
+    assert other.ranking(len(asked) - 1, 1) == [59]
 
 
 def test_in_two_stages_the_answer_is_that_of_all(make_pair: Any, queries: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,6 +144,31 @@ def test_in_two_stages_the_answer_is_that_of_all(make_pair: Any, queries: Any, m
         assert listed.ranking(query, 1) == every.ranking(query, 1)
     asked_again = (listed.confidence < 0.9) & named
     np.testing.assert_allclose(listed.confidence[asked_again], every.confidence[asked_again], atol=1e-3)
+
+
+def test_what_shortlists_name_is_compared_pixel_by_pixel(make_pair: Any, queries: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best by what is visible of each of four shards, though one memory a model is kept; by the pass over all as well."""
+    pair = make_pair(listed=True)
+    for place in ("evidence.verdicts", "evidence.pixelwise.candidates", "querying.shards.choosing"):
+        monkeypatch.setattr(f"uhop_cli.{place}.PROPOSALS", 1)
+    monkeypatch.setattr(of_one_memory, "OPEN", (0.0, 2.0))
+    covered = queries(pair.whole, 1)[-3:]
+    covered[:2, 216:] = 0.5
+    seen: list[tuple[np.ndarray, np.ndarray]] = []
+    engines = choosing.Found.engines
+
+    def noted(found: Any, here: Any) -> Any:
+        made = engines(found, here)
+        seen.extend((found.rows(place), engine.named[0]) for place, engine in enumerate(made))
+        return made
+
+    monkeypatch.setattr(choosing.Found, "engines", noted)
+    Retriever(pair.shards).retrieve(covered)
+    firsts, among_all = seen[:3], seen[3:]
+    assert (firsts[2][1] == -1).all()
+    for (rows, places), (again, same) in zip(firsts[:2], among_all[:2], strict=True):
+        assert sorted(rows[places] // 15) == [0, 1, 2, 3]  # one of each shard
+        assert sorted(again[same[same >= 0]]) == sorted(rows[places])
 
 
 def test_batches_are_as_large_as_one_shard_lets_them(pair: Any) -> None:

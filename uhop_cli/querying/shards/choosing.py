@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from uhop_cli.arrays.device import CPU
 from uhop_cli.arrays.operations import logsumexp, topk
 from uhop_cli.arrays.types import Float32, Float64, Int64
+from uhop_cli.evidence.backgrounds.opacity import see_through
 from uhop_cli.evidence.choice import Choice
 from uhop_cli.evidence.likelihoods import unrelated
 from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
 from uhop_cli.evidence.prepared import PreparedQueries
 from uhop_cli.evidence.verdicts import PROPOSALS
+from uhop_cli.memory.memory import Memory
+from uhop_cli.querying.budget import Budget
 from uhop_cli.querying.by_evidence import POSTERIOR, RIVALS, ByEvidence
 from uhop_cli.querying.shards.asking import Shards
 from uhop_cli.querying.shards.messages import Pool, Proposals
@@ -28,12 +33,14 @@ class Found:
         most: how many are kept for every model; None: `PROPOSALS`.
 
     Attributes:
+        named: (Q, N) memories that the choice looks at pixel by pixel whatever the models propose; -1 where there are fewer.
         pool: with all that the choice needs, from the shards that have them; and others.
     """
 
     def __init__(self, shards: Shards, parts: Sequence[Proposals], most: int | None = None) -> None:
         self.parts, self._most = parts, most or PROPOSALS
         self.examined = sum(part.examined for part in parts)
+        self.named: Int64 = np.concatenate([part.named for part in parts], axis=1)
         self._best = [self._of_query(place) for place in range(len(parts[0].rows))]
         wanted = np.unique(np.concatenate([rows for rows, _ in self._best]))
         along = [part.pool for part in parts if part.pool is not None]
@@ -45,6 +52,7 @@ class Found:
         scores = np.concatenate([part.scores[:, place] for part in self.parts], axis=1)[:, first]
         kept = np.zeros(len(rows), np.bool_)
         kept[topk(scores, self._most)[1]] = True
+        kept |= np.isin(rows, self.named[place])
         dropped = logsumexp(scores[:, ~kept].astype(np.float64)) if not kept.all() else np.full(len(scores), -np.inf)
         return rows[kept], dropped
 
@@ -52,18 +60,16 @@ class Found:
         """The best memories for a query, each once."""
         return self._best[place][0]
 
-    def engines(self, here: ByEvidence, queries: Float32) -> tuple[list[EvidenceEngine], PreparedQueries]:
-        """For each of the queries (Q, d) its best memories alone as the choice by evidence sees them; and all queries, prepared.
-
-        They are prepared once for all, as nothing in that is of the memories but what all have in common.
-        """
-        found = [self._engine(here, place) for place in range(len(queries))]
-        return found, found[0].prepare(queries)
+    def engines(self, here: ByEvidence) -> list[EvidenceEngine]:
+        """For each of the queries its best memories alone as the choice by evidence sees them."""
+        return [self._engine(here, place) for place in range(len(self._best))]
 
     def _engine(self, here: ByEvidence, place: int) -> EvidenceEngine:
-        pool, own = self.pool, self.pool.places(self.rows(place))
+        pool, rows, named = self.pool, self.rows(place), self.named[[place]]
+        own = pool.places(rows)
         opacity = None if pool.opacity is None else pool.opacity[own]
-        return here.engine_from(pattern_matrix(pool.patterns[own]), pool.statistics.select(own), opacity)
+        engine = here.engine_from(pattern_matrix(pool.patterns[own]), pool.statistics.select(own), opacity)
+        return replace(engine, named=np.where(named < 0, -1, np.searchsorted(rows, named)))
 
     def identity(self, place: int) -> float:
         """Log sum exp of the identity model's log-likelihoods of all other memories."""
@@ -75,6 +81,31 @@ class Found:
         left = [part.examined - len(np.unique(part.rows[place])) for part in self.parts]
         bounds = [part.least[model, place] + np.log(count) for part, count in zip(self.parts, left, strict=True) if count]
         return float(logsumexp(np.array([self._best[place][1][model], *bounds])))
+
+
+class Preparation:
+    """What makes queries ready for the choice among memories of any of the shards: once for all of these, as nothing in that is of
+    the memories but what all have in common, and whether a background is seen through one of them.
+
+    Args:
+        here: who chooses.
+        shards: of its memory.
+    """
+
+    def __init__(self, here: ByEvidence, shards: Sequence[Memory]) -> None:
+        first = shards[0]
+        kept = ByEvidence(first, pattern_matrix(first.patterns), Budget(first, CPU, "evidence")).statistics
+        self._of_none = here.engine_from(pattern_matrix(first.patterns[:0]), kept.select(slice(0, 0)), None)
+        self._opacity = any(map(_is_seen_through, shards))
+
+    def __call__(self, queries: Float32) -> PreparedQueries:
+        """Queries (Q, d), prepared."""
+        return self._of_none.prepare(queries, self._opacity)
+
+
+def _is_seen_through(shard: Memory) -> bool:
+    kept = None if shard.statistics is None else shard.statistics.opacity
+    return shard.opacity is not None and (kept is None or len(see_through(shard.spec.shape, kept)) > 0)
 
 
 class Chosen:
