@@ -184,9 +184,9 @@ class FrameSearch:
         return Found(first.row, first.frame, first.frame.to_original(picture.aspect), unseen)
 
     def _independent(self, frame: Frame, picture: Picture) -> float:
-        """The share of the pattern's cells that the query has pixels for: a few, enlarged, agree in as many cells as many do."""
-        pixels = float(frame.visible * math.prod(picture.planes.shape[:2]))
-        return min(1.0, pixels / (self.memory.spec.height * self.memory.spec.width))
+        """Pixels of the query for each cell of the pattern, at most 1: few of them, enlarged, agree in as many cells as many do."""
+        pixels = frame.width * frame.height * math.prod(picture.planes.shape[:2])
+        return float(min(1.0, pixels / (self.memory.spec.height * self.memory.spec.width)))
 
     def rounds(self, image: Image, picture: Picture) -> Iterator[list[Proposal]]:
         """The proposals, in falling order, a list a round."""
