@@ -88,6 +88,16 @@ def test_what_lies_under_a_heap_does_not_count(coder: Coder, patterns: np.ndarra
     assert not none.any()
 
 
+def test_a_quarter_without_directions_says_nothing(coder: Coder, patterns: np.ndarray) -> None:
+    weight = coder.weight.copy()
+    weight[: len(weight) // 4] = 0
+    seen = np.ones((3, 768), bool)
+    whole, (unit, shares) = (VisibleCoder(one).split(patterns[:3], seen) for one in (coder, Coder(weight, 4)))
+    assert not unit[:, 0].any()
+    assert not shares[:, 0].any()
+    np.testing.assert_array_equal(unit[:, 1:], whole[0][:, 1:])
+
+
 def test_a_tenth_of_the_values_tells_the_code_of_the_whole(coder: Coder, patterns: np.ndarray) -> None:
     seen = RNG.random((50, 768)) < 0.1
     unit, _ = VisibleCoder(coder).split(patterns[:50], seen)
