@@ -14,7 +14,7 @@ import pytest
 from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.choice import OF_AGREEMENT, Choice, choose
-from uhop_cli.evidence.facts import names
+from uhop_cli.evidence.facts import names, signed_log
 from uhop_cli.evidence.likelihoods import unrelated
 from uhop_cli.evidence.memory_statistics import MemoryStatistics
 from uhop_cli.evidence.pixelwise.candidates import Candidates
@@ -218,7 +218,11 @@ def test_flat_blocks_say_nothing() -> None:
     odds = {"bands": 10, "affine 4x4": 20, "agreement": 0}
     low = {"identity": -9e3, "affine 1x1": -9e3, "affine 2x2": -9e3, "bands": BEST}
     arguments = {"picture": picture, "stored": stored}
-    assert case("bands", odds, penalised=low | {"affine 4x4": even - 2}, **arguments)[0] == "bands"
+    answered, choice = case("bands", odds, penalised=low | {"affine 4x4": even - 2}, **arguments)
+    assert answered == "bands"
+    # What is known of the picture counts with them, as they are in the null too.
+    of_powers = unrelated(query(picture))[MODELS.index("bands"), 0] - 10 * PRICE
+    assert choice.facts[0, names(MODELS).index("of bands, N")] == pytest.approx(signed_log(BEST - of_powers), rel=1e-5)
     assert case("bands", odds, penalised=low | {"affine 4x4": even + 2}, **arguments)[0] == "affine 4x4"
     # A memory with something in these blocks: they count.
     other = stored.copy()
