@@ -105,3 +105,15 @@ def test_a_tenth_of_the_values_tells_the_code_of_the_whole(coder: Coder, pattern
     zeroed, _ = coder.split(patterns[:50] * seen)
     cosines = [(part * whole).sum(axis=2).mean() for part in (unit, zeroed)]
     assert cosines[0] > 0.7 > 2 * cosines[1]
+
+
+def test_small_pictures_are_told_by_what_is_visible_too() -> None:
+    """Quarters of 16 values, which have 15 directions without their mean."""
+    rng = np.random.default_rng(1)
+    pictures = np.kron(rng.random((300, 4, 4)), np.ones((2, 2))) + 0.1 * rng.random((300, 8, 8))
+    rows = pictures.reshape(300, 64).astype(np.float32)
+    coder = Coder.learn(rows.reshape(300, 8, 8, 1), (8, 8, 1))
+    unit, shares = VisibleCoder(coder).split(rows, rng.random((300, 64)) < 0.5)
+    whole, lengths = coder.split(rows)
+    cosines = np.einsum("qbk,mbk->qm", unit * shares[:, :, None], whole * lengths[:, :, None])
+    assert (cosines.argmax(axis=1) == np.arange(300)).mean() > 0.9
