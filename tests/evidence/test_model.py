@@ -103,6 +103,7 @@ def test_energy_never_rises_from_the_first_read_out_on(retriever: Retriever, sig
         evaluation = model.evaluate(state)
         energies.append(to_numpy(evaluation.energy))
         state = model.advance(state, evaluation.weights, retriever.X.read_out(evaluation.weights))
+    assert model.monotone
     steps = np.diff(np.array(energies), axis=0)
     assert steps.max() <= 1e-3 * np.abs(energies).max()
     assert np.array(energies)[-1].mean() < np.array(energies)[0].mean() - 1

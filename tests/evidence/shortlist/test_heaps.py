@@ -63,7 +63,7 @@ def naive(coder: Coder, query: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 def test_codes_are_the_most_likely_of_what_is_visible(coder: Coder, patterns: np.ndarray) -> None:
     queries = patterns[:20] + RNG.normal(0, 0.02, (20, 768)).astype(np.float32)
-    seen = RNG.random(queries.shape) < np.linspace(0.1, 1, 20)[:, None]
+    seen = RNG.random(queries.shape) < np.linspace(0.02, 1, 20)[:, None]
     unit, shares = VisibleCoder(coder).split(queries, seen)
     for query, mask, own, share in zip(queries, seen, unit, shares, strict=True):
         z = naive(coder, query.astype(np.float64), mask)
