@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from uhop_cli.evidence.pixelwise.agreement import STEPS, TAUS, agreement, value_density
+from uhop_cli.evidence.pixelwise.agreement import LEAST, STEPS, TAUS, _ninth_power, agreement, value_density
 
 
 def _plainly(query: np.ndarray, memory: np.ndarray) -> tuple[float, float]:
@@ -64,6 +64,12 @@ def test_the_density_is_one() -> None:
     heaps = sum(density[query == heap][0] / 255 for heap in (0, 1))
     assert abs(mass + heaps - 1) < 0.01
     assert np.all(value_density(values[None]) > 0)
+
+
+def test_a_ninth_power_stays_a_normal_number() -> None:
+    """Those that are none take a hundred times as long."""
+    powers = _ninth_power(np.array([0, 1e-8, 0.5, 1], np.float32), np.empty(4, np.float32))
+    np.testing.assert_allclose(powers, [LEAST, LEAST, 0.5**9, 1], rtol=1e-4)
 
 
 def test_it_knows_which_values_were_kept() -> None:
