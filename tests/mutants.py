@@ -100,11 +100,21 @@ def left_out(source: str) -> list[tuple[Position, Position]]:
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
             parts += [*node.decorator_list, node.returns if isinstance(node, ast.FunctionDef) else None]
     type_aliases = [node.value for node in ast.parse(source).body if isinstance(node, ast.Assign) and is_type(node.value)]
-    return [
+    spans = [
         (position(node.lineno, node.col_offset), position(node.end_lineno, node.end_col_offset))
         for node in [*parts, *type_aliases]
         if node is not None
     ]
+    return spans + [(position(*begin), position(*end)) for begin, end in stars(source)]
+
+
+def stars(source: str) -> Iterator[tuple[Position, Position]]:
+    """Between which (line, byte) the `*` stands that keyword-only parameters begin with: a `/` there would be Python too."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and node.args.kwonlyargs and not node.args.vararg:
+            before = [(part.end_lineno, part.end_col_offset) for part in (*node.args.args, *node.args.defaults)]
+            first = node.args.kwonlyargs[0]
+            yield max(before, default=(node.lineno, node.col_offset)), (first.lineno, first.col_offset)
 
 
 def is_type(node: ast.AST) -> bool:
