@@ -65,9 +65,9 @@ def one_query(client: Any, memory: Memory, retriever: Retriever, query: np.ndarr
     strategy: Any = retriever.strategy
     ask, messages, waits = strategy.shards.all, [], []
 
-    def noted(name: str, *arguments: Any) -> list[Any]:
+    def noted(name: str, *arguments: Any, **options: Any) -> list[Any]:
         started = time.perf_counter()
-        answers = ask(name, *arguments)
+        answers = ask(name, *arguments, **options)
         waits[-1] += time.perf_counter() - started
         messages.append((name, arguments))
         return answers

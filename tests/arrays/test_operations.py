@@ -21,9 +21,11 @@ from uhop_cli.arrays.operations import (
     exp_over,
     into,
     inverse,
+    largest,
     less_over,
     logsumexp,
     quotient,
+    row_sums,
     sum_of_logs,
     topk,
     unit_rows,
@@ -100,6 +102,36 @@ def test_available_memory_respects_the_address_space_limit() -> None:
     limited = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     assert 0 < limited < 2 << 30
     assert available_memory() > 0
+
+
+@pytest.mark.parametrize("k", [1, 5, 40, 300])
+@pytest.mark.parametrize("shape", [(1003,), (3, 1003), (2, 2, 1000)])
+def test_the_largest_are_those_of_a_sorting(k: int, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(k)
+    x = rng.normal(size=shape).astype(np.float32)
+    np.testing.assert_array_equal(np.sort(largest(x, k)), np.sort(np.argsort(-x)[..., :k]))
+    few = rng.integers(0, 4, shape).astype(np.float32)  # many are equal
+    best = largest(few, k)
+    np.testing.assert_array_equal(-np.sort(-np.take_along_axis(few, best, axis=-1)), -np.sort(-few)[..., :k])
+    assert all(len(set(line)) == k for line in best.reshape(-1, k).tolist())
+
+
+def test_the_largest_of_lines_that_differ_in_how_many_lie_above_their_bound() -> None:
+    """Of 100 values and k = 4 a group is every 20th: the second line has its largest in one group, and more lie above the bound."""
+    x = np.zeros((2, 100), np.float32)
+    x[0, [3, 24, 45, 66]] = 9, 8, 7, 6
+    x[1, [3, 23, 43, 63, 83, 4, 5, 6]] = 9, 8, 7, 6, 5, 4, 3, 2
+    assert np.sort(largest(x, 4)).tolist() == [[3, 24, 45, 66], [3, 23, 43, 63]]
+
+
+def test_values_that_are_no_numbers_leave_as_many_places() -> None:
+    assert len(set(largest(np.full(400, np.nan, np.float32), 7).tolist())) == 7
+
+
+@pytest.mark.parametrize("put", [lambda x: x, Device("torch-cpu").put], ids=["numpy", "torch"])
+def test_sums_of_rows(put: Callable[[np.ndarray], Any]) -> None:
+    x = np.random.default_rng(0).random((2, 3, 3072), dtype=np.float32)
+    np.testing.assert_allclose(to_numpy(row_sums(put(x))), x.astype(np.float64).sum(axis=-1), rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["distinct", "ties", "constant"])

@@ -183,6 +183,19 @@ def test_a_shard_whose_worker_is_lost_waits_for_one_to_come(
     assert set(client.processes) == {"a", "c"}
 
 
+def test_who_asks_does_something_meanwhile_once(
+    cluster: Any, shards_on: Any, three: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After all workers were asked; not again where one is asked in the place of another."""
+    client = cluster({"a": EVERYTHING, "b": EVERYTHING})
+    shards, done = shards_on(client), []
+    ask = shards._ask
+    monkeypatch.setattr(shards, "_ask", lambda worker, *rest: done.append(worker) or ask(worker, *rest))
+    client.loses = {"b": OSError}
+    shards.all("propose", three, None, meanwhile=lambda: done.append("meanwhile"))
+    assert done == ["a", "b", "meanwhile", "a"]
+
+
 def test_an_error_of_the_work_is_no_loss(cluster: Any, shards_on: Any) -> None:
     shards = shards_on(cluster({"a": EVERYTHING}))
     with pytest.raises(AttributeError, match="no_such_method"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from uhop_cli.evidence.shortlist.moves import undone
 from uhop_cli.memory.file.reader import load, save, verify
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying import by_evidence
+from uhop_cli.querying.answer import Answer
 from uhop_cli.querying.restorer import Restorer
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import RetrievalSettings
@@ -74,10 +76,19 @@ def test_all_memories_are_asked_about_open_answers_alone(
     retriever, again = Retriever(memory), []
     strategy = retriever.strategy
     assert isinstance(strategy, by_evidence.ByEvidence)
-    confidence, among_all = np.array([0.05, 0.1, 0.89, 0.9], np.float32), strategy.among_all
-    among = strategy.among
-    monkeypatch.setattr(strategy, "among", lambda *given, **named: replace(among(*given, **named), confidence=confidence))
-    monkeypatch.setattr(strategy, "among_all", lambda queries, **named: again.append(queries) or among_all(queries, **named))
+    confidence, among_all, of_choice = (
+        np.array([0.05, 0.1, 0.89, 0.9], np.float32),
+        strategy.among_all,
+        strategy.certainty.of_choice,
+    )
+    monkeypatch.setattr(strategy.certainty, "of_choice", lambda queries, facts, ranked: confidence[ranked[:, 0]])
+
+    def all_asked(queries: np.ndarray, **named: Any) -> Answer:
+        again.append(queries)
+        monkeypatch.setattr(strategy.certainty, "of_choice", of_choice)
+        return among_all(queries, **named)
+
+    monkeypatch.setattr(strategy, "among_all", all_asked)
     answer = retriever.retrieve(asked)
     np.testing.assert_array_equal(again, [asked[first:3]])
     assert answer.confidence is not None
@@ -93,15 +104,16 @@ def test_what_is_visible_of_a_query_names_a_memory_to_both_stages(memory: Memory
     asked[1:, 384:] = 0.5
     strategy = Retriever(memory).strategy
     assert isinstance(strategy, by_evidence.ByEvidence)
-    engines, examined = [], strategy.examined
-    monkeypatch.setattr(strategy, "examined", lambda engine, *given: engines.append(engine.named) or examined(engine, *given))
+    engines, examine = [], strategy.examine
+    monkeypatch.setattr(strategy, "examine", lambda engine, *given: engines.append(engine.named) or examine(engine, *given))
     strategy.answer(asked, None)
     strategy.among_all(asked)
     np.testing.assert_array_equal(engines[-1], [[-1], [1], [2]])
     np.testing.assert_array_equal(engines[-2], [[-1], [1], [2]])
     bare = Retriever(replace(memory, compact=None, compact_map=None)).strategy
     assert isinstance(bare, by_evidence.ByEvidence)
-    monkeypatch.setattr(bare, "examined", lambda engine, *given: engines.append(engine.named))
+    examine_bare = bare.examine
+    monkeypatch.setattr(bare, "examine", lambda engine, *given: engines.append(engine.named) or examine_bare(engine, *given))
     bare.among_all(asked)
     assert engines[-1] is None
 
@@ -113,20 +125,21 @@ def test_an_open_answer_is_looked_for_in_another_place(
 ) -> None:
     monkeypatch.setattr(by_evidence, "OPEN", (0.0, 2.0))
     monkeypatch.setattr(by_evidence, "SURE_OF_A_MOVE", bar)
-    whole = memory.patterns[[3, 8]].astype(np.float32) / 255
-    asked = np.stack([whole[0], undone(whole[1], np.array([1, -1]))]).reshape(2, -1)
+    rows, move = [3, 8, 5, 6], np.array([1, -1])  # two are looked at together, of which one was moved
+    whole = memory.patterns[rows].astype(np.float32) / 255
+    asked = np.stack([whole[0], undone(whole[1], move), undone(whole[2], move), whole[3]]).reshape(4, -1)
     retriever, again = Retriever(memory), []
     strategy = retriever.strategy
     assert isinstance(strategy, by_evidence.ByEvidence)
     among_all = strategy.among_all
     monkeypatch.setattr(strategy, "among_all", lambda queries, **named: again.append(len(queries)) or among_all(queries, **named))
     answer = retriever.retrieve(asked)
-    assert again == [1 + passes]  # the first lies where it belongs
-    assert [answer.ranking(place, 1)[0] for place in range(2)] == [3, 8]
-    assert answer.weights.shape == (2, len(memory))
+    assert again == [2 + 2 * passes]  # two lie where they belong
+    assert [answer.ranking(place, 1)[0] for place in range(4)] == rows
+    assert answer.weights.shape == (4, len(memory))
     np.testing.assert_allclose(answer.weights.sum(axis=1), 1, atol=1e-5)
     if not passes:
-        np.testing.assert_allclose(answer.pictures[-1, 1].reshape(16, 16, 3), whole[1], atol=1e-3)
+        np.testing.assert_allclose(answer.pictures[-1, 1:3].reshape(2, 16, 16, 3), whole[1:3], atol=1e-3)
 
 
 def test_without_a_calibration_all_memories_are_asked(memory: Memory) -> None:

@@ -72,7 +72,7 @@ class ShardsOnWorkers:
         self._looked = time.monotonic()
         self._deal()
 
-    def all(self, name: str, *arguments: Any) -> list[Any]:
+    def all(self, name: str, *arguments: Any, meanwhile: Callable[[], object] | None = None) -> list[Any]:
         """See `Shards.all`."""
         results: dict[int, Any] = {}
         silent: dict[str, float] = {}  # workers that do not answer, and since when
@@ -84,6 +84,9 @@ class ShardsOnWorkers:
                     asked.setdefault(str(worker), []).append(number)
             for worker, numbers in asked.items():
                 self._ask(worker, numbers, name, arguments)
+            if meanwhile is not None:
+                meanwhile()
+                meanwhile = None
             self._look()
             for worker, numbers in asked.items():
                 try:

@@ -82,8 +82,13 @@ class EvidenceEngine:
         """What their weights read out."""
         return self.X
 
-    def prepare(self, queries: Float32) -> PreparedQueries:
-        """Queries (Q, d), in host memory, ready for the pass."""
+    def prepare(self, queries: Float32, opacity: bool | None = None) -> PreparedQueries:
+        """Queries (Q, d), in host memory, ready for the pass.
+
+        Args:
+            queries: see above.
+            opacity: whether a background is seen through any memory, where these are not all; None: as these have it.
+        """
         put, at_hand = self.X.device.put, self._features_for(len(queries)) is not None
         project = self.coordinates if at_hand and self.coordinates is not None else self.probes
         probes, norms = project(without_mean(queries))
@@ -95,7 +100,7 @@ class EvidenceEngine:
             norms=put(norms),
             dims=self.dims,
             for_features=at_hand,
-            opacity=self.statistics.backgrounds is not None,
+            opacity=self.statistics.backgrounds is not None if opacity is None else opacity,
         )
 
     def _features_for(self, queries: int) -> Float32 | None:

@@ -14,18 +14,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from uhop_cli.arrays.library import Array, to_numpy
-from uhop_cli.arrays.operations import topk, unit_rows
+from uhop_cli.arrays.library import to_numpy
+from uhop_cli.arrays.operations import topk
 from uhop_cli.arrays.threads import chunks, cores, on_all_cores
 from uhop_cli.arrays.types import Bool, Float32, Int64, UInt8
-from uhop_cli.errors import SettingsError
-from uhop_cli.evidence.backgrounds.another import another_picture
 from uhop_cli.evidence.backgrounds.opacity import background_grid
-from uhop_cli.evidence.backgrounds.recognition import equal_on_some_background
-from uhop_cli.evidence.backgrounds.shown import shown_facts
 from uhop_cli.evidence.bands import BandGrid
 from uhop_cli.evidence.blocks import BlockGrid
-from uhop_cli.evidence.confidence import Confidence
 from uhop_cli.evidence.doubts import doubts_of_visible
 from uhop_cli.evidence.memory_statistics import MemoryStatistics
 from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
@@ -38,10 +33,11 @@ from uhop_cli.evidence.shortlist.spectra import KeptSpectra, smooth
 from uhop_cli.evidence.statistics import Statistics, encode, evidence_members
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.evidence.visible import visible_features, visible_log_likelihood, visible_unrelated
-from uhop_cli.images.patterns import HALF_A_LEVEL
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.answer import Answer, answer_from, joined
 from uhop_cli.querying.budget import Budget
+from uhop_cli.querying.certainty import Certainty
+from uhop_cli.querying.examined import Examined
 from uhop_cli.retrieval.models import FixedModel
 from uhop_cli.retrieval.pattern_matrix import HostMatrix, PatternMatrix, pattern_matrix
 from uhop_cli.retrieval.separation import Separation
@@ -69,6 +65,7 @@ class ByEvidence:
 
     def __init__(self, memory: Memory, X: PatternMatrix, budget: Budget, steps: int | None = None) -> None:
         self.memory, self.X, self.budget, self.steps = memory, X, budget, steps
+        self.certainty = Certainty(memory)
         self._with_features: EvidenceEngine | None = None  # once they pay
         self._common: dict[str, Any] | None = None
 
@@ -91,10 +88,10 @@ class ByEvidence:
         """The answers to queries (Q, d), all memories examined; those `named` (Q, N) pixel by pixel (`EvidenceEngine.named`)."""
         self.budget.asked += len(queries)
         if self._stages is None:
-            return self.examined(self._engine_with_features() or self.engine, queries, trace)
+            return self.examine(self._engine_with_features() or self.engine, queries).answer(self.steps, trace=trace)
         # In two stages few queries come here, and what is bounded is the memory taken.
         named = self._stages.find(queries).named if named is None else named
-        return self.examined(replace(self.engine, named=named), queries, trace)
+        return self.examine(replace(self.engine, named=named), queries).answer(self.steps, trace=trace)
 
     def among(self, queries: Float32, rows: Int64, *, trace: bool = False, named: Int64 | None = None) -> Answer:
         """The answers to queries (Q, d), as if for each of them only the memories in its `rows` (Q, S) were stored; those of them
@@ -103,7 +100,7 @@ class ByEvidence:
 
         def work(part: slice, engine: EvidenceEngine) -> Answer:
             engine = engine if places is None else replace(engine, named=places[part])
-            return self.examined(engine, queries[part], trace, rows[part])
+            return self.examine(engine, queries[part], rows[part]).answer(self.steps, trace=trace)
 
         return joined(self.over_lists(rows, work))
 
@@ -151,49 +148,48 @@ class ByEvidence:
         """The answers to queries (Q, d) from their shortlists, where that is open after a look at them in other places; what the
         shortlists name, (Q, N); and the places of the answers that are open."""
         listed = shortlist.find(queries)
-        answer = self.among(queries, listed.rows, trace=trace, named=listed.named)
-        doubtful = self.open_places(answer, queries)
-        placed = back_in_place(shortlist, self.memory.spec.shape, queries[doubtful], listed.rows[doubtful])
-        if len(placed.which):
-            again, moved = self.among(placed.queries, placed.rows, trace=trace), doubtful[placed.which]
-            sure = np.zeros(len(moved), np.bool_) if again.confidence is None else again.confidence >= SURE_OF_A_MOVE
-            answer = answer.updated(moved[sure], again.among(listed.rows[moved]).only(np.flatnonzero(sure)))
-            doubtful = np.setdiff1d(doubtful, moved[sure])
-        return answer, listed.named, doubtful
+        named, is_open = listed.places, np.zeros(len(queries), np.bool_)
 
-    def open_places(self, answer: Answer, queries: Float32) -> Int64:
+        def work(part: slice, engine: EvidenceEngine) -> Answer:
+            own, rows = queries[part], listed.rows[part]
+            first = self.examine(replace(engine, named=named[part]), own, rows)
+            doubtful = self.open_places(first.confidence, own)
+            which, elsewhere = self._elsewhere(shortlist, own[doubtful], rows[doubtful], trace)
+            is_open[part][np.delete(doubtful, which)] = True
+            if elsewhere is None:
+                return first.answer(self.steps, trace=trace)
+            moved = doubtful[which]
+            elsewhere = elsewhere.among(rows[moved])
+            return elsewhere if len(moved) == len(own) else first.answer(self.steps, trace=trace).updated(moved, elsewhere)
+
+        return joined(self.over_lists(listed.rows, work)), listed.named, np.flatnonzero(is_open)
+
+    def _elsewhere(self, index: CodeIndex, queries: Float32, rows: Int64, trace: bool) -> tuple[Int64, Answer | None]:
+        """Which of queries (Q, d) are surely one of their memories `rows` (Q, S) in another place, and the answers to these."""
+        placed = back_in_place(index, self.memory.spec.shape, queries, rows)
+        if not len(placed.which):
+            return placed.which, None
+        again = self.among(placed.queries, placed.rows, trace=trace)
+        sure = np.flatnonzero(() if again.confidence is None else again.confidence >= SURE_OF_A_MOVE)
+        return placed.which[sure], again.only(sure) if len(sure) else None
+
+    def open_places(self, confidence: Float32 | None, queries: Float32) -> Int64:
         """The places of the answers to queries (Q, d) from shortlists that all memories are to be asked about; all without a
         confidence. Of smooth queries, whose memory a shortlist may miss, also those that are like nothing on it."""
         least = np.where(smooth(BandGrid(self.memory.spec.shape), queries) | (len(self.memory) > SURE_OF_NONE), 0.0, OPEN[0])
-        confidence = least if answer.confidence is None else answer.confidence
+        confidence = least if confidence is None else confidence
         return np.flatnonzero((confidence >= least) & (confidence < OPEN[1]))
 
-    def examined(
-        self,
-        engine: EvidenceEngine,
-        queries: Float32,
-        trace: bool,
-        rows: Int64 | None = None,
-        prepared: PreparedQueries | None = None,
-    ) -> Answer:
-        """The answers to queries (Q, d), which may be prepared already, from the memories of an engine, which are those in `rows`
-        (Q, S); None: all."""
+    def examine(
+        self, engine: EvidenceEngine, queries: Float32, rows: Int64 | None = None, prepared: PreparedQueries | None = None
+    ) -> Examined:
+        """What is to be said of queries (Q, d), which may be prepared already, and of the memories of an engine, which are those in
+        `rows` (Q, S); None: all."""
         model = EvidenceModel(engine, prepared or engine.prepare(queries), POSTERIOR, 1.0)
         places = topk(to_numpy(model.choice.scores), 1 if self.memory.opacity is None else RIVALS)[1]
         ranked = places if rows is None else np.take_along_axis(rows, places, axis=1)
-        doubts = model.choice.doubts
-        answer = answer_from(
-            model,
-            engine.memories,
-            model.queries.pictures,
-            kernels=tuple(model.queries.models[int(index)] for index in to_numpy(model.choice.model)),
-            confidence=self.confidence_in(queries, to_numpy(model.choice.facts), ranked[:, 0]),
-            steps=self.steps,
-            trace=trace,
-            rows=rows,
-            why=doubts if rows is None else tuple(doubt.among(own) for doubt, own in zip(doubts, rows, strict=True)),
-        )
-        return self.recognised(queries, answer, ranked)
+        confidence = self.certainty.of_choice(queries, to_numpy(model.choice.facts), ranked)
+        return Examined(model=model, memories=engine.memories, confidence=confidence, rows=rows)
 
     def _by_visible(self, queries: Float32, visible: Bool, trace: bool) -> Answer:
         pictures, seen = self.X.device.put(queries), self.X.device.put(visible)
@@ -202,104 +198,17 @@ class ByEvidence:
             FixedModel(scores, POSTERIOR, 1.0, VISIBLE_PIXELS),
             self.X,
             pictures,
-            confidence=self.confidence("visible", visible_features(scores, pictures, seen)),
+            confidence=self.certainty.of_visible(visible_features(scores, pictures, seen)),
             steps=self.steps,
             clamp=(seen, pictures),
             trace=trace,
             why=doubts_of_visible(scores, visible_unrelated(pictures, seen)),
         )
 
-    def confidence_in(self, queries: Float32, facts: Float32, rows: Int64) -> Float32 | None:
-        """P(right) of the memories in `rows`, (Q,), as answers to queries (Q, d), from the facts about the choice, (Q, F)."""
-        calibration = self._calibration("evidence")
-        if calibration is not None and len(calibration.weights) > 2 * facts.shape[1]:  # of pictures with transparency
-            facts = np.concatenate([facts, self.shown(queries, rows)], axis=1)
-        return self.confidence("evidence", facts)
-
-    @property
-    def calibrated(self) -> bool:
-        """Whether the self-test tells how sure an answer is: nothing else says which answers of shortlists are open."""
-        return self._calibration("evidence") is not None
-
     @property
     def _stages(self) -> CodeIndex | None:
         """What the first of two stages is by; None where all memories are examined at once."""
-        return self.shortlist if self.calibrated else None
-
-    def confidence(self, kind: str, features: Array) -> Float32 | None:
-        """P(right) of answers with these features, by the calibration of the self-test; None where there is none."""
-        calibration, facts = self._calibration(kind), to_numpy(features)
-        return calibration(facts) if calibration is not None and len(calibration.weights) == 2 * facts.shape[1] else None
-
-    def _calibration(self, kind: str) -> Confidence | None:
-        calibration = self.memory.record.get("calibration")
-        values = calibration.get(kind) if isinstance(calibration, dict) else None
-        if not isinstance(values, dict):
-            return None
-        try:
-            return Confidence.from_json(values)
-        except SettingsError:  # somebody's claim, and no calibration
-            return None
-
-    def recognised(self, queries: Float32, answer: Answer, ranked: Int64) -> Answer:
-        """The answer, sure where the query is the match value for value (to 8 bits): patterns are stored once, so it is no other.
-
-        What a confidence is made of says little about pictures of nearly one colour, and calls an undamaged one unlikely. A
-        query may also be the first of the memories `ranked` (Q, S) on another background, or a clean picture of something else:
-        then it is as sure as such answers were in the self-test.
-        """
-        if answer.confidence is None:
-            return answer
-        confidence = answer.confidence
-        share = self._right_of_others
-        if share is not None:
-            confidence = np.where(self.another(queries, ranked[:, 0]), np.float32(share), confidence)
-        best = answer.weights.argmax(axis=1)
-        rows = best if answer.rows is None else np.take_along_axis(answer.rows, best[:, None], axis=1)[:, 0]
-        same = (np.abs(queries - unit_rows(self.memory.patterns[rows])) < HALF_A_LEVEL).all(axis=1)
-        same |= self.laid_elsewhere(queries, ranked)
-        return replace(answer, confidence=np.where(same, np.float32(1), confidence))
-
-    def shown(self, queries: Float32, rows: Int64) -> Float32:
-        """How well what the memories in `rows`, (Q,), show explains queries (Q, d) (`shown_facts`): (Q, 3)."""
-        return shown_facts(queries, unit_rows(self.memory.patterns[rows]), self._veils(rows)).astype(np.float32)
-
-    def another(self, queries: Float32, rows: Int64) -> Bool:
-        """Whether each of the queries (Q, d) is a clean picture of something else than the memory in `rows`, (Q,): (Q,)."""
-        return another_picture(queries, unit_rows(self.memory.patterns[rows]), self._veils(rows), self.memory.spec.width)
-
-    def _veils(self, rows: Int64) -> Float32:
-        """1 - opacity of the memories in `rows`, (Q,): (Q, H W)."""
-        if self.memory.opacity is None:
-            return np.zeros((len(rows), self.memory.spec.height * self.memory.spec.width), np.float32)
-        return np.asarray(1 - unit_rows(self.memory.opacity[rows]))
-
-    @property
-    def _right_of_others(self) -> float | None:
-        """How many of the answers to clean pictures of something else were right in the self-test; None where that is not known."""
-        calibration = self.memory.record.get("calibration")
-        share = calibration.get("another") if isinstance(calibration, dict) else None
-        known = self.memory.opacity is not None and isinstance(share, float) and 0 <= share <= 1
-        return share if known else None
-
-    def laid_elsewhere(self, queries: Float32, ranked: Int64) -> Bool:
-        """Whether each of the queries (Q, d) is the first of the memories `ranked` (Q, S), value for value, on some background, and
-        none of the others looks the same there: (Q,)."""
-        found = np.zeros(len(queries), np.bool_)
-        if self.memory.opacity is None:
-            return found
-        for place, query in enumerate(queries[:, None]):
-            for row in dict.fromkeys(ranked[place].tolist()):  # each once
-                one = np.array([row])
-                veils = 1 - unit_rows(self.memory.opacity[one])
-                equal = bool(equal_on_some_background(query, unit_rows(self.memory.patterns[one]), veils)[0])
-                if row == ranked[place, 0]:
-                    found[place] = equal
-                elif equal:
-                    found[place] = False
-                if not found[place]:
-                    break
-        return found
+        return self.shortlist if self.certainty.calibrated else None
 
     def engine_from(self, X: PatternMatrix, kept: Statistics, opacity: UInt8 | None) -> EvidenceEngine:
         """The memories of X as the choice by evidence sees them, from their statistics and their opacity."""

@@ -84,9 +84,9 @@ def test_who_has_workers_has_them_go_through_the_canvases(pair: Any, monkeypatch
     asked: list[str] = []
 
     class Noted(InTurn):
-        def all(self, name: str, *arguments: Any) -> list[Any]:
+        def all(self, name: str, *arguments: Any, **options: Any) -> list[Any]:
             asked.append(name)
-            return super().all(name, *arguments)
+            return super().all(name, *arguments, **options)
 
     def asker(memory: Memory, settings: RetrievalSettings, device: Device) -> Noted:
         return Noted(memory, settings, device)

@@ -24,8 +24,8 @@ class Noted(InTurn):
         super().__init__(memory, settings, device)
         self.told: list[tuple[str, tuple[Any, ...], list[Any]]] = []
 
-    def all(self, name: str, *arguments: Any) -> list[Any]:
-        answers = super().all(name, *arguments)
+    def all(self, name: str, *arguments: Any, **options: Any) -> list[Any]:
+        answers = super().all(name, *arguments, **options)
         self.told.append((name, arguments, answers))
         return answers
 

@@ -102,9 +102,13 @@ def test_a_memory_of_the_papers_protocol(pair: Any, queries: Any) -> None:
     assert_equal(*(Retriever(memory).retrieve(asked) for memory in raw), weights=3e-5)
 
 
-def test_transparent_pictures(pair: Any, queries: Any) -> None:
-    rng = np.random.default_rng(3)
-    opacity = np.where(rng.random((len(pair.whole), 12, 12)) < 0.3, 0, 255).astype(np.uint8)
+@pytest.mark.parametrize("some", [slice(None), slice(59, 60)], ids=["all", "one"])  # the one is proposed for few of the queries
+def test_transparent_pictures(pair: Any, queries: Any, some: slice, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("evidence.verdicts", "evidence.pixelwise.candidates", "querying.shards.choosing") if some.start else ():
+        monkeypatch.setattr(f"uhop_cli.{place}.PROPOSALS", 2)
+    opacity = np.full((len(pair.whole), 12, 12), 255, np.uint8)
+    opacity[some, :, :5] = 0
+    on_white = np.where(opacity[59, ..., None] > 0, pair.whole.patterns[59] / np.float32(255), np.float32(1))
     whole = replace(pair.whole, opacity=opacity, statistics=None)
     parts = np.split(opacity, 4)
     cut = tuple(replace(shard, opacity=part, statistics=None) for shard, part in zip(pair.shards.shards, parts, strict=True))
@@ -115,10 +119,10 @@ def test_transparent_pictures(pair: Any, queries: Any) -> None:
         replace(shard, statistics=known.select(np.arange(first, first + 15)))
         for first, shard in zip((0, 15, 30, 45), cut, strict=True)
     )
-    asked = queries(pair.whole, 4)
-    assert_equal(
-        Retriever(replace(whole, statistics=known)).retrieve(asked), Retriever(replace(shards, shards=cut)).retrieve(asked)
-    )
+    asked = np.concatenate([queries(pair.whole, 4), on_white.reshape(1, -1).astype(np.float32)])
+    one, other = (Retriever(memory).retrieve(asked) for memory in (replace(whole, statistics=known), replace(shards, shards=cut)))
+    assert_equal(one, other)
+    assert other.ranking(len(asked) - 1, 1) == [59]
 
 
 def test_in_two_stages_the_answer_is_that_of_all(make_pair: Any, queries: Any, monkeypatch: pytest.MonkeyPatch) -> None:

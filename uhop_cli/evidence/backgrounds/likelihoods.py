@@ -10,7 +10,7 @@ import numpy as np
 from uhop_cli.arrays.library import Array, like, namespace, to_numpy
 from uhop_cli.arrays.operations import quotient
 from uhop_cli.arrays.types import Int64
-from uhop_cli.evidence.backgrounds.opacity import LEAST, background_grid
+from uhop_cli.evidence.backgrounds.opacity import LEAST, background_grid, see_through
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.retrieval.distances import ROUNDING
 
@@ -165,10 +165,8 @@ class Backgrounds:
             kept: `opacity_sums` of all memories, (M, 2 + 2C, B).
             squares: sums of squares of the blocks of `BlockGrid.of`, (M, B').
         """
-        height, width, channels = shape
-        grid, xp = background_grid(shape), namespace(kept)
-        power = xp.sum(kept[:, 1], axis=1)
-        places = np.flatnonzero(to_numpy(power) >= LEAST * height * width)
+        channels, grid, xp = shape[2], background_grid(shape), namespace(kept)
+        places = see_through(shape, kept)
         if not len(places):
             return None
         chosen = like(kept, places)
@@ -177,7 +175,7 @@ class Backgrounds:
             places=places,
             levels=tuple(BackgroundLevel.of(grid, level, kept, coarse) for level in grid.levels),
             colours=xp.sum(kept[:, 2 + channels :], axis=2).T,
-            weights=1 / power[chosen],
+            weights=1 / xp.sum(kept[:, 1], axis=1),
         )
 
     def rows(self, rows: slice) -> Backgrounds | None:

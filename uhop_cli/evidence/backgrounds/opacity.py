@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from uhop_cli.arrays.types import Float32
+from uhop_cli.arrays.library import Array, namespace, to_numpy
+from uhop_cli.arrays.types import Float32, Int64
 from uhop_cli.evidence.blocks import BlockGrid
 
 FINEST = 2  # blocks a side: finer ones name no more pictures right, and take more sums
@@ -14,6 +15,11 @@ LEAST = 1e-3  # mean square of m, or of m less its mean: below, a background is 
 def background_grid(shape: tuple[int, int, int]) -> BlockGrid:
     """The blocks in which a background is free, of patterns of this shape."""
     return BlockGrid(shape, min(FINEST, BlockGrid.of(shape).side))
+
+
+def see_through(shape: tuple[int, int, int], kept: Array) -> Int64:
+    """The places of the memories through which a background is seen, from the `opacity_sums` of all (M, 2 + 2C, B)."""
+    return np.flatnonzero(to_numpy(namespace(kept).sum(kept[:, 1], axis=1)) >= LEAST * shape[0] * shape[1])
 
 
 def opacity_sums(grid: BlockGrid, patterns: Float32, opacity: Float32) -> Float32:

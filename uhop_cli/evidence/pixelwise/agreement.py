@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 from uhop_cli.arrays.library import Array, namespace
-from uhop_cli.arrays.operations import clip_over, exp_over, into, sum_of_logs
+from uhop_cli.arrays.operations import clip_over, exp_over, into, row_sums, sum_of_logs
 from uhop_cli.arrays.scratch import Scratch
 from uhop_cli.arrays.types import Float32
 
@@ -78,7 +78,7 @@ def agreement(density: Array, squares: Array, sharpness: float = 1.0, scratch: S
         # E: the chance that a value was kept, pi r / (pi r + 1 - pi); M: their mean.
         spare = into(spare, "add", ratio, 1 / kept - 1)
         spare = into(spare, "truediv", ratio, spare)
-        kept = xp.clip(xp.mean(spare, axis=-1, keepdims=True), 1e-4, 1 - 1e-4)
+        kept = xp.clip(row_sums(spare)[..., None] / spare.shape[-1], 1e-4, 1 - 1e-4)
     ratio *= kept
     ratio += 1 - kept
     return sum_of_logs(ratio), kept[..., 0]

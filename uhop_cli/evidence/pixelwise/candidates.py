@@ -18,7 +18,7 @@ import numpy as np
 
 from uhop_cli.arrays.device import device_of
 from uhop_cli.arrays.library import Array, like, namespace, to_numpy
-from uhop_cli.arrays.operations import topk
+from uhop_cli.arrays.operations import row_sums, topk
 from uhop_cli.arrays.scratch import Scratch
 from uhop_cli.arrays.threads import on_all_cores
 from uhop_cli.arrays.types import Float32, Int64
@@ -185,7 +185,7 @@ class _Look:
                 laid, charged = on_best_background(squares.reshape(-1, size), 1 - self._opacity(flat, pixels))
                 squares, charge = laid.reshape(squares.shape), charged.reshape(-1, length)
             squares *= squares
-            exact[part] = (-size / 2) * xp.log(xp.sum(squares, axis=-1) / size + ROUNDING) - charge
+            exact[part] = (-size / 2) * xp.log(row_sums(squares) / size + ROUNDING) - charge
             found, kept[part] = agreement(density[part, None], squares, scratch=self._scratch)
             agreed[part] = found - charge
 

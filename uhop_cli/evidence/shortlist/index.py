@@ -20,23 +20,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from uhop_cli.arrays.operations import inverse
+from uhop_cli.arrays.operations import inverse, largest
 from uhop_cli.arrays.scratch import Scratch
-from uhop_cli.arrays.threads import chunks, on_all_cores
+from uhop_cli.arrays.threads import chunks, cores, on_all_cores
 from uhop_cli.arrays.types import Bool, Float32, Int64
 from uhop_cli.evidence.shortlist.codes import Coder
 from uhop_cli.evidence.shortlist.comparison import Comparison
 from uhop_cli.evidence.shortlist.heaps import VisibleCoder, visible
 from uhop_cli.evidence.shortlist.spectra import KeptSpectra
 
-SHORTLIST = (640, 4096)  # memories that are examined: fewest and most
+SHORTLIST = (640, 3072)  # memories that are examined: fewest and most
 SHARE = 80  # one of so many memories is examined, within these bounds
 READ = 1 << 18  # memories of which one query reads the spectrum
 TOGETHER = (16, 128)  # queries in one pass over the codes, fewest and most
 PAIRS = 1 << 23  # of query and memory that are scored together, so far as `TOGETHER` allows
 CHUNK_VALUES = 1 << 16  # cosines at a time: they stay in the cache
 CHUNK = (512, 4096)  # memories at a time, fewest and most
-GROUPED = 16  # scores, of which the largest stands for all
 
 
 class Shortlists(NamedTuple):
@@ -150,7 +149,12 @@ class CodeIndex:
         """The score "whole" of some of the memories, (n,), for queries (Q, d): (Q, n)."""
         unit, shares = self.coder.split(queries)
         blocks, size = unit.shape[1:]
-        codes = self.codes.take(rows, axis=1)
+        codes = np.empty((len(self.codes), len(rows)), np.float32)
+
+        def gather(lines: slice) -> None:
+            np.take(self.codes[lines], rows, axis=1, out=codes[lines], mode="clip")  # the other modes take another copy
+
+        on_all_cores(gather, len(codes), -(-len(codes) // cores()))
         stored = codes[: blocks * size].reshape(blocks, size, -1) * codes[blocks * size :, None]
         found: Float32 = (unit * shares[:, :, None]).reshape(len(queries), -1) @ stored.reshape(blocks * size, -1)
         return found
@@ -190,25 +194,6 @@ def united(scores: Sequence[Float32], size: int) -> Int64:
     listed = np.zeros(len(last), np.bool_)
     each = size // (len(scores) + 1)
     for values in others if each else ():
-        listed[best_places(values, each)] = True
-    listed[best_places(np.where(listed, -np.inf, last), size - int(listed.sum()))] = True
+        listed[largest(values, each)] = True
+    listed[largest(np.where(listed, -np.inf, last), size - int(listed.sum()))] = True
     return np.flatnonzero(listed)
-
-
-def best_places(scores: Float32, size: int) -> Int64:
-    """The places of the `size` largest of scores (M,), in no order.
-
-    Of groups of some scores each, the `size` best maxima are as many scores: so the last of them bounds what is looked for from
-    below, and little else lies above it.
-    """
-    groups = len(scores) // GROUPED
-    if groups > size:
-        maxima = scores[: groups * GROUPED].reshape(GROUPED, groups).max(axis=0)
-        places = np.flatnonzero(scores >= np.partition(maxima, groups - size)[groups - size])
-        if size <= len(places) < len(scores) // 2:  # not where numbers are missing, or many are equal
-            return np.asarray(places[_largest(scores[places], size)])
-    return _largest(scores, size)
-
-
-def _largest(values: Float32, size: int) -> Int64:
-    return np.asarray(np.argpartition(values, len(values) - size)[len(values) - size :])

@@ -98,14 +98,18 @@ class ListedEngine(EvidenceEngine):
 
         def work(part: slice) -> None:
             for place in range(part.start, part.stop):
-                for some in chunks(self.count, GATHERED_BYTES // (4 * self.X.dim)):
-                    values = _pixels(self.X, self.rows[place, some], scratch)
-                    values *= np.float32(self.X.scale)
-                    values -= pictures[place]
-                    np.einsum("md,md->m", values, values, out=squares[place, some])
+                one = partial(self._squares, self.rows[place], pictures[place], scratch, squares[place])
+                on_all_cores(one, self.count, GATHERED_BYTES // (4 * self.X.dim))
 
         on_all_cores(work, len(pictures), 1)
         return np.asarray((-self.X.dim / 2) * np.log(squares / self.X.dim + ROUNDING))
+
+    def _squares(self, rows: Int64, picture: Float32, scratch: Scratch, out: Float32, some: slice) -> None:
+        """|x - xi|^2 of a picture (d,) and some of the memories `rows` (S,), into their place of `out` (S,)."""
+        values = _pixels(self.X, rows[some], scratch)
+        values *= np.float32(self.X.scale)
+        values -= picture
+        np.einsum("md,md->m", values, values, out=out[some])
 
     def candidates(self, queries: PreparedQueries, scores: Float32, cosines: Float32) -> Candidates:
         """See `EvidenceEngine.candidates`: places in the shortlists."""

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from uhop_cli.arrays.operations import largest
 from uhop_cli.arrays.threads import on_all_cores
 from uhop_cli.arrays.types import Float32, Int64
-from uhop_cli.evidence.shortlist.index import CodeIndex, best_places
+from uhop_cli.evidence.shortlist.index import CodeIndex
 
 STEPS = 2  # each way along either side
 STEP = 1 / 32  # of that side: a pixel of 32
@@ -65,7 +66,7 @@ def back_in_place(index: CodeIndex, shape: tuple[int, int, int], queries: Float3
             copies = np.stack([undone(queries[place].reshape(shape), move) for move in some]).reshape(len(some), -1)
             cosines = index.among(copies, own)
             best = int(cosines.max(axis=1).argmax())
-            moved[place], placed[place], alike[place] = best > 0, copies[best], np.sort(own[best_places(cosines[best], tried)])
+            moved[place], placed[place], alike[place] = best > 0, copies[best], np.sort(own[largest(cosines[best], tried)])
 
     on_all_cores(work, len(queries), 1)
     return Placed(np.flatnonzero(moved), placed[moved], alike[moved])

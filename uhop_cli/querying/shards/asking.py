@@ -18,8 +18,8 @@ PREPARED = 512  # bytes of a memory, about, that an engine keeps beside the file
 class Shards(Protocol):
     """All shards of one memory."""
 
-    def all(self, name: str, *arguments: Any) -> list[Any]:
-        """What the method `name` of every shard returns, in the order of the shards."""
+    def all(self, name: str, *arguments: Any, meanwhile: Callable[[], object] | None = None) -> list[Any]:
+        """What the method `name` of every shard returns, in the order of the shards; `meanwhile` is called once they are at it."""
         ...
 
 
@@ -41,8 +41,10 @@ class InTurn:
         self._keeps = PREPARED * len(memory) <= available_memory() // 4
         self._ready: dict[int, Shard] = {}
 
-    def all(self, name: str, *arguments: Any) -> list[Any]:
+    def all(self, name: str, *arguments: Any, meanwhile: Callable[[], object] | None = None) -> list[Any]:
         """See `Shards.all`."""
+        if meanwhile is not None:
+            meanwhile()
         return [self._answer(number, name, arguments) for number in range(len(self._begins))]
 
     def _answer(self, number: int, name: str, arguments: tuple[Any, ...]) -> Any:

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from uhop_cli.arrays.device import CPU
 from uhop_cli.arrays.operations import logsumexp, topk
 from uhop_cli.arrays.types import Float32, Float64, Int64
+from uhop_cli.evidence.backgrounds.opacity import see_through
 from uhop_cli.evidence.choice import Choice
 from uhop_cli.evidence.likelihoods import unrelated
 from uhop_cli.evidence.model import EvidenceEngine, EvidenceModel
 from uhop_cli.evidence.prepared import PreparedQueries
 from uhop_cli.evidence.verdicts import PROPOSALS
+from uhop_cli.memory.memory import Memory
+from uhop_cli.querying.budget import Budget
 from uhop_cli.querying.by_evidence import POSTERIOR, RIVALS, ByEvidence
 from uhop_cli.querying.shards.asking import Shards
 from uhop_cli.querying.shards.messages import Pool, Proposals
@@ -52,13 +56,9 @@ class Found:
         """The best memories for a query, each once."""
         return self._best[place][0]
 
-    def engines(self, here: ByEvidence, queries: Float32) -> tuple[list[EvidenceEngine], PreparedQueries]:
-        """For each of the queries (Q, d) its best memories alone as the choice by evidence sees them; and all queries, prepared.
-
-        They are prepared once for all, as nothing in that is of the memories but what all have in common.
-        """
-        found = [self._engine(here, place) for place in range(len(queries))]
-        return found, found[0].prepare(queries)
+    def engines(self, here: ByEvidence) -> list[EvidenceEngine]:
+        """For each of the queries its best memories alone as the choice by evidence sees them."""
+        return [self._engine(here, place) for place in range(len(self._best))]
 
     def _engine(self, here: ByEvidence, place: int) -> EvidenceEngine:
         pool, own = self.pool, self.pool.places(self.rows(place))
@@ -75,6 +75,31 @@ class Found:
         left = [part.examined - len(np.unique(part.rows[place])) for part in self.parts]
         bounds = [part.least[model, place] + np.log(count) for part, count in zip(self.parts, left, strict=True) if count]
         return float(logsumexp(np.array([self._best[place][1][model], *bounds])))
+
+
+class Preparation:
+    """What makes queries ready for the choice among memories of any of the shards: once for all of these, as nothing in that is of
+    the memories but what all have in common, and whether a background is seen through one of them.
+
+    Args:
+        here: who chooses.
+        shards: of its memory.
+    """
+
+    def __init__(self, here: ByEvidence, shards: Sequence[Memory]) -> None:
+        first = shards[0]
+        kept = ByEvidence(first, pattern_matrix(first.patterns), Budget(first, CPU, "evidence")).statistics
+        self._of_none = here.engine_from(pattern_matrix(first.patterns[:0]), kept.select(slice(0, 0)), None)
+        self._opacity = any(map(_is_seen_through, shards))
+
+    def __call__(self, queries: Float32) -> PreparedQueries:
+        """Queries (Q, d), prepared."""
+        return self._of_none.prepare(queries, self._opacity)
+
+
+def _is_seen_through(shard: Memory) -> bool:
+    kept = None if shard.statistics is None else shard.statistics.opacity
+    return shard.opacity is not None and (kept is None or len(see_through(shard.spec.shape, kept)) > 0)
 
 
 class Chosen:

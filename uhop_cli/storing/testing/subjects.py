@@ -16,7 +16,7 @@ import numpy as np
 
 from uhop_cli.arrays.device import CPU
 from uhop_cli.arrays.types import Bool, Float32, Int64
-from uhop_cli.evidence.backgrounds.likelihoods import Backgrounds
+from uhop_cli.evidence.backgrounds.opacity import see_through
 from uhop_cli.evidence.confidence import Sample
 from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.evidence.visible import visible_log_likelihood
@@ -26,7 +26,7 @@ from uhop_cli.querying.by_evidence import ByEvidence
 from uhop_cli.querying.by_similarity import pattern_lengths
 from uhop_cli.querying.settings import RetrievalSettings
 from uhop_cli.querying.shards.by_evidence import EvidenceOfShards, listed_of
-from uhop_cli.querying.shards.choosing import Chosen, Found
+from uhop_cli.querying.shards.choosing import Chosen, Found, Preparation
 from uhop_cli.querying.shards.messages import Asked, Proposals
 from uhop_cli.querying.shards.shard import Shard
 from uhop_cli.retrieval.pattern_matrix import pattern_matrix
@@ -104,10 +104,13 @@ class InShards:
         self._memory = replace(memory, shards=parts)
         self._shards = [Shard(part, begin, RetrievalSettings(), CPU) for part, begin in zip(parts, bounds, strict=False)]
         self._evidence = ByEvidence(memory, pattern_matrix(memory.patterns), Budget(memory, CPU, "evidence"))
+        self._prepare = Preparation(self._evidence, parts)
 
-    def all(self, name: str, *arguments: Any) -> list[Any]:
+    def all(self, name: str, *arguments: Any, meanwhile: Callable[[], object] | None = None) -> list[Any]:
         """See `Shards.all`; what a shard has prepared is let go before the next."""
         answers = []
+        if meanwhile is not None:
+            meanwhile()
         for shard in self._shards:
             answers.append(getattr(shard, name)(*arguments))
             shard.let_go()
@@ -119,8 +122,7 @@ class InShards:
         for shard in self._shards:
             kept = shard.memory.statistics
             if kept is not None and kept.opacity is not None:
-                laid = Backgrounds.of(self._memory.spec.shape, kept.opacity, kept.squares)
-                found += [] if laid is None else [laid.places + shard.first]
+                found.append(see_through(self._memory.spec.shape, kept.opacity) + shard.first)
         return np.concatenate(found)
 
     def shortlisted(self, damaged: Float32, rows: Int64) -> float | None:
@@ -169,7 +171,7 @@ class InShards:
     def _answers(self, trials: Sequence[Trial], queries: Float32, parts: Sequence[Proposals]) -> Answers:
         """What copies (Q, d) give, chosen among what all shards propose for them."""
         found, rows = Found(self, parts, PROPOSALS + 1), np.concatenate([trial.rows for trial in trials])
-        engines, prepared = found.engines(self._evidence, queries)
+        engines, prepared = found.engines(self._evidence), self._prepare(queries)
         told: list[tuple[Told, Told]] = []
         for place, engine in enumerate(engines):
             one = slice(place, place + 1)

@@ -91,10 +91,10 @@ class Told:
         """Of choices for queries (Q, d) among the memories `named` (Q, S); None: among all."""
         places, facts = topk(choice.scores, RIVALS)[1], choice.facts
         ranked = places if named is None else np.take_along_axis(named, places, axis=1)
-        certain, another = evidence.laid_elsewhere(queries, ranked), np.zeros(len(queries), np.bool_)
+        certain, another = evidence.certainty.laid_elsewhere(queries, ranked), np.zeros(len(queries), np.bool_)
         if evidence.memory.opacity is not None:
-            facts = np.concatenate([facts, evidence.shown(queries, ranked[:, 0])], axis=1)
-            another = evidence.another(queries, ranked[:, 0])
+            facts = np.concatenate([facts, evidence.certainty.shown(queries, ranked[:, 0])], axis=1)
+            another = evidence.certainty.another(queries, ranked[:, 0])
         return cls(ranked[:, 0], facts, certain, another & ~certain)
 
     @classmethod
