@@ -206,7 +206,7 @@ def run_tests(folder: Path, tests: list[str], limit: float = math.inf) -> Outcom
         SystemExit: pytest did not run at all.
     """
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "--durations=0", "-p", "no:cacheprovider"]
-    command += ["--hypothesis-seed=0", "--hypothesis-profile=any failure", *tests]
+    command += ["--hypothesis-seed=0", "--hypothesis-profile=any failure", f"--basetemp={folder}.temporary", *tests]
     began = time.monotonic()
     report = folder / "report.txt"  # no pipe, which a process that a test left behind would keep open
     with report.open("w", encoding="utf-8") as out:
