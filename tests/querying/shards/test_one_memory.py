@@ -15,7 +15,7 @@ from uhop_cli.querying import by_evidence as of_one_memory
 from uhop_cli.querying.answer import Answer
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import RetrievalSettings
-from uhop_cli.querying.shards import asking, by_evidence, shard
+from uhop_cli.querying.shards import asking, by_evidence, choosing, shard
 from uhop_cli.querying.shards.asking import InTurn
 
 # Scores that are sums over all values are rounded to more than one millionth, and beta takes that to the weights.
@@ -144,6 +144,31 @@ def test_in_two_stages_the_answer_is_that_of_all(make_pair: Any, queries: Any, m
         assert listed.ranking(query, 1) == every.ranking(query, 1)
     asked_again = (listed.confidence < 0.9) & named
     np.testing.assert_allclose(listed.confidence[asked_again], every.confidence[asked_again], atol=1e-3)
+
+
+def test_what_shortlists_name_is_compared_pixel_by_pixel(make_pair: Any, queries: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best by what is visible of each of four shards, though one memory a model is kept; by the pass over all as well."""
+    pair = make_pair(listed=True)
+    for place in ("evidence.verdicts", "evidence.pixelwise.candidates", "querying.shards.choosing"):
+        monkeypatch.setattr(f"uhop_cli.{place}.PROPOSALS", 1)
+    monkeypatch.setattr(of_one_memory, "OPEN", (0.0, 2.0))
+    covered = queries(pair.whole, 1)[-3:]
+    covered[:2, 216:] = 0.5
+    seen: list[tuple[np.ndarray, np.ndarray]] = []
+    engines = choosing.Found.engines
+
+    def noted(found: Any, here: Any) -> Any:
+        made = engines(found, here)
+        seen.extend((found.rows(place), engine.named[0]) for place, engine in enumerate(made))
+        return made
+
+    monkeypatch.setattr(choosing.Found, "engines", noted)
+    Retriever(pair.shards).retrieve(covered)
+    firsts, among_all = seen[:3], seen[3:]
+    assert (firsts[2][1] == -1).all()
+    for (rows, places), (again, same) in zip(firsts[:2], among_all[:2], strict=True):
+        assert sorted(rows[places] // 15) == [0, 1, 2, 3]  # one of each shard
+        assert sorted(again[same[same >= 0]]) == sorted(rows[places])
 
 
 def test_batches_are_as_large_as_one_shard_lets_them(pair: Any) -> None:

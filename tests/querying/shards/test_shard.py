@@ -61,6 +61,27 @@ def test_what_is_proposed_comes_along(shard: Shard, asked: np.ndarray) -> None:
     assert found.pool.nbytes == sum(array.nbytes for array in held)
 
 
+def test_what_a_shortlist_names_is_proposed_whatever_the_models_say(make_pair: Any, queries: Any) -> None:
+    """Half covered. Then all of the shard's memories are asked, and what is named is handed in, with one of another shard."""
+    shard = Shard(make_pair(listed=True).shards.shards[1], FIRST, RetrievalSettings(), CPU)
+    covered = queries(shard.memory, 1)[::-1].copy()  # of noise first
+    covered[1:, 216:] = 0.5
+    index = shard._evidence.shortlist
+    assert index is not None
+    listed = index.find(covered, 12)
+    assert listed.named[0] == -1
+    assert (listed.named[1:] >= 0).all()
+    found = shard.propose(covered, 12, most=1)
+    np.testing.assert_array_equal(found.named, np.where(listed.named < 0, -1, listed.named + FIRST))
+    assert all(found.named[query, 0] in found.rows[query] for query in range(1, len(covered)))
+    assert set(shard.propose(covered, None, most=1).rows[1]) <= set(range(FIRST, FIRST + 15))
+    handed = np.concatenate([found.named, np.full_like(found.named, FIRST - 1), np.full_like(found.named, FIRST + 15)], axis=1)
+    among_all = shard.propose(covered, None, most=1, named=handed)
+    np.testing.assert_array_equal(among_all.named, np.where(handed == found.named[:, :1], handed, -1))
+    assert all(found.named[query, 0] in among_all.rows[query] for query in range(1, len(covered)))
+    assert shard.propose(covered, None).named.shape == (len(covered), 0)
+
+
 def test_as_many_are_proposed_as_are_asked_for(shard: Shard, asked: np.ndarray) -> None:
     scores = _scores(shard, asked)
     for most in (1, 3, 15, 99):

@@ -94,8 +94,7 @@ def propose(
     xp, best_of_each = namespace(cosine), proposed(scores, cosine)
     leaders = best_of_each[:, :, 0]
     if named is not None:
-        own = like(leaders, named)
-        leaders = xp.concat([leaders, xp.where(own < 0, leaders[:, :1], own)], axis=1)
+        leaders = with_named(leaders, named)
     look = _Look(queries, gather, opacity, listed)
     rows, repeated = distinct(xp.concat([best_of_each.reshape(len(leaders), -1), leaders], axis=1))
     pixels = sample(*queries.grid.shape[:2])
@@ -107,6 +106,12 @@ def propose(
         rows, repeated = distinct(xp.concat(again, axis=1))
     seen = look(rows)
     return Candidates(rows, repeated, seen.exact, seen.agreed, seen.kept, seen.replaced)
+
+
+def with_named(rows: Array, named: Int64) -> Array:
+    """Proposals (Q, S), and after them those that are `named` (Q, N); a -1 of these is the first proposal again."""
+    xp, own = namespace(rows), like(rows, named)
+    return xp.concat([rows, xp.where(own < 0, rows[:, :1], own)], axis=1)
 
 
 def proposed(scores: Array, cosine: Array, most: int | None = None) -> Array:

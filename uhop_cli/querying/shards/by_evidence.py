@@ -86,16 +86,16 @@ class ShardedByEvidence:
                 answers[place] = examined.answer(self.steps, trace=trace)
         doubtful = [place for place in range(len(queries)) if place not in answers]
         for part in chunks(len(doubtful), self.budget.batch):
-            again = self.among_all(queries[doubtful[part]], trace=trace)
+            again = self.among_all(queries[doubtful[part]], trace=trace, named=found.named[doubtful[part]])
             for index, place in enumerate(doubtful[part]):
                 answers[place] = again.part(slice(index, index + 1), len(found.rows(place)))
         least = min(answer.weights.shape[1] for answer in answers.values())
         return joined([answers[place].part(slice(None), least) for place in range(len(queries))])
 
-    def among_all(self, queries: Float32, *, trace: bool = False) -> Answer:
-        """The answers to queries (Q, d), all memories examined."""
+    def among_all(self, queries: Float32, *, trace: bool = False, named: Int64 | None = None) -> Answer:
+        """The answers to queries (Q, d), all memories examined; those `named` (Q, N) pixel by pixel (`EvidenceEngine.named`)."""
         self.budget.asked += len(queries)
-        found, engines, prepared = self._asked(queries, None)
+        found, engines, prepared = self._asked(queries, None, named)
         chosen = [Chosen(found, place, engine, prepared) for place, engine in enumerate(engines)]
         model = EvidenceOfShards(self.shards, self.memory, queries, chosen)
         ranked = np.stack([one.ranked for one in chosen])
@@ -111,13 +111,14 @@ class ShardedByEvidence:
         )
         return replace(answer, rows=model.rows)
 
-    def _asked(self, queries: Float32, listed: int | None) -> tuple[Found, list[EvidenceEngine], PreparedQueries]:
+    def _asked(
+        self, queries: Float32, listed: int | None, named: Int64 | None = None
+    ) -> tuple[Found, list[EvidenceEngine], PreparedQueries]:
         """What the shards propose for queries (Q, d), each as the choice sees it; and all of them, prepared meanwhile."""
         expected = 5 * PROPOSALS * len(queries) * len(self.memory.shards) * self.memory.spec.dim
         prepared: list[PreparedQueries] = []
-        parts = self.shards.all(
-            "propose", queries, listed, expected <= ALONG, meanwhile=lambda: prepared.append(self._prepare(queries))
-        )
+        asked = (queries, listed, expected <= ALONG, None, named)
+        parts = self.shards.all("propose", *asked, meanwhile=lambda: prepared.append(self._prepare(queries)))
         found = Found(self.shards, parts)
         return found, found.engines(self._here), prepared[0]
 

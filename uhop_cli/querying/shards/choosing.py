@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,12 +33,14 @@ class Found:
         most: how many are kept for every model; None: `PROPOSALS`.
 
     Attributes:
+        named: (Q, N) memories that the choice looks at pixel by pixel whatever the models propose; -1 where there are fewer.
         pool: with all that the choice needs, from the shards that have them; and others.
     """
 
     def __init__(self, shards: Shards, parts: Sequence[Proposals], most: int | None = None) -> None:
         self.parts, self._most = parts, most or PROPOSALS
         self.examined = sum(part.examined for part in parts)
+        self.named: Int64 = np.concatenate([part.named for part in parts], axis=1)
         self._best = [self._of_query(place) for place in range(len(parts[0].rows))]
         wanted = np.unique(np.concatenate([rows for rows, _ in self._best]))
         along = [part.pool for part in parts if part.pool is not None]
@@ -49,6 +52,7 @@ class Found:
         scores = np.concatenate([part.scores[:, place] for part in self.parts], axis=1)[:, first]
         kept = np.zeros(len(rows), np.bool_)
         kept[topk(scores, self._most)[1]] = True
+        kept |= np.isin(rows, self.named[place])
         dropped = logsumexp(scores[:, ~kept].astype(np.float64)) if not kept.all() else np.full(len(scores), -np.inf)
         return rows[kept], dropped
 
@@ -61,9 +65,11 @@ class Found:
         return [self._engine(here, place) for place in range(len(self._best))]
 
     def _engine(self, here: ByEvidence, place: int) -> EvidenceEngine:
-        pool, own = self.pool, self.pool.places(self.rows(place))
+        pool, rows, named = self.pool, self.rows(place), self.named[[place]]
+        own = pool.places(rows)
         opacity = None if pool.opacity is None else pool.opacity[own]
-        return here.engine_from(pattern_matrix(pool.patterns[own]), pool.statistics.select(own), opacity)
+        engine = here.engine_from(pattern_matrix(pool.patterns[own]), pool.statistics.select(own), opacity)
+        return replace(engine, named=np.where(named < 0, -1, np.searchsorted(rows, named)))
 
     def identity(self, place: int) -> float:
         """Log sum exp of the identity model's log-likelihoods of all other memories."""

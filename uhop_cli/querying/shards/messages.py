@@ -66,6 +66,7 @@ class Proposals:
         least: (K, Q) log-likelihood of the last that each model proposes: no memory of the shard that isn't proposed has more.
         others: (Q,) log sum exp of the identity model's log-likelihoods over the memories that are not proposed.
         examined: how many memories that is, with those proposed.
+        named: (Q, N) those that are proposed whatever the models say (`evidence.shortlist.index`); -1 where there are fewer.
         pool: these memories, where they were asked for at once.
     """
 
@@ -74,6 +75,7 @@ class Proposals:
     least: Float32
     others: Float64
     examined: int
+    named: Int64
     pool: Pool | None = None
 
 

@@ -25,7 +25,7 @@ from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import Array, namespace, to_numpy
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
 from uhop_cli.evidence.model import EvidenceEngine
-from uhop_cli.evidence.pixelwise.candidates import distinct, proposed
+from uhop_cli.evidence.pixelwise.candidates import distinct, proposed, with_named
 from uhop_cli.evidence.visible import visible_log_likelihood
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.budget import Budget
@@ -68,7 +68,9 @@ class Shard:
         for prepared in ("_evidence", "_canvases"):
             vars(self).pop(prepared, None)
 
-    def propose(self, queries: Float32, listed: int | None, along: bool = False, most: int | None = None) -> Proposals:
+    def propose(
+        self, queries: Float32, listed: int | None, along: bool = False, most: int | None = None, named: Int64 | None = None
+    ) -> Proposals:
         """The proposals of all models for queries (Q, d).
 
         Args:
@@ -76,16 +78,25 @@ class Shard:
             listed: memories of the shard that are looked at, those of its shortlist; None: all.
             along: whether the memories themselves come with them.
             most: how many each model proposes; None: as many as the choice looks at.
+            named: (Q, N) memories that are proposed too where they are of this shard, whatever the models say; None: those that the
+                shortlist names.
         """
-        found = self._proposed(queries, listed, most)
+        found = self._proposed(queries, listed, most, named)
         return replace(found, pool=self.pool(np.unique(found.rows))) if along else found
 
-    def _proposed(self, queries: Float32, listed: int | None, most: int | None) -> Proposals:
+    def _proposed(self, queries: Float32, listed: int | None, most: int | None, named: Int64 | None) -> Proposals:
         evidence = self._evidence
         if listed is None or evidence.shortlist is None:
-            return self._proposals(queries, evidence.engine, None, most)
-        lists = evidence.shortlist(queries, listed)
-        parts = evidence.over_lists(lists, lambda part, engine: self._proposals(queries[part], engine, lists[part], most))
+            own = np.empty((len(queries), 0), np.int64) if named is None else named - self.first
+            own = np.where((own >= 0) & (own < self.X.count), own, -1)
+            return self._proposals(queries, replace(evidence.engine, named=own), None, most)
+        found = evidence.shortlist.find(queries, listed)
+        places = found.places
+
+        def work(part: slice, engine: EvidenceEngine) -> Proposals:
+            return self._proposals(queries[part], replace(engine, named=places[part]), found.rows[part], most)
+
+        parts = evidence.over_lists(found.rows, work)
         longest = max(part.rows.shape[1] for part in parts)
         return Proposals(
             rows=np.concatenate([_filled(part.rows, longest) for part in parts]),
@@ -93,23 +104,29 @@ class Shard:
             least=np.concatenate([part.least for part in parts], axis=1),
             others=np.concatenate([part.others for part in parts]),
             examined=parts[0].examined,
+            named=np.concatenate([part.named for part in parts]),
         )
 
     def _proposals(self, queries: Float32, engine: EvidenceEngine, listed: Int64 | None, most: int | None) -> Proposals:
         scores, cosines = engine.scan(engine.prepare(queries))
         best = proposed(scores, cosines, most)  # (Q, K + 1, P)
-        rows, _ = distinct(best)
+        assert engine.named is not None, "that is not left out here"
+        own = engine.named
+        rows, _ = distinct(with_named(best.reshape(len(own), -1), own))
         xp, identity = namespace(scores), scores[0]
         last = [xp.take_along_axis(values, best[:, model, -1:], axis=1)[:, 0] for model, values in enumerate(scores)]
         found = xp.stack([xp.take_along_axis(values, rows, axis=1) for values in (*scores, cosines)])
         identity[_each(rows), rows] = -np.inf  # in place: the scores have done their service
-        named = to_numpy(rows) if listed is None else np.take_along_axis(listed, to_numpy(rows), axis=1)
+        proposals, named = (
+            values if listed is None else np.take_along_axis(listed, values, axis=1) for values in (to_numpy(rows), own)
+        )
         return Proposals(
-            rows=named + self.first,
+            rows=proposals + self.first,
             scores=to_numpy(found),
             least=to_numpy(xp.stack(last)),
             others=log_total(identity),
             examined=engine.count,
+            named=np.where(own < 0, -1, named + self.first),
         )
 
     def lists(self, queries: Float32, rows: Int64, size: int) -> Bool:
