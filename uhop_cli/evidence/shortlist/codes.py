@@ -108,7 +108,7 @@ def compact_codes(
         return None
     coder = Coder.learn(patterns, spec.shape, seed)
     codes: Float32 | None = None
-    for rows in chunks(count, max(1, CHUNK_BYTES // (4 * spec.dim))):
+    for rows in chunks(count, CHUNK_BYTES // (4 * spec.dim)):
         part = coder.encode(unit_rows(patterns, rows))
         if codes is None:
             with tempfile.TemporaryFile() as file:
