@@ -76,7 +76,7 @@ def main() -> int:
         assert every.confidence is not None
         figures = [
             (lists == rows[:, None]).any(axis=1).mean(),
-            len(evidence.open_places(first, asked)) / len(rows),
+            len(evidence.open_places(first.confidence, asked)) / len(rows),
             (answers == wanted).mean(),
             (answers == rows).mean(),
             (wanted == rows).mean(),
