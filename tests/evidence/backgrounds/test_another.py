@@ -37,6 +37,13 @@ def elsewhere(query: np.ndarray, places: list[int], levels: int = 40) -> np.ndar
     return changed
 
 
+def shaded() -> np.ndarray:
+    """A pattern whose neighbours are two levels apart, as after noise, in 40 colours: no copy of it is clean by itself."""
+    pattern, veil = memory()
+    pattern[veil == 0] = (101 + 2 * (np.arange(PIXELS)[veil == 0, None] % 40)) / 255
+    return pattern
+
+
 SCATTERED = [0, 25, 51, 88, 110, 143, 171, 199, 216, 239]
 
 
@@ -124,6 +131,42 @@ def test_parts_are_also_the_colours_of_the_memory() -> None:
     assert another(changed)
 
 
+def test_a_part_in_the_background_s_colour_is_missing_and_one_in_another_colour_is_covered() -> None:
+    """Rows 1 to 10, columns 4 to 13 of what is opaque; the memory has all of its 40 colours there and elsewhere. Then all that is
+    clear has that colour: so it is that of the background, though nothing is left of the one that the memory was stored on."""
+    rows, columns = np.divmod(np.arange(PIXELS), WIDTH)
+    label, pattern = (rows >= 1) & (rows <= 10) & (columns >= 4) & (columns <= 13), memory()[0]
+    pattern[label] = COLOURS[np.flatnonzero(label) % 6]
+    query = np.where(memory()[1][:, None] > 0, np.array([0.1, 0.2, 0.9]), pattern)
+    query[label] = (0.3, 0.8, 0.4)
+    assert not another(query, pattern)
+    query[label] = (0.1, 0.2, 0.9)
+    assert another(query, pattern)
+
+
+def test_of_one_colour_where_the_memory_is_clear_a_query_is_clean_with_any_number_of_colours() -> None:
+    """30 opaque pixels have other colours, and the rest is shaded as after noise; in the clear one pixel of 160 may differ."""
+    query = elsewhere(shaded(), list(range(0, 240, 8)), 41)
+    assert another(query, shaded())
+    query[300] = query[1]
+    assert another(query, shaded())
+    query[301] = query[1]
+    assert not another(query, shaded())
+
+
+def test_one_colour_that_leaves_a_line_is_no_cover() -> None:
+    """A yellow line of a pixel's width, on red, and on four colours."""
+    pattern = COLOURS[np.arange(PIXELS) % 4]
+    pattern[160:180] = (0.9, 0.8, 0.1)
+    query = np.tile([0.6, 0.1, 0.1], (PIXELS, 1))
+    query[160:180] = (0.9, 0.8, 0.1)
+    rows = [part.reshape(1, -1).astype(np.float32) for part in (query, pattern)]
+    assert another_picture(*rows, np.zeros((1, PIXELS), np.float32), SPEC)[0]
+    query[160:240] = pattern[160:240]  # a fifth is left
+    rows[0] = query.reshape(1, -1).astype(np.float32)
+    assert not another_picture(*rows, np.zeros((1, PIXELS), np.float32), SPEC)[0]
+
+
 def test_little_may_be_seen_of_the_background() -> None:
     """All but 29 scattered pixels are opaque, in four colours that are each commoner than the background."""
     pattern, veil = COLOURS[np.arange(PIXELS) % 4], (np.arange(PIXELS) % 14 == 3).astype(np.float32)
@@ -139,7 +182,7 @@ def test_three_pixels_of_one_colour_tell_a_background(pixels: int, said: bool) -
     pattern[12 * WIDTH :] = COLOURS[np.arange(8 * WIDTH) % 40]
     veil[SCATTERED[:pixels]], pattern[SCATTERED[:pixels]] = 0.35, (0.6, 0.4, 0.2)
     query = pattern + veil[:, None] * (np.array([0.1, 0.2, 0.9]) - GREY)
-    found = another_picture(*(part.reshape(1, -1).astype(np.float32) for part in (query, pattern)), veil[None], WIDTH)
+    found = another_picture(*(part.reshape(1, -1).astype(np.float32) for part in (query, pattern)), veil[None], SPEC)
     assert found.tolist() == [said]
 
 
@@ -172,18 +215,12 @@ def test_a_picture_of_which_nothing_is_stored_is_left_to_the_facts() -> None:
     assert not another(drawn[0], drawn[1])
 
 
-def shaded() -> np.ndarray:
-    """A pattern whose neighbours are two levels apart, as after noise, in 40 colours: no copy of it is clean by itself."""
-    pattern, veil = memory()
-    pattern[veil == 0] = (101 + 2 * (np.arange(PIXELS)[veil == 0, None] % 40)) / 255
-    return pattern
-
-
 def test_a_query_that_is_not_clean_by_itself_has_about_as_many_colours() -> None:
     """By hand: the memory has 41 colours, so that a clean query has at most 1.25 x 41 + 12 = 63.25."""
     places = list(range(0, 207, 9))
     for count, said in ((22, True), (23, False)):
         changed = elsewhere(shaded(), places[:count], 41)
+        changed[[300, 301]] = changed[1]  # of one colour alone where the memory is clear it would be clean
         assert len(np.unique(np.rint(changed * 255), axis=0)) == 41 + count
         assert another(changed, shaded()) == said
     assert another(elsewhere(laid((0.1, 0.2, 0.9)), places)), "one that is clean may have more"

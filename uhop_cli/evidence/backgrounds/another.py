@@ -3,8 +3,8 @@
 Damage either changes nearly every value a little, as noise, blur and compression do, or loses some and leaves the others as they
 were. A picture of the same make that was never stored does neither: most of it may be as a stored thing has it, to the last level,
 and the rest has colours of its own. A query is clean if it is so by itself (`clean`), or has about as many colours as a copy would
-have, and was not made coarser. Of a clean one the pixels are counted that are `else`: further than `ROUNDED` from the memory X,
-laid on any background b and under any light (`shown`),
+have, or one colour alone where the memory is clear, and was not made coarser. Of a clean one the pixels are counted that are
+`else`: further than `ROUNDED` from the memory X, laid on any background b and under any light (`shown`),
 
     x_c = a X_c + b_c m + o_c,      robustly fitted where no value is 0 or 1, and to all;
                                     with a = 1 also for o = 0 and for o of the median opaque value, with b = b_0 and each of the
@@ -15,7 +15,8 @@ whichever leaves the fewest; and not of the colour of a cover, the commonest amo
 may (`covers`). Values at 0 and 1 may be clipped or lost, and say nothing; nor do values through which a background at 0 or 1 is
 seen in other light. The query is another picture if some pixels are `else`, if they are far off in the median, and if they aren't a
 label: that fills a rectangle, and leaves some of the picture. Of a query that is not clean by itself, which may be more damaged
-than it seems, less of the rectangle has to be filled, and it may be all of it.
+than it seems, less of the rectangle has to be filled, and it may be all of it; but what is all of one colour that is no cover's
+(`covers`) is no label.
 
 Of a query of one colour, within 6 levels, nothing but this is known, and there is no light to be told: it is another picture unless
 the memory has that colour all over, as it is or on black or white.
@@ -29,7 +30,7 @@ import numpy as np
 
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
 from uhop_cli.evidence.backgrounds.clean import is_clean, is_coarse
-from uhop_cli.evidence.backgrounds.covers import FULL, may_be_covered, rectangle
+from uhop_cli.evidence.backgrounds.covers import FULL, LEAST_LEFT, may_be_covered, rectangle
 from uhop_cli.evidence.backgrounds.recognition import LEVEL, ROUNDED
 from uhop_cli.evidence.backgrounds.shown import fitted
 from uhop_cli.evidence.backgrounds.tones import toned
@@ -38,7 +39,10 @@ from uhop_cli.images.patterns import LUMA, PatternSpec
 COMMONEST = 4  # colours that may be the background
 SEEN_THROUGH = 0.3  # veil from which on a pixel tells the background
 LEAST_TOLD, LEAST_BEHIND = 3, 0.05  # pixels of one colour that tell a background, and of what tells one
+CLEAR, LEAST_CLEAR = 0.99, 64  # veil of a pixel that is all background, and how many tell whether it has one colour
+CONSTANT = 0.99  # of them
 LEAST_FITTED = 32  # pixels that a fit is made to
+LEAST_GAIN = 0.1  # of a fit: with less, one colour explains all that is opaque
 SOME = 0.004  # of the pixels
 FAR = 6 * LEVEL
 ENTIRE = 0.97  # of a rectangle, for a label on a clean picture
@@ -66,32 +70,42 @@ def _another(x: Float64, memory: Float64, veil: Float64, spec: PatternSpec) -> b
     if np.ptp(x, axis=0).max() <= FAR:
         return not _is_of_its_colour(x, memory, veil, spec)
     drawn, few = is_clean(x, colours, width), colours.max() + 1 <= AS_MANY * (own.max() + 1) + AND
-    if is_coarse(x, width) or not (drawn or few):
+    if is_coarse(x, width) or not (drawn or few or _is_constant(colours[veil >= CLEAR])):
         return False
     opaque = veil <= SEEN_THROUGH
     partitions = (opaque.astype(np.int64), np.where(opaque, own + 1, 0))
     open_ = (x > 0) & (x < 1)
-    far, elsewhere, differing = np.zeros(len(x)), np.ones(len(x), np.bool_), np.ones(len(x), np.bool_)
+    far, elsewhere, differing, absent = np.zeros(len(x)), np.ones(len(x), np.bool_), np.ones(len(x), np.bool_), False
     for rest in _explanations(x, memory, veil, colours, open_):
         size = np.where(open_, np.abs(rest), 0).max(axis=1)
         found = size >= ROUNDED
+        clear = ~opaque & ~found
+        behind = _commonest(colours[clear if clear.any() else ~opaque], 1)
         for colour in _commonest(colours[found], 1):
             same = colours == colour
             seen = np.abs(x - rest - x[same][0]).max(axis=1) >= ROUNDED
-            if may_be_covered(found & same, same, seen, partitions, width):
+            if may_be_covered(found & same, same, seen, partitions, width, blends=colour in behind):
                 found &= ~same
         if found.mean() <= SOME:
             return False
         if found.sum() <= elsewhere.sum():
             far, elsewhere, differing = size, found, np.abs(rest).max(axis=1) >= ROUNDED
-    if np.median(far[elsewhere]) <= FAR:
-        return False
+            [colour] = _commonest(colours[found], 1)
+            alone = (colours[found] == colour).mean() >= FULL
+            absent = bool(alone and (colour in behind or found.mean() > 1 - LEAST_LEFT))
+    if absent or np.median(far[elsewhere]) <= FAR:
+        return absent
     inside = rectangle(elsewhere, width)
     if not drawn:
         return bool(elsewhere[inside].mean() < FULL)
     told = opaque & open_.any(axis=1)
     nothing_left = differing[told].sum() > (1 - LEFT) * told.sum()
     return bool(nothing_left or differing[inside].mean() < ENTIRE)
+
+
+def _is_constant(background: Int64) -> bool:
+    """Whether pixels where the memory is clear, by their colours (n,), have one colour but for a few: after damage they don't."""
+    return len(background) >= LEAST_CLEAR and np.bincount(background).max() >= CONSTANT * len(background)
 
 
 def _is_of_its_colour(x: Float64, memory: Float64, veil: Float64, spec: PatternSpec) -> bool:
@@ -120,7 +134,9 @@ def _explanations(x: Float64, memory: Float64, veil: Float64, colours: Int64, to
                 yield np.where(clipped & (veil[:, None] > ROUNDED), 0, difference - veil[:, None] * shift)
     open_, every = np.asarray(told.all(axis=1)), np.ones(len(x), np.bool_)
     for weights in (open_, every) if open_.sum() >= LEAST_FITTED else (every,):  # of what is open all may be background
-        yield fitted(x[None], memory[None], veil[None], weights[None].astype(np.float64))[0][0]
+        rest, _, gain = fitted(x[None], memory[None], veil[None], weights[None].astype(np.float64))
+        if gain[0] >= LEAST_GAIN:
+            yield rest[0]
     curved = toned(x, memory, veil, opaque, told)
     if curved is not None:
         yield curved
