@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import Phase, settings
 
 from shapes import check_shapes
 from uhop_cli.images.patterns import PatternSpec, to_vectors
@@ -18,6 +19,9 @@ from uhop_cli.memory.local import LocalDescriptors
 from uhop_cli.memory.memory import Memory, Originals
 
 check_shapes()
+
+# Of `mutants.py`, which asks whether an example fails, not for the smallest that does.
+settings.register_profile("any failure", phases=(Phase.explicit, Phase.generate), deadline=None)
 
 
 # A shell without job control starts in the background what ignores SIGINT, and so would the processes that tests interrupt.

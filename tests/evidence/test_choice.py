@@ -14,7 +14,7 @@ import pytest
 from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.choice import OF_AGREEMENT, Choice, choose
-from uhop_cli.evidence.facts import names
+from uhop_cli.evidence.facts import names, signed_log
 from uhop_cli.evidence.likelihoods import unrelated
 from uhop_cli.evidence.memory_statistics import MemoryStatistics
 from uhop_cli.evidence.pixelwise.candidates import Candidates
@@ -48,6 +48,7 @@ def case(
     odds: dict[str, float],
     leaders: dict[str, int] | None = None,
     *,
+    by_pass: float = 0.0,
     replaced: float = -1e6,
     picture: np.ndarray = STORED[0],
     stored: np.ndarray = STORED,
@@ -60,6 +61,7 @@ def case(
         best: the best density.
         odds: log-odds of the models, 1 where none are given.
         leaders: the row that each model prefers, 0 where none is given.
+        by_pass: what the pass gives identity for the second memory, too much.
         replaced: L of the query if every value is replaced.
         picture, stored: the query and the memories.
         penalised: likelihoods of the densities less their parameters, where they are not `BEST` and `BEST` - 50.
@@ -84,11 +86,12 @@ def case(
     listed = Candidates(
         rows=np.array([[0, 1, 2]]),
         repeated=np.zeros((1, 3), np.bool_),
-        exact=scores[0],
+        exact=scores[0].copy(),
         agreed=agreed[None],
         kept=np.array([[0.5, 0.25, 0.75]], np.float32),
         replaced=np.array([replaced], np.float32),
     )
+    scores[0, 0, 1] += by_pass
     choice = choose(asked, statistics(stored, opacity), scores, np.ones((1, 3), np.float32), listed)
     return MODELS[int(choice.model[0])], choice
 
@@ -171,6 +174,32 @@ def test_what_is_known_counts_from_the_querys_own_powers() -> None:
     assert found["of blocks, N"] == 0
 
 
+def test_the_facts_are_those_of_the_answer() -> None:
+    """It is the third memory, of which 3/4 of the values are kept, with the log-odds 10 and no spread among wrong memories."""
+    answered, choice = case("affine 2x2", {"affine 2x2": 10, "agreement": 2}, {"affine 2x2": 2})
+    assert answered == "affine 2x2"
+    found = dict(zip(names(MODELS), choice.facts[0], strict=True))
+    assert found["kept"] == pytest.approx(math.log(3), rel=1e-5)
+    assert found["log-odds"] == found["of blocks, log-odds"] == pytest.approx(math.log1p(10), abs=1e-3)
+    assert found["consensus"] == pytest.approx(1 / 8)
+    top = BEST + 12 * PRICE - unrelated(query(STORED[0]))[MODELS.index("affine 2x2"), 0]
+    assert found["explained"] == pytest.approx(math.log1p(top), rel=1e-5)
+    stranger = query(STORED[0]).unknown[0]
+    assert found["unknown"] == pytest.approx(math.log1p(BEST - 50 - stranger), rel=1e-4)
+
+
+def test_weights_are_shares_of_likelihoods() -> None:
+    answered, choice = case("identity", {"identity": math.log(2), "agreement": 0})
+    assert answered == "identity"
+    np.testing.assert_allclose(choice.weights, [[0.5, 0.25, 0.25]], atol=1e-3)
+
+
+def test_identity_counts_by_its_own_residual_not_by_that_of_the_pass() -> None:
+    _, choice = case("identity", {"identity": 10, "agreement": 0}, by_pass=15)
+    assert choice.scores[0].argmax() == 0
+    assert choice.log_odds[0] == pytest.approx(10, abs=0.01)
+
+
 def test_a_picture_of_one_colour_is_told_by_its_distance() -> None:
     flat = np.full(SIZE, 0.5, np.float32)
     assert case("bands", {"bands": 900, "agreement": 900}, picture=flat)[0] == "identity"
@@ -189,7 +218,11 @@ def test_flat_blocks_say_nothing() -> None:
     odds = {"bands": 10, "affine 4x4": 20, "agreement": 0}
     low = {"identity": -9e3, "affine 1x1": -9e3, "affine 2x2": -9e3, "bands": BEST}
     arguments = {"picture": picture, "stored": stored}
-    assert case("bands", odds, penalised=low | {"affine 4x4": even - 2}, **arguments)[0] == "bands"
+    answered, choice = case("bands", odds, penalised=low | {"affine 4x4": even - 2}, **arguments)
+    assert answered == "bands"
+    # What is known of the picture counts with them, as they are in the null too.
+    of_powers = unrelated(query(picture))[MODELS.index("bands"), 0] - 10 * PRICE
+    assert choice.facts[0, names(MODELS).index("of bands, N")] == pytest.approx(signed_log(BEST - of_powers), rel=1e-5)
     assert case("bands", odds, penalised=low | {"affine 4x4": even + 2}, **arguments)[0] == "affine 4x4"
     # A memory with something in these blocks: they count.
     other = stored.copy()

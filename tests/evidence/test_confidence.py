@@ -17,6 +17,12 @@ def _choices(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return facts.astype(np.float32), rng.random(count) < p, p
 
 
+def test_a_probability_by_hand() -> None:
+    """Of a fact 3 and its square 9: z = (3 - 1) / 2 and (9 - 2) / 4, and the logit 3 z_1 - z_2 + .5 = 1.75."""
+    model = Confidence(np.array([1.0, 2.0]), np.array([2.0, 4.0]), np.array([3.0, -1.0]), 0.5)
+    assert model(np.array([[3.0], [1.0]])) == pytest.approx([1 / (1 + np.exp(-1.75)), 1 / (1 + np.exp(-0.75))], rel=1e-6)
+
+
 def test_it_finds_the_probability() -> None:
     facts, right, _ = _choices(20_000, 0)
     model = fit_confidence(facts, right)

@@ -56,6 +56,10 @@ def test_a_second_that_explains_no_more_than_an_unknown_picture_is_none(device: 
     assert doubts_of_choice(outcome(device, 1, 10, 95, 20)) == (Doubt(Reason.UNKNOWN),)
 
 
+def test_a_single_memory_is_not_one_of_two(device: Device) -> None:
+    assert doubts_of_choice(outcome(device, 1, math.inf, 60, 20)) == (Doubt(Reason.UNKNOWN),)
+
+
 def test_bands_speak_for_themselves_and_the_best_density_of_the_pixels_for_agreement(device: Device) -> None:
     (bands,) = doubts_of_choice(outcome(device, 2, 30, 40, 40))  # 30 and 10
     assert bands == Doubt(Reason.TWO, ((2, 0.75), (5, 0.25)))

@@ -12,7 +12,7 @@ from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
 from uhop_cli.evidence.choice import Choice, choose
 from uhop_cli.evidence.facts import names
-from uhop_cli.evidence.likelihoods import _weighed_logs, inner_products, log_likelihoods
+from uhop_cli.evidence.likelihoods import _weighed_logs, inner_products, log_likelihoods, unrelated
 from uhop_cli.evidence.memory_statistics import MemoryStatistics
 from uhop_cli.evidence.pixelwise.candidates import Gather, propose
 from uhop_cli.evidence.prepared import PreparedQueries, prepare, without_mean
@@ -113,6 +113,39 @@ def test_log_likelihoods_are_the_equations(store: Store) -> None:
                 expected.append(-(SIZE / 2) * np.log(1 - c * c + floor))
             np.testing.assert_allclose(scores[:, q, mu], expected, rtol=2e-3, atol=2)
             assert abs(cosine[q, mu] - x @ xi / np.linalg.norm(x) / np.linalg.norm(xi)) < 1e-4
+
+
+def test_likelihoods_by_hand() -> None:
+    """Two rows of two values: x = .2, .4, .6, .8 and xi = 0, 0, 1, 1, its negative, and .5 x + .3.
+
+    Less their means they are x = -.3, -.1, .1, .3 and xi = -.5, -.5, .5, .5; <x, x> = .2, <xi, xi> = 1, <x, xi> = .4, c^2 = .8.
+    The third has <xi, xi> = .05 and <x, xi> = .1: all of x but 4 q, for which its gain is .1 / (.05 + 4 q).
+    """
+    x = np.array([[0.2, 0.4, 0.6, 0.8]], np.float32)
+    stored = np.array([[0, 0, 1, 1], [1, 1, 0, 0], [0.4, 0.5, 0.6, 0.7]], np.float32)
+    grid, bands, q = BlockGrid.of((2, 2, 1)), BandGrid((2, 2, 1)), ROUNDING
+    norms = np.linalg.norm(without_mean(stored), axis=1, keepdims=True).astype(np.float32)
+    statistics = MemoryStatistics.of(grid, *grid.sums(stored), norms, *quantised(bands, bands.coefficients(stored)))
+    kernel = {"probes": x[None], "norms": np.array([[np.sqrt(0.2)]], np.float32), "dims": (6.0,)}  # the pixels are the features
+    query = prepare(grid, Spectrum.of(np.ones(3, np.float32), 1), x, **kernel)
+    assert query.models == ("identity", "affine 1x1", "bands", "kernel 0", "agreement")
+    scores, cosine = log_likelihoods(query, inner_products(query, stored, statistics.codes), statistics)
+    np.testing.assert_allclose(scores[0, 0], -2 * np.log(np.array([0.4, 2, 0.06]) / 4 + q), rtol=1e-4)
+    np.testing.assert_allclose(scores[1, 0, :2], -2 * np.log([0.04 / 4 + q, 0.05 + q]), rtol=1e-3)
+    np.testing.assert_allclose(scores[1, 0, 2], -2 * np.log(q + 0.05 - 0.01 / 4 / (0.05 + 4 * q)), rtol=1e-3)
+    np.testing.assert_allclose(scores[3, 0], -3 * np.log(np.array([0.2, 1, 0]) + q / 0.05), rtol=1e-3)
+    np.testing.assert_allclose(cosine[0], np.array([1.4, 0.6, 1.2]) / np.sqrt(1.2 * np.array([2, 2, 1.26])), rtol=1e-5)
+    null = unrelated(query)[:, 0]
+    np.testing.assert_allclose(null[[0, 1, 3]], [-2 * np.log(0.05 + q), -2 * np.log(0.05 + q), -3 * np.log1p(q / 0.05)], rtol=1e-3)
+
+
+def test_what_rounding_adds_to_a_product_explains_no_more_than_half_of_it(store: Store) -> None:
+    query = store.query(store.patterns[:1])
+    products = inner_products(query, store.patterns[:1], store.statistics.rows(slice(0, 1)).codes)
+    more = products._replace(blocks=1.01 * products.blocks, bands=1.01 * products.bands)
+    scores, _ = log_likelihoods(query, more, store.statistics.rows(slice(0, 1)))
+    finest = query.models.index("affine 4x4")
+    assert scores[finest, 0, 0] == pytest.approx(-SIZE / 2 * np.log(ROUNDING / 2), rel=1e-5)
 
 
 def _of_bands(x: np.ndarray, xi: np.ndarray) -> float:

@@ -18,6 +18,7 @@ from uhop_cli.evidence.pixelwise import candidates as candidates_module
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.retrieval import pattern_matrix as matrix_module
+from uhop_cli.retrieval.distances import ROUNDING
 from uhop_cli.retrieval.dynamics import run
 from uhop_cli.retrieval.separation import Separation
 
@@ -102,9 +103,25 @@ def test_energy_never_rises_from_the_first_read_out_on(retriever: Retriever, sig
         evaluation = model.evaluate(state)
         energies.append(to_numpy(evaluation.energy))
         state = model.advance(state, evaluation.weights, retriever.X.read_out(evaluation.weights))
+    assert model.monotone
     steps = np.diff(np.array(energies), axis=0)
     assert steps.max() <= 1e-3 * np.abs(energies).max()
     assert np.array(energies)[-1].mean() < np.array(energies)[0].mean() - 1
+
+
+def test_a_step_is_the_equation(retriever: Retriever) -> None:
+    """Nearly half way between two memories, of which the nearer one is about e times as likely."""
+    engine, put = retriever.strategy.engine, retriever.device.put
+    model = EvidenceModel(engine, engine.prepare(X[:1]), Separation.parse("softmax"), 1.0)
+    state = (0.5013 * X[0] + 0.4987 * X[1])[None]
+    residual = ((state.astype(float) - X) ** 2).mean(axis=1) + ROUNDING
+    likelihood = -X.shape[1] / 2 * np.log(residual)
+    shares = np.exp(likelihood - likelihood.max()) / residual
+    found = model.evaluate(put(state))
+    np.testing.assert_allclose(to_numpy(found.weights)[0], shares / shares.sum(), atol=2e-4)
+    assert 2.5 < shares[0] / shares[1] < 3
+    np.testing.assert_allclose(to_numpy(found.scores)[0], likelihood, rtol=1e-4)
+    assert to_numpy(found.energy)[0] == pytest.approx(-np.logaddexp.reduce(likelihood), rel=1e-4)
 
 
 def test_the_first_step_is_the_posterior_and_the_run_settles(retriever: Retriever) -> None:

@@ -44,6 +44,7 @@ def test_norms_and_block_sums_are_those_of_the_formulas(chunk: int, make_memory:
     blocks = BlockGrid.of(memory.spec.shape).side ** 2
     bands = BandGrid(memory.spec.shape)
     assert kept.widths == (blocks, blocks, 2, bands.kept, len(bands.sizes), 8 * 8 * 3 - 3)
+    np.testing.assert_allclose(kept.variances, bands.coefficients(to_vectors(memory.patterns)).var(axis=0), rtol=1e-3, atol=1e-6)
     assert (told[-1].stage, told[-1].done, told[-1].total) == ("encode", 7, 7)
     assert len(told) == (7 if chunk == 1 else 1)
     some = kept.select(np.array([4, 1]))

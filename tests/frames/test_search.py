@@ -16,6 +16,7 @@ from uhop_cli.frames.outcome import Reason
 from uhop_cli.frames.proposal import Proposal
 from uhop_cli.frames.search import FrameSearch
 from uhop_cli.frames.sheet import sheet_of_image
+from uhop_cli.frames.whole.windows import picture_of
 from uhop_cli.images.decode import Image
 from uhop_cli.images.warp import area
 from uhop_cli.memory.memory import Memory
@@ -85,6 +86,29 @@ def test_several_pictures_are_found_one_after_the_other(memory: Memory) -> None:
 def test_slivers_are_not_possible(memory: Memory, frame: Frame, possible: bool) -> None:
     """A square original in a square query: .04 of the query, .08 of itself seen; stretched by 1.5 at most, or over half."""
     assert FrameSearch(memory)._is_possible(0, frame, 1.0) == possible
+
+
+@pytest.mark.parametrize(
+    ("frame", "columns", "another"),
+    [
+        (Frame(0.05, 0, 1, 1), slice(0, 3), True),  # five pixels to the right: two of the five are where it runs into the others
+        (Frame(0.05, 0, 1, 1), slice(3, 5), False),
+        (Frame(-0.05, 0, 1, 1), slice(97, 100), True),
+        (Frame(-0.05, 0, 1, 1), slice(95, 97), False),
+        (Frame(0.05, 0, 1, 1), slice(97, 100), False),
+        (Frame(0.07, 0, 1, 1), slice(0, 3), False),
+        (Frame(0.05, 0, 1, 1, 2), slice(0, 3), False),
+        (Frame(0.05, 0, 1, 1, 0, True), slice(0, 3), False),
+        (IDENTITY, slice(0, 3), False),
+    ],
+)
+def test_a_picture_that_goes_on_beside_the_original_is_another_shot(frame: Frame, columns: slice, another: bool) -> None:
+    """100 x 100 pixels, grey but for these columns, which have two tones; or rows, where it is the other way round."""
+    pixels = np.full((100, 100, 3), 128, np.uint8)
+    pixels[::2, columns] = 60
+    assert search._is_another_shot(frame, picture_of(Image(pixels, None), 3)) == another
+    across = replace(frame, x=frame.y, y=frame.x)
+    assert search._is_another_shot(across, picture_of(Image(pixels.swapaxes(0, 1).copy(), None), 3)) == another
 
 
 def test_a_turn_swaps_the_aspect(memory: Memory) -> None:

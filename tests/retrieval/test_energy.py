@@ -171,7 +171,7 @@ def test_known_values() -> None:
     np.testing.assert_allclose(conjugate(np.log([1.0, 3]), 2.0, 1.0), np.log(10) / 2)
     # sparsemax((1, .5)) = (.75, .25): .875 + (1 - .625) / 2
     np.testing.assert_allclose(conjugate(np.array([1.0, 0.5]), 1.0, 2.0), 1.0625)
-    np.testing.assert_allclose(entropy(np.array([0.5, 0.5]), 1.0), np.log(2))
+    np.testing.assert_allclose(entropy(np.array([0.5, 0.5, 0]), 1.0), np.log(2))
     np.testing.assert_allclose(entropy(np.array([0.75, 0.25, 0]), 2.0), 0.1875)
     np.testing.assert_allclose(entropy(np.full(4, 0.25), 1.5), (1 - 4 * 0.125) / 0.75)
 

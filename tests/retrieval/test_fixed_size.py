@@ -170,7 +170,7 @@ def test_what_does_not_fit_is_refused(make: Callable[[int], FixedSizeMemory]) ->
         make(8).write(patterns(3, 7))
     with pytest.raises(SettingsError, match="beta"):
         RandomFeatureMemory(8, 0.0)
-    for dim, features, beta in ((0, 5, 1.0), (8, 0, 1.0), (8, 5, -1.0), (8, 5, math.inf)):
+    for dim, features, beta in ((0, None, 1.0), (0, 5, 1.0), (8, 0, 1.0), (8, 5, -1.0), (8, 5, math.inf)):
         with pytest.raises(SettingsError, match="random features need"):
             RandomFeatureMemory(dim, beta, features)
     with pytest.raises(SettingsError, match="at least one"):

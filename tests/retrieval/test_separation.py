@@ -168,7 +168,9 @@ def test_labels_survive_parsing(label: str) -> None:
         "random:0",
         "random:2",
         "window:-1",
+        "window:1.5",
         "polynomial:1",
+        "polynomial:2.5",
     ],
 )
 def test_nonsense_is_refused(text: str) -> None:

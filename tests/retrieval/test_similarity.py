@@ -166,8 +166,9 @@ def test_what_does_not_fit_is_refused() -> None:
     x = np.ones((2, 3))
     with pytest.raises(SettingsError, match="unknown similarity 'l3'"):
         similarity("l3")
-    with pytest.raises(SettingsError, match="needs a weight"):
-        similarity("kernel")(x, x)
+    for weight in (None, np.ones((2, 4)), np.ones(3)):
+        with pytest.raises(SettingsError, match=r"needs a weight W of shape \(D, 3\)"):
+            similarity("kernel")(x, x, weight=weight)
     with pytest.raises(SettingsError, match="no weight"):
         similarity("dot")(x, x, weight=x)
     with pytest.raises(SettingsError, match=r"\(Q, d\) and \(M, d\)"):

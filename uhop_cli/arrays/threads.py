@@ -21,7 +21,7 @@ WORTH_THREADS = 1 << 20  # values from which a second core is worth its start
 
 
 def chunks(total: int, size: int) -> Iterator[slice]:
-    """Slices of at most `size` that cover range(total)."""
+    """Slices of at most `size`, or of 1 where that is less, that cover range(total)."""
     size = max(1, size)
     for start in range(0, total, size):
         yield slice(start, min(start + size, total))

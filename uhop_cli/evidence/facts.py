@@ -1,6 +1,7 @@
 """The facts about a choice that a confidence is made of.
 
-Log-likelihood ratios x enter as s(x) = sign(x) ln(1 + |x|). For a choice of model k, with m_k its log-odds,
+Log-likelihood ratios x enter as s(x) = sign(x) ln(1 + |x|); log-odds, their sum and ratios against "unrelated" as 0 where negative.
+For a choice of model k, with m_k its log-odds,
 
     log-odds     s(m_k)
     lead         the same less the spread of its unsuccessful proposals

@@ -106,7 +106,7 @@ def encoded(
     opacities = None if opacity is None else np.empty((count, 2 + 2 * spec.channels, laid.side**2), np.float32)
     squares = np.square(kernel.gains).T  # (D, R)
     ones = kernel.weight.sum(axis=1)  # W 1
-    for rows in chunks(count, max(1, CHUNK_BYTES // (4 * spec.dim))):
+    for rows in chunks(count, CHUNK_BYTES // (4 * spec.dim)):
         part = unit_rows(patterns, rows)
         features = part @ kernel.weight.T
         norms[rows] = np.sqrt(np.square(features) @ squares)

@@ -25,7 +25,7 @@ def visible_log_likelihood(X: PatternMatrix, queries: Array, visible: Array) -> 
         visible: shape (Q, d) bool; at least one value of each query is visible.
     """
     xp = namespace(queries)
-    count = xp.sum(xp.astype(visible, queries.dtype), axis=-1, keepdims=True)
+    count = xp.sum(xp.astype(visible, queries.dtype), axis=1, keepdims=True)
     return -0.5 * count * xp.log(squared_distances(X, queries, visible) / count + ROUNDING)
 
 
@@ -33,9 +33,9 @@ def visible_unrelated(queries: Array, visible: Array) -> Array:
     """Lambda of a memory that explains nothing, (Q,): its residual is the variance of the visible values themselves."""
     xp = namespace(queries)
     mask = xp.astype(visible, queries.dtype)
-    count = xp.sum(mask, axis=-1)
-    mean = xp.sum(queries * mask, axis=-1) / count
-    variance = xp.clip(xp.sum(queries * queries * mask, axis=-1) / count - mean * mean, 0, None)
+    count = xp.sum(mask, axis=1)
+    mean = xp.sum(queries * mask, axis=1) / count
+    variance = xp.clip(xp.sum(queries * queries * mask, axis=1) / count - mean * mean, 0, None)
     return -0.5 * count * xp.log(variance + ROUNDING)
 
 
@@ -49,7 +49,7 @@ def visible_features(scores: Array, queries: Array, visible: Array) -> Array:
         queries, visible: as there.
     """
     xp = namespace(queries)
-    share = xp.mean(xp.astype(visible, queries.dtype), axis=-1)
+    share = xp.mean(xp.astype(visible, queries.dtype), axis=1)
     unrelated = visible_unrelated(queries, visible)
     values, _ = topk(scores, 2)
     rival = xp.maximum(values[:, -1], unrelated) if values.shape[1] > 1 else unrelated

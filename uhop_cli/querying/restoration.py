@@ -15,8 +15,8 @@ from uhop_cli.frames.frame import Frame
 from uhop_cli.frames.sheet import Sheet
 from uhop_cli.images.decode import Image, decode
 from uhop_cli.memory.originals import Whereabouts
-from uhop_cli.querying.confidence_words import Words, confidence_words
-from uhop_cli.querying.frame_words import frame_json
+from uhop_cli.querying.words.confidence import Words, confidence_words
+from uhop_cli.querying.words.frames import frame_json
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage

@@ -24,12 +24,12 @@ from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.originals import Original, OriginalFiles
 from uhop_cli.querying.answer import Answer
 from uhop_cli.querying.certificate import certified_radius
-from uhop_cli.querying.confidence_words import CERTAIN
 from uhop_cli.querying.reading import QueryReader
 from uhop_cli.querying.restoration import Identification, Match, Pictures, Query, Restoration, SquaredErrors
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import QuerySettings
 from uhop_cli.querying.verifying import CANDIDATES, Verdict, Verifier
+from uhop_cli.querying.words.confidence import CERTAIN
 from uhop_cli.retrieval.states import settled, size_threshold
 
 if TYPE_CHECKING:

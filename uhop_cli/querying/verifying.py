@@ -28,8 +28,8 @@ from uhop_cli.images.decode import Image
 from uhop_cli.images.patterns import LUMA, PatternSpec
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.originals import Original
-from uhop_cli.querying.confidence_words import NO_ORIGINAL
 from uhop_cli.querying.restoration import Query
+from uhop_cli.querying.words.confidence import NO_ORIGINAL
 
 CANDIDATES = 5
 CONFIRMED, CONTRADICTED, SIMILAR = 0.999, 0.01, 0.95

@@ -69,7 +69,7 @@ class DeviceMatrix:
 
     def _chunks(self, values: int = 0) -> Iterator[tuple[slice, Array]]:
         """The memories as stored, in chunks; for each memory that many float32 values are computed at a time."""
-        step = max(1, self.device.free_memory() // 4 // (4 * (self.dim + values)))
+        step = self.device.free_memory() // 4 // (4 * (self.dim + values))
         if self.resident:
             return ((rows, self.patterns[rows]) for rows in chunks(self.count, step))
-        return self.device.send(self.patterns, chunks(self.count, min(step, max(1, SENT_BYTES // self.patterns[0].nbytes))))
+        return self.device.send(self.patterns, chunks(self.count, min(step, SENT_BYTES // self.patterns[0].nbytes)))

@@ -56,7 +56,7 @@ def separated(separation: Separation, scores: Array, beta: float) -> tuple[Array
         weights[rows] = separation(beta * scores[rows])
         potential[rows] = conjugate(scores[rows], beta, alpha, weights[rows])
 
-    device_of(scores).on_all_cores(work, count, max(1, ROWS_BYTES // (scores.dtype.itemsize * size)))
+    device_of(scores).on_all_cores(work, count, ROWS_BYTES // (scores.dtype.itemsize * size))
     return weights, potential
 
 

@@ -45,7 +45,7 @@ def read_out(patterns: NDArray[np.generic], weights: Float32) -> Float32:
         else:
             _over_queries(lambda queries: _read_each(patterns, weights, chosen, queries, out), weights)
         return out
-    for part in chunks(len(needed), max(1, READ_CHUNK_BYTES // (4 * dim))):
+    for part in chunks(len(needed), READ_CHUNK_BYTES // (4 * dim)):
         rows = _neighbours(needed[part])
         # What is too small to count is set to 0: numbers below 1e-38 multiply a hundred times slower on some processors.
         counting = np.where(weights[:, rows] > least, weights[:, rows], np.float32(0))
@@ -70,7 +70,7 @@ def _read_one(patterns: NDArray[np.generic], weights: Float32, rows: Int64) -> F
         np.copyto(pixels, patterns[some], casting="unsafe")
         parts[part.start] = weights[some] @ pixels
 
-    on_all_cores(work, len(rows), max(1, ONE_CHUNK_BYTES // (4 * dim)))
+    on_all_cores(work, len(rows), ONE_CHUNK_BYTES // (4 * dim))
     out = np.zeros(dim, np.float32)
     for start in sorted(parts):  # in the order of the rows, whichever thread was first
         out += parts[start]

@@ -129,7 +129,7 @@ def _negative_square(queries: Array, memories: Array, *, visible: Array | None, 
     scale = _query_squares(queries, visible, weight) + _memory_squares(memories, visible, norms, weight)
     squares = scale - 2 * _inner(queries, memories, visible=visible, norms=None, weight=weight)
     rows, columns = xp.nonzero(squares < CANCELLATION * scale)
-    for part in chunks(rows.shape[0], max(1, BLOCK_VALUES // queries.shape[1])):
+    for part in chunks(rows.shape[0], BLOCK_VALUES // queries.shape[1]):
         row, column = rows[part], columns[part]
         difference = queries[row] - memories[column]
         if visible is not None:

@@ -132,6 +132,17 @@ def test_little_may_be_seen_of_the_background() -> None:
     assert not another_picture(*(part.reshape(1, -1).astype(np.float32) for part in (query, pattern)), veil[None], SPEC)[0]
 
 
+@pytest.mark.parametrize(("pixels", "said"), [(3, False), (2, True)])
+def test_three_pixels_of_one_colour_tell_a_background(pixels: int, said: bool) -> None:
+    """Through as many, a third transparent, it is seen too little for a fit to ask for it."""
+    pattern, veil = memory()[0], np.zeros(PIXELS, np.float32)
+    pattern[12 * WIDTH :] = COLOURS[np.arange(8 * WIDTH) % 40]
+    veil[SCATTERED[:pixels]], pattern[SCATTERED[:pixels]] = 0.35, (0.6, 0.4, 0.2)
+    query = pattern + veil[:, None] * (np.array([0.1, 0.2, 0.9]) - GREY)
+    found = another_picture(*(part.reshape(1, -1).astype(np.float32) for part in (query, pattern)), veil[None], WIDTH)
+    assert found.tolist() == [said]
+
+
 def shining_through(places: list[int], veil_there: float) -> tuple[np.ndarray, np.ndarray]:
     """The memory with some pixels through which the background shines, and its veil."""
     pattern, veil = memory()

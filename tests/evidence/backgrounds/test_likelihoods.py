@@ -10,7 +10,7 @@ import pytest
 
 from uhop_cli.arrays.device import Device
 from uhop_cli.arrays.library import like, to_numpy
-from uhop_cli.evidence.backgrounds.likelihoods import Backgrounds, on_best_background
+from uhop_cli.evidence.backgrounds.likelihoods import BackgroundLevel, Backgrounds, on_best_background
 from uhop_cli.evidence.backgrounds.opacity import background_grid, opacity_sums
 from uhop_cli.evidence.bands import BandGrid, quantised
 from uhop_cli.evidence.blocks import BlockGrid
@@ -139,6 +139,27 @@ def test_a_copy_on_any_colour_has_the_likelihood_of_a_perfect_one() -> None:
     np.testing.assert_allclose(found[1, :, 4], affine - 5 * price, rtol=3e-3)
     np.testing.assert_allclose(found[2, :, 4], affine - 20 * price, rtol=3e-3)
     assert (found[:3].argmax(axis=2)[[0, 1, 2, 1, 2], [0, 0, 0, 1, 1]] == 4).all()
+
+
+def test_a_level_by_hand() -> None:
+    """One block of 4 values: the query's have the mean square .25, of which the best gain explains c^2 s.
+
+    Rounding may make it more than all; no more than q/2 is then left out of q.
+    """
+    none, one = np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32)
+    level = BackgroundLevel(
+        sizes=np.array([4], np.float32),
+        pool=one,
+        veils=none,
+        inverses=none,
+        slopes=none[None],
+        sums=none[None],
+        scales=one / 4,
+        charges=np.array([7], np.float32),
+    )
+    for covariance, left in ((1.0, ROUNDING), (1.1, ROUNDING / 2), (-1.0, 0.25 + ROUNDING), (0.6, 0.16 + ROUNDING)):
+        found = level.log_likelihood(none[None], one, np.full((1, 1, 1), covariance), none[None, None])
+        assert found == pytest.approx(-2 * math.log(left) - 7, rel=1e-5)
 
 
 def test_unrelated_may_have_an_offset_of_each_channel() -> None:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from uhop_cli.evidence.pixelwise.agreement import STEPS, TAUS, agreement, value_density
+from uhop_cli.evidence.pixelwise.agreement import LEAST, STEPS, TAUS, _ninth_power, agreement, value_density
 
 
 def _plainly(query: np.ndarray, memory: np.ndarray) -> tuple[float, float]:
@@ -33,6 +33,26 @@ def test_it_is_the_equation() -> None:
             assert abs(kept[q, s] - share) < 1e-3
 
 
+def test_the_density_by_hand() -> None:
+    """Two of four values at 0, half of all on one grey level; the others each in a bin of 1/64 that began with a count of one."""
+    found = value_density(np.array([[0, 0.3, 0, 0.8]], np.float32))
+    np.testing.assert_allclose(found, [[127.5, 64 / 66, 127.5, 64 / 66]], rtol=1e-6)
+    wide = value_density(np.array([[-1, 0.3, 0.5, 3]], np.float32))  # bins of 4/64, and four counts
+    np.testing.assert_allclose(wide, [[32 / 68] * 4], rtol=1e-6)
+
+
+def test_agreement_by_hand() -> None:
+    """Four values of which each has its bin: h = 2 * 64 / 68. Of equal ones p = (1/.054 + 1/.018 + 1/.006) / (3 sqrt(2 pi)).
+
+    So r = p / h = 17.007, and pi goes from .5 to .94447, .99655 and .99980; of unlike ones to 1e-4.
+    """
+    query = np.array([[0.2, 0.4, 0.6, 0.8]], np.float32)
+    equal, unlike = np.zeros((1, 4), np.float32), np.ones((1, 4), np.float32)
+    scores, kept = agreement(value_density(query), np.concatenate([equal, unlike]))
+    np.testing.assert_allclose(kept, [0.99980, 1e-4], atol=1e-5)
+    np.testing.assert_allclose(scores, [4 * math.log(0.99980 * 17.007 + 0.00020), 4 * math.log(1 - 1e-4)], atol=1e-3)
+
+
 def test_the_density_is_one() -> None:
     values = np.linspace(-0.5, 1.5, 20001, dtype=np.float32)
     rng = np.random.default_rng(1)
@@ -44,6 +64,12 @@ def test_the_density_is_one() -> None:
     heaps = sum(density[query == heap][0] / 255 for heap in (0, 1))
     assert abs(mass + heaps - 1) < 0.01
     assert np.all(value_density(values[None]) > 0)
+
+
+def test_a_ninth_power_stays_a_normal_number() -> None:
+    """Those that are none take a hundred times as long."""
+    powers = _ninth_power(np.array([0, 1e-8, 0.5, 1], np.float32), np.empty(4, np.float32))
+    np.testing.assert_allclose(powers, [LEAST, LEAST, 0.5**9, 1], rtol=1e-4)
 
 
 def test_it_knows_which_values_were_kept() -> None:

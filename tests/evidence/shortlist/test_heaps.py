@@ -63,7 +63,7 @@ def naive(coder: Coder, query: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 def test_codes_are_the_most_likely_of_what_is_visible(coder: Coder, patterns: np.ndarray) -> None:
     queries = patterns[:20] + RNG.normal(0, 0.02, (20, 768)).astype(np.float32)
-    seen = RNG.random(queries.shape) < np.linspace(0.1, 1, 20)[:, None]
+    seen = RNG.random(queries.shape) < np.linspace(0.02, 1, 20)[:, None]
     unit, shares = VisibleCoder(coder).split(queries, seen)
     for query, mask, own, share in zip(queries, seen, unit, shares, strict=True):
         z = naive(coder, query.astype(np.float64), mask)
@@ -88,6 +88,16 @@ def test_what_lies_under_a_heap_does_not_count(coder: Coder, patterns: np.ndarra
     assert not none.any()
 
 
+def test_a_quarter_without_directions_says_nothing(coder: Coder, patterns: np.ndarray) -> None:
+    weight = coder.weight.copy()
+    weight[: len(weight) // 4] = 0
+    seen = np.ones((3, 768), bool)
+    whole, (unit, shares) = (VisibleCoder(one).split(patterns[:3], seen) for one in (coder, Coder(weight, 4)))
+    assert not unit[:, 0].any()
+    assert not shares[:, 0].any()
+    np.testing.assert_array_equal(unit[:, 1:], whole[0][:, 1:])
+
+
 def test_a_tenth_of_the_values_tells_the_code_of_the_whole(coder: Coder, patterns: np.ndarray) -> None:
     seen = RNG.random((50, 768)) < 0.1
     unit, _ = VisibleCoder(coder).split(patterns[:50], seen)
@@ -95,3 +105,15 @@ def test_a_tenth_of_the_values_tells_the_code_of_the_whole(coder: Coder, pattern
     zeroed, _ = coder.split(patterns[:50] * seen)
     cosines = [(part * whole).sum(axis=2).mean() for part in (unit, zeroed)]
     assert cosines[0] > 0.7 > 2 * cosines[1]
+
+
+def test_small_pictures_are_told_by_what_is_visible_too() -> None:
+    """Quarters of 16 values, which have 15 directions without their mean."""
+    rng = np.random.default_rng(1)
+    pictures = np.kron(rng.random((300, 4, 4)), np.ones((2, 2))) + 0.1 * rng.random((300, 8, 8))
+    rows = pictures.reshape(300, 64).astype(np.float32)
+    coder = Coder.learn(rows.reshape(300, 8, 8, 1), (8, 8, 1))
+    unit, shares = VisibleCoder(coder).split(rows, rng.random((300, 64)) < 0.5)
+    whole, lengths = coder.split(rows)
+    cosines = np.einsum("qbk,mbk->qm", unit * shares[:, :, None], whole * lengths[:, :, None])
+    assert (cosines.argmax(axis=1) == np.arange(300)).mean() > 0.9

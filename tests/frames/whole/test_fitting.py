@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from uhop_cli.frames.frame import Frame
-from uhop_cli.frames.whole.fitting import fitted
+from uhop_cli.frames.whole.fitting import _worth, fitted
 from uhop_cli.frames.whole.windows import Picture
 from uhop_cli.images.warp import area, warp
 
@@ -119,3 +119,16 @@ def test_only_the_best_go_on() -> None:
     np.testing.assert_array_equal(some[same], maps[same])
     assert (few <= worth).all()
     assert np.array_equal(fitted(shown, patterns, starts, 12)[1], worth)
+
+
+def test_a_block_is_worth_what_its_correlation_tells() -> None:
+    """By hand, a block of 64 cells of +-.1 and one that is the same but for +-.1 of its own: c^2 = 1/2, 32 ln 2 nats.
+
+    A block without contrast, +-.0001, is below the floor: c^2 = 1e-8 / (1e-8 + 1e-5), and of it 32 in a thousand.
+    """
+    signs = np.where(np.arange(64) % 2, 1, -1).reshape(8, 8)
+    one, own = 0.1 * signs, 0.1 * np.where(np.arange(64) // 2 % 2, 1, -1).reshape(8, 8)
+    queries = np.stack([one + own, one, one]).astype(np.float32)
+    originals = np.stack([one, 1e-3 * one, -one]).astype(np.float32)
+    found = _worth(0.5 + queries, 0.5 + originals, np.ones((3, 8, 8), np.bool_))
+    np.testing.assert_allclose(found, [32 * np.log(2), 0.032, 0], rtol=0.01, atol=1e-3)

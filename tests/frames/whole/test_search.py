@@ -10,7 +10,7 @@ import pytest
 from uhop_cli.api import learn
 from uhop_cli.frames.frame import Frame
 from uhop_cli.frames.proposal import Proposal
-from uhop_cli.frames.whole.search import WholeSearch
+from uhop_cli.frames.whole.search import PARTS, WholeSearch
 from uhop_cli.frames.whole.windows import Picture, picture_of
 from uhop_cli.images.decode import Image
 from uhop_cli.images.warp import area
@@ -37,6 +37,12 @@ def memory() -> Memory:
 
 def seen(pixels: np.ndarray) -> Picture:
     return picture_of(Image(np.ascontiguousarray(pixels), None), 3)
+
+
+def test_parts_are_halves_and_quarters() -> None:
+    halves = [(0, 0, 0.5, 1), (0.5, 0, 0.5, 1), (0, 0, 1, 0.5), (0, 0.5, 1, 0.5)]
+    quarters = [(0, 0, 0.5, 0.5), (0.5, 0, 0.5, 0.5), (0, 0.5, 0.5, 0.5), (0.5, 0.5, 0.5, 0.5)]
+    assert [part.window for part in PARTS] == [*halves, *quarters]
 
 
 CROP = original(4)[30:84, 12:66]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from uhop_cli.cli.layout import Style, Styled, styled
 from uhop_cli.cli.output import counted, percent
-from uhop_cli.querying.confidence_words import NO_ORIGINAL
-from uhop_cli.querying.frame_words import SLACK, kind, shown
+from uhop_cli.querying.words.confidence import NO_ORIGINAL
+from uhop_cli.querying.words.frames import SLACK, kind, shown
 
 if TYPE_CHECKING:
     from uhop_cli.frames.frame import Frame

@@ -41,7 +41,7 @@ def shown_facts(queries: Float32, patterns: Float32, veils: Float32) -> Float64:
         patterns: X, one for each query, (Q, d).
         veils: m, (Q, H W).
     """
-    step = max(1, TOGETHER // queries.shape[1])
+    step = TOGETHER // queries.shape[1]
     parts = [_shown_facts(queries[rows], patterns[rows], veils[rows]) for rows in chunks(len(queries), step)]
     return np.concatenate(parts)
 

@@ -194,7 +194,7 @@ class _Look:
             found, kept[part] = agreement(density[part, None], squares, scratch=self._scratch)
             agreed[part] = found - charge
 
-        device_of(pictures).on_all_cores(work, count, max(1, LOOKED_AT // (length * size)))
+        device_of(pictures).on_all_cores(work, count, LOOKED_AT // (length * size))
         # The densities leave out what is the same for all of them, (d/2) (ln(2 pi) + 1).
         replaced = xp.sum(xp.log(density), axis=1) + size / 2 * (math.log(2 * math.pi) + 1)
         return _Seen(exact, agreed, kept, replaced)

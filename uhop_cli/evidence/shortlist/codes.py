@@ -58,7 +58,7 @@ class Coder:
         parts = []
         for place in (block[0] for block in places):
             block = sample[:, place] - sample[:, place].mean(axis=1, keepdims=True)
-            size = min(WIDTH // len(places) - 1, len(place))
+            size = min(WIDTH // len(places) - 1, len(place) - 1)  # less their mean, n values have n - 1 directions
             values, vectors = np.linalg.eigh((block.T @ block / len(block)).astype(np.float64))
             values, vectors = np.maximum(values[::-1][:size], 0), vectors[:, ::-1][:, :size]
             directions = (vectors / np.sqrt(values + max(values.sum(), 1e-9) / size)).T
@@ -108,7 +108,7 @@ def compact_codes(
         return None
     coder = Coder.learn(patterns, spec.shape, seed)
     codes: Float32 | None = None
-    for rows in chunks(count, max(1, CHUNK_BYTES // (4 * spec.dim))):
+    for rows in chunks(count, CHUNK_BYTES // (4 * spec.dim)):
         part = coder.encode(unit_rows(patterns, rows))
         if codes is None:
             with tempfile.TemporaryFile() as file:

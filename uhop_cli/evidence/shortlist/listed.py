@@ -66,7 +66,7 @@ class ListedEngine(EvidenceEngine):
             products = self._products(some, self.rows[part], scratch)
             scores[:, part], cosines[part] = log_likelihoods(some, products, self.statistics.of_queries(part))
 
-        on_all_cores(work, count, max(1, min(FEW_QUERIES, PAIRS // size)))
+        on_all_cores(work, count, min(FEW_QUERIES, PAIRS // size))
         return scores, cosines
 
     def _products(self, queries: PreparedQueries, rows: Int64, scratch: Scratch) -> Products:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from uhop_cli.frames.frame import Frame
-from uhop_cli.querying.frame_words import frame_json, kind, shown
+from uhop_cli.querying.words.frames import frame_json, kind, shown
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""How answers are put into words, on the screen and in JSON."""
