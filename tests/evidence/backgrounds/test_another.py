@@ -139,7 +139,7 @@ def test_three_pixels_of_one_colour_tell_a_background(pixels: int, said: bool) -
     pattern[12 * WIDTH :] = COLOURS[np.arange(8 * WIDTH) % 40]
     veil[SCATTERED[:pixels]], pattern[SCATTERED[:pixels]] = 0.35, (0.6, 0.4, 0.2)
     query = pattern + veil[:, None] * (np.array([0.1, 0.2, 0.9]) - GREY)
-    found = another_picture(*(part.reshape(1, -1).astype(np.float32) for part in (query, pattern)), veil[None], WIDTH)
+    found = another_picture(*(part.reshape(1, -1).astype(np.float32) for part in (query, pattern)), veil[None], SPEC)
     assert found.tolist() == [said]
 
 
