@@ -2,12 +2,14 @@
 
     python tests/acceptance/backgrounds.py
     python tests/acceptance/backgrounds.py --seed 2 --damages none jpeg:10 blur:2
+    python tests/acceptance/backgrounds.py --seed 2 --another
 
 The sprites under --data-dir or UHOP_DATA_DIR are stored but for 300 transparent ones; 300 of those stored are laid on white, on
 black, and on three colours, two of them drawn, and damaged; so are those that were never stored. Asked are pictures of which no
 other one has the same opacity and premultiplied colours. Everything is at the defaults of `uhop store` and `uhop query`; a copy is
 named if its confidence is at least that of --min-confidence. Queries are clipped to 8 bits, as files are. `half:bottom` covers half
-of what was laid. The exit status is 1 if a promise is missed.
+of what was laid. The exit status is 1 if a promise is missed. With --another nothing is stored, and what is printed is the share of
+the copies that would be taken for another picture than their own (`evidence/backgrounds/another.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
+from uhop_cli.arrays.operations import unit_rows
 from uhop_cli.corruption.corruption import parse
+from uhop_cli.evidence.backgrounds.another import another_picture
 from uhop_cli.images.decode import decode, read_bytes
 from uhop_cli.images.patterns import PatternSpec, on_background, to_layers, to_pixels, to_vectors
 from uhop_cli.memory.entries import Entries
@@ -33,6 +37,9 @@ FIXED = {"white": (255, 255, 255), "black": (0, 0, 0), "blue": (40, 80, 200)}
 MIN_CONFIDENCE = 0.5
 # Least share of nearest memories that are right, on average over the colours; of the first row, of right ones that are named too.
 PROMISES = {"none": 0.95, "jpeg:80": 0.92, "noise:0.2": 0.92, "brightness:0.3": 0.92, "contrast:0.5": 0.92, "half:bottom": 0.90}
+DAMAGES = ("none", "noise:0.02", "noise:0.3", "jpeg:80", "jpeg:50", "jpeg:30", "jpeg:10", "blur:1", "blur:3", "gaussian-blur:0.5")
+DAMAGES += ("pixelate:2", "pixelate:4", "half:bottom:colour", "text:0.4", "scratches:5", "values:0.1", "values:0.5", "values:0.9")
+DAMAGES += ("dropout:0.5", "brightness:0.3", "brightness:-0.4", "contrast:0.5", "gamma:2", "gamma:0.5", "grey")
 NAMED = 0.90
 STRANGERS = 0.03  # never stored, named all the same
 LARGER = SPEC.height * SPEC.width + 150  # bytes a memory, with opacity
@@ -111,6 +118,15 @@ def never_stored(retriever: Retriever, strangers: Layers, colours: dict[str, tup
     return promise(f"{said}, promised {STRANGERS}", others <= STRANGERS)
 
 
+def taken_for_others(layers: Layers, colours: dict[str, tuple[int, ...]], seed: int) -> None:
+    """Copies that are told to be another picture than their own, mean of the colours."""
+    patterns, opacity = layers
+    known, veils = to_vectors(patterns), 1 - unit_rows(opacity)
+    for label in DAMAGES:
+        said = [another_picture(copies(layers, colour, label, seed), known, veils, SPEC).mean() for colour in colours.values()]
+        print(f"{label:<16}{np.mean(said):.3f}", flush=True)
+
+
 def promise(what: str, kept: bool) -> bool:
     """Prints whether a promise is kept; true if it is not."""
     print(f"{'ok    ' if kept else 'MISSED'} {what}", flush=True)
@@ -125,6 +141,7 @@ def main() -> int:
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1, help="of what is stored and asked, of the colours and of the damage")
     parser.add_argument("--damages", nargs="+", default=list(PROMISES))
+    parser.add_argument("--another", action="store_true", help="only which copies are taken for other pictures")
     options = parser.parse_args()
     if not (options.data_dir / "sprites").is_dir():
         print(f"skipped: no sprites under {options.data_dir}")
@@ -135,6 +152,9 @@ def main() -> int:
     outside, asked = np.sort(order[: options.queries]), np.sort(order[options.queries : 2 * options.queries])
     inside = np.setdiff1d(np.arange(len(patterns)), outside)
     colours = FIXED | {"#{:02x}{:02x}{:02x}".format(*drawn): tuple(drawn) for drawn in rng.integers(0, 256, (2, 3)).tolist()}
+    if options.another:
+        taken_for_others((patterns[asked], opacity[asked]), colours, options.seed)
+        return 0
     started = time.perf_counter()
     memory = stored(patterns[inside], opacity[inside])
     print(f"{len(memory)} sprites stored in {time.perf_counter() - started:.1f} s, {len(asked)} asked, seed {options.seed}")

@@ -61,11 +61,25 @@ def photos(folder: Path, half: int) -> Collection:
     return Collection(f"photos, half {'AB'[half]}", [file.read_bytes() for file in files])
 
 
-def sprites(folder: Path, count: int) -> Collection:
+def sprites(folder: Path, count: int, seed: int) -> Collection:
     """Sprites at their own size, a sample."""
     files = sorted(folder.glob("sprites/**/*.png"))
-    chosen = np.sort(np.random.default_rng(0).choice(len(files), count, replace=False))
+    chosen = np.sort(np.random.default_rng(seed).choice(len(files), count, replace=False))
     return Collection("sprites", [files[index].read_bytes() for index in chosen])
+
+
+def never_stored(stored: Collection, others: Collection) -> Collection:
+    """Those of the others that no stored picture equals, pixel for pixel on white, as it is or in another of the eight turns."""
+    known = {_pixels(turned) for index in range(len(stored.files)) for turned in _turns(stored.pixels(index))}
+    return Collection(others.name, [data for index, data in enumerate(others.files) if _pixels(others.pixels(index)) not in known])
+
+
+def _turns(pixels: Pixels) -> list[Pixels]:
+    return [np.rot90(seen, quarters) for seen in (pixels, pixels[:, ::-1]) for quarters in range(4)]
+
+
+def _pixels(pixels: Pixels) -> tuple[tuple[int, ...], bytes]:
+    return pixels.shape, pixels.tobytes()
 
 
 def drawings(count: int, first: int = 0) -> Collection:

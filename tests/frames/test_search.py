@@ -250,3 +250,33 @@ def test_by_the_patterns_alone_a_rival_counts_at_whichever_rank_it_is(memory: Me
     assert fitted[0] == [0, 4]
     worth[4] = 400
     assert [one.row for one in finder.find(Image(original(60), None), None, nothing)] == [0]
+
+
+LEFT, CROPPED = Frame(0, 0, 0.5, 1), Frame(-0.5, -0.5, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("frame", "side", "lead", "expected"),
+    [
+        (LEFT, 64, 310, [0]),
+        (LEFT, 32, 310, []),
+        (LEFT, 32, 620, [0]),
+        (LEFT, 24, 620, []),
+        (CROPPED, 16, 310, [0]),
+        (CROPPED, 14, 310, []),
+    ],
+)
+def test_by_the_patterns_alone_pixels_count_once(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch, frame: Frame, side: int, lead: float, expected: list[int]
+) -> None:
+    """1,024 cells are fitted to 64 x 32, 32 x 16 and 24 x 12 pixels: of 620 nats 310 and 174 are worth as much as is asked.
+    A crop to 16 x 16 pixels shows 256 cells, one to 14 x 14 as many: of 310 nats 237 count."""
+    finder = searching(memory, Rounds({"boxes": [Proposal(row, frame, 900.0) for row in (0, 4)]}), None)
+    worth = {0: lead + 100.0, 4: 100.0}
+
+    def fit(picture, several: list[Proposal]) -> list[Proposal]:
+        return sorted((replace(one, score=worth[one.row]) for one in several), key=lambda one: -one.score)
+
+    monkeypatch.setattr(Rounds, "fit", staticmethod(fit), raising=False)
+    shown = Image(np.zeros((side, side, 3), np.uint8), None)
+    assert [one.row for one in finder.find(shown, None, nothing)] == expected

@@ -90,12 +90,91 @@ def test_half_of_it_has_to_be_seen(memory: Memory, shift: int, expected: bool) -
     assert is_another(query, memory, Frame(shift / SIDE, 0, 1, 1)) == expected
 
 
+@pytest.mark.parametrize(("width", "expected"), [(1.12, True), (1.13, False), (0.88, True), (0.87, False)])
+def test_a_side_may_be_two_and_a_half_cells_off(memory: Memory, width: float, expected: bool) -> None:
+    assert is_another(recoloured(drawing(1)), memory, Frame((1 - width) / 2, 0, width, 1)) == expected
+
+
+def icon(picture: np.ndarray, top: int, left: int, frame: Frame) -> np.ndarray:
+    """A picture at its own size in a corner of a larger one, in one of the eight turns."""
+    larger = np.full((33, 37, 3), 250, np.uint8)
+    larger[top : top + SIDE, left : left + SIDE] = seen(picture, frame)
+    return larger
+
+
+def framed(box: Frame, turn: Frame) -> Frame:
+    """The frame, in one of the eight turns, of which a box is the window."""
+    middle = np.array([box.x + box.width / 2, box.y + box.height / 2, 1])
+    x, y = turn.to_original() @ middle  # where the middle lies once it is upright
+    wide, high = (box.width, box.height) if turn.turn % 2 == 0 else (box.height, box.width)
+    return replace(turn, x=x - wide / 2, y=y - high / 2, width=wide, height=high)
+
+
+def around(top: float, left: float, size: float, turn: Frame) -> Frame:
+    """The frame of that corner of `icon`."""
+    return framed(Frame(left / 37, top / 33, size / 37, size / 33), turn)
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_at_its_own_size_in_a_larger_picture(memory: Memory, frame: Frame) -> None:
+    place = around(9, 14, SIDE, frame)
+    assert place.window == pytest.approx((14 / 37, 9 / 33, SIDE / 37, SIDE / 33))
+    for edited, expected in ((drawing(1), False), (recoloured(drawing(1)), True)):
+        assert is_another(icon(edited, 9, 14, frame), memory, place) == expected
+        nearly = around(10.2, 14.1, SIDE - 1.6, frame)
+        assert is_another(icon(edited, 9, 14, frame), memory, nearly) == expected, "a fit is hardly exact"
+
+
+@pytest.mark.parametrize(("size", "expected"), [(SIDE + 2, True), (SIDE + 3, False), (SIDE - 2, True), (SIDE - 3, False)])
+def test_at_another_size_no_pixel_is_as_it_was(memory: Memory, size: int, expected: bool) -> None:
+    middle = 9 + SIDE / 2, 12 + SIDE / 2
+    place = around(middle[0] - size / 2, middle[1] - size / 2, size, IDENTITY)
+    assert is_another(icon(recoloured(drawing(1)), 9, 12, IDENTITY), memory, place) == expected
+
+
+@pytest.mark.parametrize(("angle", "expected"), [(14, True), (15, False)])
+def test_rotation_may_move_a_corner_as_far(memory: Memory, angle: float, expected: bool) -> None:
+    """By hand: sin 14 x 10 = 2.4 pixels, sin 15 x 10 = 2.6."""
+    place = replace(around(9, 12, SIDE, IDENTITY), angle=angle)
+    assert is_another(icon(recoloured(drawing(1)), 9, 12, IDENTITY), memory, place) == expected
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_a_quarter_turn_swaps_its_sides(memory: Memory, frame: Frame) -> None:
+    """Originals twice as high as wide, whose patterns are square."""
+    high, larger = replace(memory, shapes=np.array([[SIDE, 2 * SIDE]] * 4)), np.full((60, 60, 3), 250, np.uint8)
+    for edited, expected in ((drawing(1), False), (recoloured(drawing(1)), True)):
+        shown = seen(edited.repeat(2, axis=0), frame)
+        larger[13 : 13 + shown.shape[0], 8 : 8 + shown.shape[1]] = shown
+        box = Frame(8 / 60, 13 / 60, shown.shape[1] / 60, shown.shape[0] / 60)
+        assert is_another(larger, high, framed(box, frame)) == expected
+
+
+def test_an_icon_that_is_cut_off_is_left_alone(memory: Memory) -> None:
+    """It fits in down to 13 of 33 rows and 17 of 37 columns."""
+    query = icon(recoloured(drawing(1)), 9, 14, IDENTITY)
+    for down, across, expected in ((4, 0, True), (6, 0, False), (0, 3, True), (0, 5, False)):
+        moved = np.roll(query, (down, across), (0, 1))
+        assert is_another(moved, memory, around(9 + down, 14 + across, SIDE, IDENTITY)) == expected
+
+
+def test_its_own_size_is_that_of_the_original(memory: Memory) -> None:
+    """Twice that of the pattern: each cell is 2 x 2 pixels."""
+    twice = replace(memory, shapes=np.full((4, 2), 2 * SIDE))
+    larger = np.full((60, 60, 3), 250, np.uint8)
+    for edited, expected in ((drawing(1), False), (recoloured(drawing(1)), True)):
+        larger[13 : 13 + 2 * SIDE, 8 : 8 + 2 * SIDE] = edited.repeat(2, axis=0).repeat(2, axis=1)
+        frame = Frame(8 / 60, 13 / 60, 40 / 60, 40 / 60)
+        assert is_another(larger, twice, frame) == expected
+        assert not is_another(larger, memory, frame)
+
+
 @pytest.mark.parametrize(
     "frame",
     [
-        Frame(0, 0, 1.08, 1),
-        Frame(0, 0, 1, 0.92),
-        Frame(0, 0, 1, 1, angle=9),
+        Frame(0, 0, 1.14, 1),
+        Frame(0, 0, 1, 0.86),
+        Frame(0, 0, 1, 1, angle=15),
         Frame(0.25, 0.25, 0.5, 0.5),
     ],
 )

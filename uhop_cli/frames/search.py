@@ -18,6 +18,7 @@ its own, unless clean pixels say otherwise (`small_originals.py`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
@@ -177,10 +178,15 @@ class FrameSearch:
             return found
         first, *others = self.whole.fit(picture, [one, *rivals])
         second = others[0].score if others else 0.0
-        ahead = first.row == one.row and first.score >= max(AHEAD * second, second + LEAD)
-        if not ahead or shows_another(picture, self.memory, first.row, first.frame):
+        ahead = first.score >= AHEAD * second and (first.score - second) * self._independent(first.frame, picture) >= LEAD
+        if first.row != one.row or not ahead or shows_another(picture, self.memory, first.row, first.frame):
             return None
         return Found(first.row, first.frame, first.frame.to_original(picture.aspect), unseen)
+
+    def _independent(self, frame: Frame, picture: Picture) -> float:
+        """Pixels of the query for each cell of the pattern, at most 1: few of them, enlarged, agree in as many cells as many do."""
+        pixels = frame.width * frame.height * math.prod(picture.planes.shape[:2])
+        return float(min(1.0, pixels / (self.memory.spec.height * self.memory.spec.width)))
 
     def rounds(self, image: Image, picture: Picture) -> Iterator[list[Proposal]]:
         """The proposals, in falling order, a list a round."""

@@ -1,16 +1,19 @@
 """A picture found in a frame whose original shows no more than its pattern, or isn't there: clean cells tell another picture.
 
 The fit on the patterns (`whole/fitting.py`) is grey, and light and gain are free in each of its blocks: a thing in other colours
-fits as well as a copy. But a frame that only turns, mirrors and moves by whole cells changes no value of a clean copy. So the frame
-that was found is rounded to the nearest of these, or to one a cell beside it in which the opaque cells correlate more, and there
-the rule of the same frame decides (`evidence/backgrounds/another.py`). A copy that is noisy, compressed, or moved by part of a cell
-has more colours than the memory and is not refused by this; nor is one of a picture of too many colours to tell.
+fits as well as a copy. But a frame that only turns, mirrors and moves by whole cells changes no value of a clean copy; nor does
+one that has the original at its own size in a larger query, as an icon in a screenshot. So the frame that was found is rounded to
+the nearest of these, or to one a cell or pixel beside it in which the opaque cells correlate more, and there the rule of the same
+frame decides (`evidence/backgrounds/another.py`). A copy that is noisy, compressed, or moved by part of a cell is no clean one,
+and is not refused by this; nor is one of a picture of too many colours to tell.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +30,7 @@ from uhop_cli.memory.memory import Memory
 Float32 = NDArray[np.float32]
 Slices = tuple[slice, slice]
 
-NEARLY = 1.5  # cells that a side may be longer or shorter than the grid's, and that rotation may move its end
+NEARLY = 2.5  # cells or pixels that a side may be longer or shorter than a copy's, and that rotation may move its end
 BESIDE = (-1, 0, 1)  # cells: the fit of another picture is hardly exact
 FEW = 0.25  # colours of a drawing, as a share of its cells
 LEAST = 0.5  # of the cells that have to be seen
@@ -45,24 +48,50 @@ def shows_another(picture: Picture, memory: Memory, row: int, frame: Frame) -> b
     pattern = memory.patterns[row]
     shape = pattern.shape[:2]
     coloured = pattern.shape[2] > 1  # damaged or not, greys are few
-    few = coloured and len(np.unique(pattern.reshape(-1, pattern.shape[2]), axis=0)) <= FEW * math.prod(shape)
-    if not few or not _keeps_cells(frame, *shape):
+    if not (coloured and len(np.unique(pattern.reshape(-1, pattern.shape[2]), axis=0)) <= FEW * math.prod(shape)):
         return False
     opacity = np.full(shape, 255) if memory.opacity is None else memory.opacity[row]
     known, veil = unit_rows(pattern[None]).reshape(pattern.shape), (1 - opacity / 255).astype(np.float32)
-    upright = _upright(_on_background(picture, memory.spec), frame)
-    down, across = (round(middle) for middle in _off_middle(frame, *shape))
-    places = [_shared(shape, (down + y, across + x)) for y, x in itertools.product(BESIDE, BESIDE)]
-    seen = [(upright[query], known[own], veil[own]) for query, own in places if veil[own].size >= LEAST * veil.size]
+    own = shape[::-1] if memory.shapes is None else tuple(memory.shapes[row].tolist())
+    views = [*_moved_by_cells(picture, memory.spec, frame), *_at_own_size(picture, memory.spec, frame, own)]
+    seen = [(query, known[cells], veil[cells]) for query, cells in views if veil[cells].size >= LEAST * veil.size]
     if not seen:
         return False
     x, m, v = max(seen, key=lambda parts: _correlation(*parts))
-    return bool(another_picture(x.reshape(1, -1), m.reshape(1, -1), v.reshape(1, -1), x.shape[1])[0])
+    part = replace(memory.spec, height=x.shape[0], width=x.shape[1])
+    return bool(another_picture(x.reshape(1, -1), m.reshape(1, -1), v.reshape(1, -1), part)[0])
 
 
-def _on_background(picture: Picture, spec: PatternSpec) -> Float32:
-    """The query on the grid of the patterns and on their background, (H, W, C)."""
-    planes = resize(picture.planes, spec.height, spec.width)
+def _moved_by_cells(picture: Picture, spec: PatternSpec, frame: Frame) -> Iterator[tuple[Float32, Slices]]:
+    """The query upright on the grid of the patterns and moved by whole cells: what it shows, (h, w, C), and of which cells."""
+    shape = spec.height, spec.width
+    if not _keeps_cells(frame, *shape):
+        return
+    upright = _upright(_on_background(picture.planes, spec), frame)
+    down, across = (round(middle) for middle in _off_middle(frame, *shape))
+    for y, x in itertools.product(BESIDE, BESIDE):
+        query, cells = _shared(shape, (down + y, across + x))
+        yield upright[query], cells
+
+
+def _at_own_size(picture: Picture, spec: PatternSpec, frame: Frame, size: tuple[int, ...]) -> Iterator[tuple[Float32, Slices]]:
+    """Likewise the windows of the query's pixels that have the size of the original, width and height, where the frame does."""
+    rows, columns = picture.planes.shape[:2]
+    width, height = size if frame.turn % 2 == 0 else size[::-1]
+    x, y, wide, high = frame.window * np.array((columns, rows, columns, rows))
+    turned = abs(math.sin(math.radians(frame.angle))) * max(width, height) / 2
+    if max(abs(wide - width), abs(high - height), turned) > NEARLY:
+        return
+    left, top = round(x + (wide - width) / 2), round(y + (high - height) / 2)
+    for down, across in itertools.product(BESIDE, BESIDE):
+        window = slice(top + down, top + down + height), slice(left + across, left + across + width)
+        if min(top + down, left + across) >= 0 and window[0].stop <= rows and window[1].stop <= columns:
+            yield _upright(_on_background(picture.planes[window], spec), frame), (slice(None), slice(None))
+
+
+def _on_background(planes: Float32, spec: PatternSpec) -> Float32:
+    """What is to be seen of a query, (h, w, C + 1), on the grid of the patterns and on their background, (H, W, C)."""
+    planes = resize(planes, spec.height, spec.width)
     background = np.array(spec.background, np.float32) / 255
     laid: Float32 = (planes[..., :-1] + (1 - planes[..., -1:]) * background).astype(np.float32)
     return laid

@@ -79,7 +79,7 @@ class Certainty:
 
     def another(self, queries: Float32, rows: Int64) -> Bool:
         """Whether each of the queries (Q, d) is a clean picture of something else than the memory in `rows`, (Q,): (Q,)."""
-        return another_picture(queries, unit_rows(self.memory.patterns[rows]), self._veils(rows), self.memory.spec.width)
+        return another_picture(queries, unit_rows(self.memory.patterns[rows]), self._veils(rows), self.memory.spec)
 
     def _veils(self, rows: Int64) -> Float32:
         """1 - opacity of the memories in `rows`, (Q,): (Q, H W)."""

@@ -19,8 +19,13 @@ def marks(*places: int) -> np.ndarray:
     return marked
 
 
-def covered(differing: np.ndarray, same: np.ndarray | None = None, partitions: tuple[np.ndarray, ...] = (LEFT,)) -> bool:
-    return may_be_covered(differing, differing if same is None else same, np.ones(PIXELS, np.bool_), partitions, WIDTH)
+EVERYWHERE = np.ones(PIXELS, np.bool_)
+
+
+def covered(
+    differing: np.ndarray, same: np.ndarray | None = None, partitions: tuple[np.ndarray, ...] = (LEFT,), *, blends: bool = False
+) -> bool:
+    return may_be_covered(differing, differing if same is None else same, EVERYWHERE, partitions, WIDTH, blends=blends)
 
 
 def test_all_of_one_part_and_none_of_the_other_is_told_by_the_parts() -> None:
@@ -62,6 +67,7 @@ def test_a_rectangle_of_one_colour_may_be_a_cover_wherever_it_differs() -> None:
         differing = marks(*np.flatnonzero(same)[::2])
         assert not covered(differing)
         assert covered(differing, same)
+        assert not covered(differing, same, blends=True)
 
 
 def test_a_cover_may_leave_a_rectangle() -> None:
@@ -73,11 +79,23 @@ def test_a_cover_may_leave_a_rectangle() -> None:
     assert not covered(differing, ~(rest | marks(63, 62, 55, 54, 53)) & ~marks(*range(24, 56, 3)))
 
 
+@pytest.mark.parametrize("blends", [False, True])
+def test_a_cover_that_leaves_an_eighth_is_one_of_the_background_s_colour_none(blends: bool) -> None:
+    """Of eight rows the last is left, or a pixel less. What differs lies in one part."""
+    differing = LEFT.astype(np.bool_) & (np.arange(PIXELS) < 56)
+    assert covered(differing, np.arange(PIXELS) < 56, blends=blends) == (not blends)
+    assert not covered(differing, np.arange(PIXELS) < 57, blends=blends)
+    rest = marks(*(row * WIDTH + column for row in range(2) for column in range(4)))  # all but 2 x 4 pixels, or one less
+    assert covered(LEFT.astype(np.bool_) & ~rest, ~rest, blends=blends) == (not blends)
+    rest[0] = False
+    assert not covered(LEFT.astype(np.bool_) & ~rest, ~rest, blends=blends)
+
+
 def test_pixels_in_which_no_cover_is_seen_do_not_count() -> None:
     """Where the right half has the cover's colour itself, all that is seen lies in one part, which then tells nothing."""
     scattered, left = marks(0, 11, 18, 25, 43), LEFT.astype(np.bool_)
-    assert may_be_covered(scattered, scattered, left, (LEFT,), WIDTH)
-    assert not may_be_covered(scattered, scattered, np.ones(PIXELS, np.bool_), (LEFT,), WIDTH)
+    assert may_be_covered(scattered, scattered, left, (LEFT,), WIDTH, blends=False)
+    assert not may_be_covered(scattered, scattered, EVERYWHERE, (LEFT,), WIDTH, blends=False)
 
 
 def test_the_share_of_a_rectangle_that_is_filled() -> None:

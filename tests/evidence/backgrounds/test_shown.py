@@ -51,7 +51,8 @@ def test_weights_give_way_to_a_cover() -> None:
     pattern, veil = memory()
     query = pattern + veil[0][:, None] * 0.6
     query[15:25] = 1
-    rest, _ = fitted(query[None].astype(float), pattern[None].astype(float), veil.astype(float))
+    rest, _, gain = fitted(query[None].astype(float), pattern[None].astype(float), veil.astype(float))
+    assert gain == pytest.approx(1, abs=0.01)
     assert np.abs(np.delete(rest[0], np.s_[15:25], axis=0)).max() < 0.001
     plain = np.linalg.lstsq(np.c_[pattern.ravel(), np.ones(300), np.repeat(veil[0], 3)], query.ravel(), rcond=None)[0]
     assert plain[0] < 0.8  # of least squares

@@ -2,8 +2,9 @@
 
 The pixels D of a clean query all have one colour, and the memory, laid down as well as it can be, has others there. Either
 something lies on the picture, or it is another picture, some part of which has that colour. A cover fills a rectangle, as a label
-or half a picture does, or all but a rectangle; or it lies anywhere, as dust and lost pixels do. Of the n pixels in which it would
-be seen, k are in D, and two descriptions of D are compared. With shares that are uniform a priori, what they give it are Beta
+or half a picture does, or all but a rectangle; or it lies anywhere, as dust and lost pixels do. But a rectangle of the background's
+colour is a part that is not there, and what a cover leaves tells nothing if that is next to nothing. Of the n pixels in which it
+would be seen, k are in D, and two descriptions of D are compared. With shares that are uniform a priori, what they give it are Beta
 functions (the Bayes factor of a contingency table, Jeffreys 1961, section 5.1),
 
     anywhere        P(D) = int_0^1 p^k (1 - p)^(n - k) dp = 1 / [(n + 1) binom(n, k)]
@@ -23,10 +24,11 @@ import numpy as np
 from uhop_cli.arrays.types import Bool, Float64, Int64
 
 FULL = 0.9  # of a rectangle
+LEAST_LEFT = 1 / 8  # of the picture, by a cover that fills a rectangle or all but one
 TRIMMED = 0.03  # of the pixels on each side, before the rectangle is taken
 
 
-def may_be_covered(differing: Bool, same: Bool, seen: Bool, partitions: Sequence[Int64], width: int) -> bool:
+def may_be_covered(differing: Bool, same: Bool, seen: Bool, partitions: Sequence[Int64], width: int, *, blends: bool) -> bool:
     """Whether pixels that differ may lie under a cover of one colour.
 
     Args:
@@ -35,9 +37,11 @@ def may_be_covered(differing: Bool, same: Bool, seen: Bool, partitions: Sequence
         seen: those in which a cover of that colour would be seen, D among them, (H W,).
         partitions: for each way to take the memory apart, the part of each pixel, (H W,).
         width: W.
+        blends: whether the colour is that of the background.
     """
-    outside = ~_rectangle(~same, width)
-    if filled(differing, same, width) >= FULL or (differing & outside).sum() >= FULL * differing.sum():
+    outside = ~rectangle(~same, width)
+    all_but = (differing & outside).sum() >= FULL * differing.sum()
+    if not blends and same.mean() <= 1 - LEAST_LEFT and (all_but or filled(differing, same, width) >= FULL):
         return True
     by_parts = [told_by_parts(differing[seen], parts[seen]) for parts in partitions]
     return bool(np.logaddexp.reduce(by_parts) <= math.log(len(by_parts)))
@@ -63,10 +67,10 @@ def told_by_parts(differing: Bool, parts: Int64) -> float:
 
 def filled(marked: Bool, same: Bool, width: int) -> float:
     """The share of the rectangle around all `marked` pixels but a few that is the `same`, (H W,) each."""
-    return float(same[_rectangle(marked, width)].mean())
+    return float(same[rectangle(marked, width)].mean())
 
 
-def _rectangle(marked: Bool, width: int) -> Bool:
+def rectangle(marked: Bool, width: int) -> Bool:
     """The rectangle around all marked pixels but a few, (H W,)."""
     inside = np.zeros_like(marked)
     sides = []

@@ -50,7 +50,7 @@ def _shown_facts(queries: Float32, patterns: Float32, veils: Float32) -> Float64
     """The same of a few answers."""
     count, pixels = veils.shape
     x, memories = (part.reshape(count, pixels, -1).astype(np.float64) for part in (queries, patterns))
-    rest, own = fitted(x, memories, veils.astype(np.float64))
+    rest, own, _ = fitted(x, memories, veils.astype(np.float64))
     shown, behind = _mean_square(rest, 1 - veils), _mean_square(rest, veils)
     behind = np.where(veils.sum(axis=1) > 1, behind, shown)
     logs = [np.log(value + ROUNDING) for value in (shown, behind, _mean_square(own, 1 - veils))]
@@ -60,8 +60,9 @@ def _shown_facts(queries: Float32, patterns: Float32, veils: Float32) -> Float64
     return np.stack([logs[0] - logs[1], logs[0] - logs[2], np.log1p(COMMONEST / pixels - kept)], axis=1)
 
 
-def fitted(x: Float64, memories: Float64, veils: Float64, told: Float64 | None = None) -> tuple[Float64, Float64]:
-    """r, and x less its own background and offset, (Q, H W, C) each; fitted to the pixels that are `told`, (Q, H W) of 0 and 1."""
+def fitted(x: Float64, memories: Float64, veils: Float64, told: Float64 | None = None) -> tuple[Float64, Float64, Float64]:
+    """r, and x less its own background and offset, (Q, H W, C) each, and a, (Q,); fitted to the pixels that are `told`, (Q, H W) of
+    0 and 1."""
     given = np.ones_like(veils) if told is None else told
     weights = given
     for _ in range(STEPS):
@@ -78,7 +79,7 @@ def fitted(x: Float64, memories: Float64, veils: Float64, told: Float64 | None =
         middle = np.nanmedian(np.where(given > 0, size, np.nan), axis=1, keepdims=True)
         scale = 1.5 * middle + LEVEL
         weights = given / (1 + (size / (2 * scale)) ** 2)
-    return rest, x_rest
+    return rest, x_rest, gain
 
 
 def _off(values: Float64, weights: Float64, weighted: Float64, veil: Float64, inverse: Float64) -> Float64:
