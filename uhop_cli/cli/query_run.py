@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 SMALL_ROWS = 16  # of the terminal that a picture takes where there are several queries
 LEAST_ROWS = 6
 ANSWER_ROWS = 9  # of the terminal that are left to the answer below a picture
-TOGETHER = 64  # queries that are answered in one go; the originals that are handed out are in memory meanwhile
+TOGETHER = (64, 256)  # queries that are answered in one go: as many of any size, and at most
+SMALL_FILE, ROOM = 1 << 16, 1 << 26  # bytes of each query's file, and of all originals that are handed out, for more than that
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,16 @@ class Session:
         self.asked = len(found)
         with self.screen.progress() as progress, ThreadPoolExecutor(decoding_threads()) as pool:
             started(progress, "restore", len(found))
-            for start in range(0, len(found), TOGETHER):
-                self._batch(found[start : start + TOGETHER], pool)
+            start, handed_out = 0, ROOM
+            while start < len(found):
+                part = found[start : start + together(found[start:], handed_out)]
+                handed_out = self._batch(part, pool) // len(part)
+                start += len(part)
                 if progress and len(found) > 1:
-                    progress(Progress("restore", min(start + TOGETHER, len(found)), len(found)))
+                    progress(Progress("restore", start, len(found)))
 
-    def _batch(self, found: Sequence[Found | Skipped | None], pool: Executor) -> None:
+    def _batch(self, found: Sequence[Found | Skipped | None], pool: Executor) -> int:
+        """Answers some of the queries; the bytes of the originals that were handed out."""
         prepared = list(pool.map(self._prepare, found))
         queries = [query for query in prepared if not isinstance(query, ImageError)]
         results = self.restorer.answer(queries) if queries else []
@@ -133,6 +138,7 @@ class Session:
                 for note in result.notes:
                     self.screen.note(f"{query.name}: {note}")
                 self._take(None if item is None else item.path, query, result, written, shots)
+        return sum(len(result.pictures.original or b"") for result in results)
 
     def _prepare(self, item: Found | Skipped | None) -> Query | ImageError:
         try:
@@ -296,6 +302,29 @@ class Session:
         if said:
             self.screen.warn(said[0])
             self.screen.hint(said[1])
+
+
+def together(waiting: Sequence[Found | Skipped | None], handed_out: int) -> int:
+    """How many of the queries that wait are answered next, in one go: more if their files are small, and so were the originals that
+    were handed out last, which are in memory meanwhile.
+
+    Args:
+        waiting: in their order.
+        handed_out: bytes of an original, on average.
+    """
+    least, most = TOGETHER
+    wanted = min(most, ROOM // max(1, handed_out), len(waiting))
+    small = next((place for place, item in enumerate(waiting[: max(0, wanted)]) if not _is_small(item)), wanted)
+    return min(max(least, small), len(waiting))
+
+
+def _is_small(item: Found | Skipped | None) -> bool:
+    if not isinstance(item, Found):
+        return item is not None  # a file that is left out; standard input may be anything
+    try:
+        return item.path.stat().st_size <= SMALL_FILE
+    except OSError:
+        return True  # it is missed when it is opened
 
 
 def archive(result: Restoration) -> bytes:

@@ -35,7 +35,7 @@ READ = 1 << 18  # memories of which one query reads the spectrum
 TOGETHER = (16, 128)  # queries in one pass over the codes, fewest and most
 PAIRS = 1 << 23  # of query and memory that are scored together, so far as `TOGETHER` allows
 CHUNK_VALUES = 1 << 16  # cosines at a time: they stay in the cache
-CHUNK = (512, 4096)  # memories at a time, fewest and most
+CHUNK = (512, 8192)  # memories at a time, fewest and most
 
 
 class Shortlists(NamedTuple):
