@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import uhop_cli
-from uhop_cli.cli import app as application
+from uhop_cli.cli import app as app_module
 
 HEAVY = ("torch", "numpy", "PIL", "rich", "safetensors", "scipy")
 PROBE = f"""
@@ -89,8 +89,8 @@ def test_names_in_errors_are_escaped(uhop: Any) -> None:
 def test_what_commands_raise_becomes_one_line(
     error: BaseException, code: int, line: str, uhop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(application, "_drop_stdout", lambda: None)
-    monkeypatch.setattr(application, "_flush", lambda: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(app_module, "_drop_stdout", lambda: None)
+    monkeypatch.setattr(app_module, "_flush", lambda: (_ for _ in ()).throw(error))
     ran = uhop("--version")
     assert ran.code == code
     assert ran.err.startswith(line)
@@ -198,3 +198,14 @@ def test_every_error_has_a_hint(uhop: Any, tmp_path: Path) -> None:
     ran = uhop("info", tmp_path / "a.safetensors")
     assert ran.code == 1
     assert [line.partition(":")[0] for line in ran.err.splitlines()] == ["error", "hint"]
+
+
+def test_the_command_that_is_run_is_loaded_alone() -> None:
+    """As loading all takes as long again."""
+    code = """
+import sys
+from uhop_cli.cli.app import run
+run(["store", "--help"])
+sys.exit("uhop_cli.cli.bench" in sys.modules or "uhop_cli.cli.store" not in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0

@@ -40,7 +40,13 @@ def test_without_dask_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPa
 
 
 def test_no_other_command_imports_dask() -> None:
-    code = "import sys, uhop_cli.cli.app, uhop_cli.querying.restorer, uhop_cli.storing.store; sys.exit('dask' in sys.modules)"
+    code = """
+import sys
+import uhop_cli.querying.restorer, uhop_cli.storing.store
+from uhop_cli.cli.app import application
+application()
+sys.exit('dask' in sys.modules)
+"""
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

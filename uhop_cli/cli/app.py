@@ -6,11 +6,11 @@ import os
 import re
 import signal
 import sys
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
-from uhop_cli.cli import bench, demo, env, info, query, store
 from uhop_cli.cli.help import Command
 from uhop_cli.cli.output import complain
 from uhop_cli.errors import OutputError, SettingsError, UhopError
@@ -18,28 +18,27 @@ from uhop_cli.version import __version__
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
+COMMANDS = ("store", "query", "bench", "info", "demo", "env")  # a module each, with the command and its `EXAMPLES`
 _EMPTY = re.compile(r"(--[a-z-]+=)?")  # an argument without a value
 
-app = typer.Typer(
-    name="uhop",
-    help="Learn a kernel on your images, store them as an associative memory, and get the original back from a damaged copy.",
-    epilog="`uhop COMMAND --help` shows the options of a command, with examples.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-for command, function, epilog in (
-    ("store", store.store, store.EXAMPLES),
-    ("query", query.query, query.EXAMPLES),
-    ("bench", bench.bench, bench.EXAMPLES),
-    ("info", info.info, info.EXAMPLES),
-    ("demo", demo.demo, demo.EXAMPLES),
-    ("env", env.env, env.EXAMPLES),
-):
-    app.command(command, cls=Command, epilog=epilog)(function)
+
+def application(*names: str) -> typer.Typer:
+    """The application with these commands; none: with all. Each takes its time to load, and one is run."""
+    app = typer.Typer(
+        name="uhop",
+        help="Learn a kernel on your images, store them as an associative memory, and get the original back from a damaged copy.",
+        epilog="`uhop COMMAND --help` shows the options of a command, with examples.",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback(invoke_without_command=True)(top)
+    for name in names or COMMANDS:
+        module = import_module(f"uhop_cli.cli.{name}")
+        app.command(name, cls=Command, epilog=module.EXAMPLES)(getattr(module, name))
+    return app
 
 
-@app.callback(invoke_without_command=True)
 def top(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Say the version and stop.", is_eager=True)] = False,
@@ -67,6 +66,7 @@ def run(arguments: list[str]) -> int:
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
+        app = application(*(name for name in arguments[:1] if name in COMMANDS))
         code = int(typer.main.get_command(app)(arguments, prog_name="uhop", standalone_mode=False) or 0)
         _flush()
     except KeyboardInterrupt:
