@@ -34,7 +34,7 @@ OF_IDENTITY = 5
 SHARE = 8  # one pixel in so many is in the sample
 LEAST = 128  # pixels that are sample enough; of patterns with fewer than twice as many all are looked at
 PAIRS = 1 << 20  # of query and memory that are chosen among together: short calls of many threads stand in each other's way
-MOST_TOGETHER = 16  # queries
+MOST_TOGETHER = 64  # queries
 
 
 @dataclass(frozen=True)
