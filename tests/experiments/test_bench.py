@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from uhop_cli.arrays.threads import blas_libraries
 from uhop_cli.errors import OutputError, SettingsError
 from uhop_cli.experiments.bench import Bench
 from uhop_cli.experiments.config import Config
@@ -95,6 +97,19 @@ def test_a_killed_run_that_goes_on_gives_the_same_bytes(dataset: Dataset, tmp_pa
         path.write_bytes(present[: len(present) - cut])  # a last line that was cut short
         go(config, dataset, folder, resume=True)
         assert path.read_bytes() == expected
+
+
+def test_rows_are_made_with_one_thread_of_blas(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that they are the same whatever the number of cores."""
+    repeats, seen = Bench._repeats, []
+
+    def noted(bench: Bench, *given: Any) -> None:
+        seen.extend(library["num_threads"] for library in blas_libraries())
+        repeats(bench, *given)
+
+    monkeypatch.setattr(Bench, "_repeats", noted)
+    go(Config(experiments=("capacity",), **SMALL), dataset)  # type: ignore[arg-type]
+    assert set(seen) == {1}
 
 
 @pytest.mark.parametrize("protocol", ["paper", "tuned"])

@@ -10,7 +10,7 @@ from itertools import groupby
 import numpy as np
 
 from uhop_cli.arrays.device import CPU, Device, resolve_device
-from uhop_cli.arrays.threads import chunks
+from uhop_cli.arrays.threads import chunks, one_blas_thread
 from uhop_cli.arrays.types import Float32
 from uhop_cli.experiments.config import Config
 from uhop_cli.experiments.data.datasets import Dataset
@@ -83,13 +83,18 @@ class Bench:
         ]
 
     def run_parts(self, parts: Sequence[Part], methods: Sequence[Method]) -> None:
-        """The rows of some parts; those of the same conditions share what settings are tuned on."""
+        """The rows of some parts; those of the same conditions share what settings are tuned on.
+
+        With one BLAS thread, so that rows are the same whatever the number of cores, and on workers: how many share a product
+        decides how its sums are rounded, and hundreds of steps of Stage I make that visible.
+        """
         learners = self._learners(methods)
-        for conditions, some in groupby(parts, key=lambda part: part.conditions):
-            tuning = TuningTasks(self.sets, learners)
-            settings = Tuning(self.config.protocol, tuning.task)
-            for part in some:
-                self._repeats(list(conditions), part.repeats, methods, learners, settings, tuning)
+        with one_blas_thread():
+            for conditions, some in groupby(parts, key=lambda part: part.conditions):
+                tuning = TuningTasks(self.sets, learners)
+                settings = Tuning(self.config.protocol, tuning.task)
+                for part in some:
+                    self._repeats(list(conditions), part.repeats, methods, learners, settings, tuning)
 
     def keys(self, part: Part, methods: Sequence[Method]) -> list[Key]:
         """What identifies the rows of a part."""
