@@ -203,8 +203,9 @@ def untouched(folder: Path, options: argparse.Namespace) -> tuple[bool, Counter[
     opened = []
     with tempfile.TemporaryDirectory() as place:
         stored = Stored(collection, Path(place))
-        files = [sets.jpeg(collection.pixels(index)) for index in range(len(collection.files))] * 5
-        queries = [stored.asked.prepare(data) for data in files[: options.sure]]
+        files = [sets.jpeg(collection.pixels(index)) for index in range(len(collection.files))]
+        asked = files * -(-options.sure // len(files))
+        queries = [stored.asked.prepare(data) for data in asked[: options.sure]]
         sure = [
             query for query, found in zip(queries, stored.plain.answer(queries), strict=True) if found.answer.confidence >= 0.995
         ]
