@@ -142,6 +142,11 @@ def test_a_part_in_the_background_s_colour_is_missing_and_one_in_another_colour_
     assert not another(query, pattern)
     query[label] = (0.1, 0.2, 0.9)
     assert another(query, pattern)
+    # Five levels are not far off, though no light takes them off there and leaves them elsewhere.
+    others, signs = (rows < 12) & ~label & (rows > 0), np.array([[1, 1, 1], [1, -1, 1]])
+    pattern[others] = query[others] = np.array([0.1, 0.2, 0.9]) + 5 / 255 * signs[np.flatnonzero(others) % 2]
+    pattern[label] = np.array([0.1, 0.2, 0.9]) + 5 / 255 * (signs * [1, 1, -1])[np.flatnonzero(label) % 2]
+    assert not another(query, pattern)
 
 
 def test_of_one_colour_where_the_memory_is_clear_a_query_is_clean_with_any_number_of_colours() -> None:

@@ -93,8 +93,10 @@ def _another(x: Float64, memory: Float64, veil: Float64, spec: PatternSpec) -> b
             [colour] = _commonest(colours[found], 1)
             alone = (colours[found] == colour).mean() >= FULL
             absent = bool(alone and (colour in behind or found.mean() > 1 - LEAST_LEFT))
-    if absent or np.median(far[elsewhere]) <= FAR:
-        return absent
+    if np.median(far[elsewhere]) <= FAR:
+        return False
+    if absent:
+        return True
     inside = rectangle(elsewhere, width)
     if not drawn:
         return bool(elsewhere[inside].mean() < FULL)
