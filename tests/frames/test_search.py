@@ -96,7 +96,13 @@ def test_slivers_are_not_possible(memory: Memory, frame: Frame, possible: bool) 
         (Frame(-0.05, 0, 1, 1), slice(97, 100), True),
         (Frame(-0.05, 0, 1, 1), slice(95, 97), False),
         (Frame(0.05, 0, 1, 1), slice(97, 100), False),
-        (Frame(0.07, 0, 1, 1), slice(0, 3), False),
+        (Frame(0.07, 0, 1, 1), slice(0, 3), True),  # of its size, and moved by anything
+        (Frame(0.5, 0, 1, 1), slice(0, 40), True),
+        (Frame(-0.5, 0, 1, 1), slice(60, 100), True),
+        (Frame(-0.5, 0, 1, 1), slice(0, 40), False),
+        (Frame(0.1, 0, 1.02, 0.98), slice(0, 5), True),
+        (Frame(0.1, 0, 0.96, 1), slice(0, 5), False),  # smaller, and moved by more than a shot
+        (Frame(0.1, 0, 1, 0.96), slice(0, 5), False),
         (Frame(0.05, 0, 1, 1, 2), slice(0, 3), False),
         (Frame(0.05, 0, 1, 1, 0, True), slice(0, 3), False),
         (IDENTITY, slice(0, 3), False),

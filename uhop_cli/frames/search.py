@@ -54,6 +54,7 @@ LEAST_SEEN, LEAST_KEPT = 0.04, 0.08  # shares of the query that is picture, and 
 SHEARED = 0.15  # shares of a side that a corner may be off a frame, as in a photograph of a print
 RIVALS = 0.3  # of the smaller of two windows: pictures that share more are rivals, others may both be there
 SHOT = 0.06  # shares of a side that another shot of a scene may be moved by
+SAME_SIZE = 0.03  # shares of a side that a window of the original's own size may differ by
 _BLEED = 2  # pixels that a picture runs into what is beside it
 EVEN = 12.0  # levels of 255: the standard deviation of what is beside a picture and no picture
 PART = 0.02  # shares of a side that a picture's edge may be off that of a part
@@ -246,9 +247,12 @@ def _overlap(first: Frame, second: Frame) -> float:
 
 
 def _is_another_shot(frame: Frame, picture: Picture) -> bool:
-    """Whether the query is nearly the whole original, moved a little, with more of a picture where that ends: not a copy of it."""
+    """Whether the query is nearly the whole original, moved a little, or of its size and moved by anything, with more of a picture
+    where that ends: the next shot of a burst, or a page scrolled on, and not a copy."""
     edges = np.array([frame.x, frame.y, frame.x + frame.width - 1, frame.y + frame.height - 1])
-    if frame.turn or frame.mirrored or np.abs(edges).max() > SHOT:
+    is_near = np.abs(edges).max() <= SHOT
+    has_same_size = max(abs(frame.width - 1), abs(frame.height - 1)) <= SAME_SIZE
+    if frame.turn or frame.mirrored or not (is_near or has_same_size):
         return False
     height, width = picture.planes.shape[:2]
     inner = np.rint(edges * (width, height, width, height)).astype(int) * (1, 1, -1, -1) - _BLEED
