@@ -166,7 +166,7 @@ class EvidenceEngine:
     def candidates(self, queries: PreparedQueries, scores: Array, cosines: Array) -> Candidates:
         """The memories that the models propose, from what the pass found."""
         opacity = None if self.opacity is None else self.opacity.rows
-        return propose(queries, scores, cosines, self.X.rows, opacity, named=self.named)
+        return propose(queries, scores, cosines, self.X.rows, opacity, levels=self.X.levels, named=self.named)
 
 
 class EvidenceModel:

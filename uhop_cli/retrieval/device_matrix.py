@@ -29,6 +29,7 @@ class DeviceMatrix:
     """
 
     long_chunks = True
+    levels = None  # values are compared on the device
 
     def __init__(self, patterns: NDArray[np.generic], device: Device) -> None:
         flat, self.scale = flat_rows(patterns)

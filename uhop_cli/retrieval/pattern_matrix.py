@@ -23,7 +23,7 @@ from uhop_cli.arrays.device import CPU, Device
 from uhop_cli.arrays.library import Array, float32
 from uhop_cli.arrays.operations import flat_rows
 from uhop_cli.arrays.threads import chunks, on_all_cores
-from uhop_cli.arrays.types import Float32, Int64
+from uhop_cli.arrays.types import Float32, Int64, UInt8
 from uhop_cli.retrieval.read_out import read_out
 
 THIN = 32  # up to this many queries a product is bound by memory, not by arithmetic
@@ -62,6 +62,11 @@ class PatternMatrix(Protocol):
 
     def rows(self, indices: Array, places: Int64 | None = None) -> Array:
         """Memories by index, in [0, 1]: shape (*indices.shape, d); or their values at `places` (s,) alone."""
+        ...
+
+    @property
+    def levels(self) -> Callable[..., UInt8] | None:
+        """`rows` as they are stored, to be written to, where that is in 8 bits and in host memory; else None."""
         ...
 
     def read_out(self, weights: Array) -> Array:
@@ -132,6 +137,15 @@ class HostMatrix:
             return found * np.float32(self.scale)
         found *= np.float32(self.scale)  # a copy already
         return found
+
+    @property
+    def levels(self) -> Callable[..., UInt8] | None:
+        """See `PatternMatrix.levels`."""
+        return self._levels if self.patterns.dtype == np.uint8 else None
+
+    def _levels(self, indices: Int64, places: Int64 | None = None) -> UInt8:
+        stored = self.patterns[indices]
+        return np.asarray(stored if places is None else stored.take(places, axis=-1), np.uint8)
 
     def read_out(self, weights: Float32) -> Float32:
         """See `PatternMatrix.read_out`; weights of at most 2^-24 / M are below the rounding of the result and are not read."""

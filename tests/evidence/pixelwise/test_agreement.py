@@ -3,8 +3,9 @@
 import math
 
 import numpy as np
+import pytest
 
-from uhop_cli.evidence.pixelwise.agreement import LEAST, STEPS, TAUS, _ninth_power, agreement, value_density
+from uhop_cli.evidence.pixelwise.agreement import LEAST, STEPS, TAUS, _ninth_power, agreement, agreement_of_levels, value_density
 
 
 def _plainly(query: np.ndarray, memory: np.ndarray) -> tuple[float, float]:
@@ -64,6 +65,23 @@ def test_the_density_is_one() -> None:
     heaps = sum(density[query == heap][0] / 255 for heap in (0, 1))
     assert abs(mass + heaps - 1) < 0.01
     assert np.all(value_density(values[None]) > 0)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 50, 51])
+def test_of_pictures_in_8_bits_it_is_looked_up(size: int) -> None:
+    """For 2 queries with 3 memories of `size` values each: an odd number of values in all where that is odd."""
+    rng = np.random.default_rng(size)
+    queries = rng.integers(0, 256, (2, 1, size), dtype=np.uint8)
+    off = rng.choice([0, 0, 1, -3, 9, 40, 200], (2, 3, size))
+    memories = np.clip(queries + off, 0, 255).astype(np.uint8)
+    for some in (slice(None), slice(1)):  # 6 x size values, and 1 x size of them
+        near, unit = memories[some, : 3 if some.stop is None else 1], queries[some].astype(np.float32) / 255
+        density = value_density(unit[:, 0])[:, None]
+        expected, share = agreement(density, (near.astype(np.float32) / 255 - unit) ** 2)
+        differences = np.abs(near.astype(int) - queries[some]).astype(np.uint8)
+        found, kept = agreement_of_levels(density, differences)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(kept, share, rtol=1e-4)
 
 
 def test_a_ninth_power_stays_a_normal_number() -> None:

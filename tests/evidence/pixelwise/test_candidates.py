@@ -133,6 +133,36 @@ def test_it_says_what_all_pixels_say(case: Case, monkeypatch: pytest.MonkeyPatch
         np.testing.assert_allclose(listed.replaced, replaced, rtol=1e-4)
 
 
+def test_pictures_in_8_bits_are_compared_as_they_are_stored(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same to rounding, and agreement by its table; not queries of other values, nor memories of floats or on a device."""
+    X = pattern_matrix(PIXELS, case.device)
+    if case.device.is_numpy:
+        assert X.levels is not None
+        np.testing.assert_array_equal(X.levels(np.array([3, 0]), np.array([5, 1])), PIXELS.reshape(STORED, -1)[[3, 0]][:, [5, 1]])
+        assert pattern_matrix(PIXELS.astype(np.float32) / 255).levels is None
+    else:
+        assert X.levels is None
+    by_table: list[int] = []
+    of_levels = module.agreement_of_levels
+    monkeypatch.setattr(module, "agreement_of_levels", lambda *given: by_table.append(1) or of_levels(*given))
+    for pictures, as_levels in ((case.pictures, False), (np.rint(case.pictures * 255) / np.float32(255), case.device.is_numpy)):
+        case.pictures[:] = pictures
+        by_table.clear()
+        values, stored = case.listed(), case.listed(levels=X.levels)
+        assert bool(by_table) == as_levels
+        np.testing.assert_array_equal(stored.rows, values.rows)
+        for name in ("exact", "agreed", "kept", "replaced"):
+            np.testing.assert_allclose(getattr(stored, name), getattr(values, name), rtol=1e-4, atol=0.02)
+
+
+@pytest.mark.parametrize("value", [-1 / 255, 256 / 255, 0.4 / 255, math.nan])
+def test_levels_are_whole_and_from_0_to_255(value: float) -> None:
+    pictures = np.arange(256, dtype=np.float32).reshape(2, 128) / 255
+    np.testing.assert_array_equal(module._levels(pictures), np.arange(256).reshape(2, 128))
+    pictures[1, 5] = value
+    assert module._levels(pictures) is None
+
+
 def test_transparent_memories_lie_on_the_best_background(case: Case) -> None:
     clear = np.zeros((STORED, 32, 32), np.uint8)
     clear[:] = np.where(np.arange(32) < 16, 0, 255)  # the left half of all of them

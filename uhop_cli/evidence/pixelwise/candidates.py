@@ -21,9 +21,9 @@ from uhop_cli.arrays.library import Array, like, namespace, to_numpy
 from uhop_cli.arrays.operations import row_sums, topk
 from uhop_cli.arrays.scratch import Scratch
 from uhop_cli.arrays.threads import on_all_cores
-from uhop_cli.arrays.types import Float32, Int64
+from uhop_cli.arrays.types import Float32, Int64, UInt8
 from uhop_cli.evidence.backgrounds.likelihoods import on_best_background
-from uhop_cli.evidence.pixelwise.agreement import agreement, value_density
+from uhop_cli.evidence.pixelwise.agreement import agreement, agreement_of_levels, value_density
 from uhop_cli.evidence.prepared import PreparedQueries
 from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.retrieval.distances import ROUNDING
@@ -35,6 +35,7 @@ SHARE = 8  # one pixel in so many is in the sample
 LEAST = 128  # pixels that are sample enough; of patterns with fewer than twice as many all are looked at
 PAIRS = 1 << 20  # of query and memory that are chosen among together: short calls of many threads stand in each other's way
 MOST_TOGETHER = 64  # queries
+WHOLE = 1e-3  # of a level: what a picture in 8 bits is off by in float32 at most
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,10 @@ class Candidates:
 
 
 class Gather(Protocol):
-    """Values of memories, float32 in [0, 1], to be written to."""
+    """Values of memories: float32 in [0, 1], or levels of 255 in 8 bits."""
 
     def __call__(self, indices: Array, places: Int64 | None = None) -> Array:
-        """Rows (n,) -> (n, d); of each the values at `places` alone, where these are given: (n, s)."""
+        """Rows (n,) -> (n, d), to be written to; of each the values at `places` alone, where these are given: (n, s)."""
         ...
 
 
@@ -77,6 +78,7 @@ def propose(
     gather: Gather,
     opacity: Gather | None = None,
     *,
+    levels: Gather | None = None,
     listed: Int64 | None = None,
     named: Int64 | None = None,
 ) -> Candidates:
@@ -88,6 +90,7 @@ def propose(
         cosine: plain cosines, (Q, M).
         gather: values of the memories.
         opacity: likewise their opacity, H W values each, where pictures have transparency.
+        levels: the values as they are stored, where that is in 8 bits.
         listed: (Q, M) which memories each query has; None: all, in their order. Candidates are places in these.
         named: (Q, N) more memories that are worth it, as rows or places in these; -1 where there are fewer.
     """
@@ -95,7 +98,7 @@ def propose(
     leaders = best_of_each[:, :, 0]
     if named is not None:
         leaders = with_named(leaders, named)
-    look = _Look(queries, gather, opacity, listed)
+    look = _Look(queries, gather, opacity, levels if opacity is None else None, listed)
     rows, repeated = distinct(xp.concat([best_of_each.reshape(len(leaders), -1), leaders], axis=1))
     pixels = sample(*queries.grid.shape[:2])
     if pixels is not None:
@@ -162,9 +165,13 @@ class _Seen:
 class _Look:
     """Compares queries with memories pixel by pixel."""
 
-    def __init__(self, queries: PreparedQueries, gather: Gather, opacity: Gather | None, listed: Int64 | None) -> None:
+    def __init__(
+        self, queries: PreparedQueries, gather: Gather, opacity: Gather | None, levels: Gather | None, listed: Int64 | None
+    ) -> None:
         self._queries, self._gather, self._opacity, self._listed = queries, gather, opacity, listed
-        self._density, self._scratch = _densities(to_numpy(queries.pictures)), Scratch()
+        pictures = to_numpy(queries.pictures)
+        self._density, self._scratch = _densities(pictures), Scratch()
+        self._stored, self._levels = levels, None if levels is None else _levels(pictures)
 
     def __call__(self, rows: Array, pixels: Int64 | None = None) -> _Seen:
         """The memories `rows` (Q, S), a few at a time, to stay in the cache; at some of the pixels, or at all.
@@ -174,30 +181,63 @@ class _Look:
         pictures = self._queries.pictures
         xp, channels = namespace(pictures), self._queries.grid.shape[2]
         places = None if pixels is None else (pixels[:, None] * channels + np.arange(channels)).ravel()
-        if places is not None:
-            pictures = pictures[:, like(rows, places)]
         density = like(pictures, self._density if places is None else self._density[:, places])
-        (count, length), size = rows.shape, int(pictures.shape[1])
+        (count, length), size = rows.shape, int(density.shape[1])
         named = rows if self._listed is None else xp.take_along_axis(self._listed, rows, axis=1)
         exact, agreed, kept = (xp.empty((count, length), dtype=pictures.dtype, device=pictures.device) for _ in range(3))
+        compared = self._values if self._levels is None else self._in_levels
 
         def work(part: slice) -> None:
-            flat = named[part].reshape(-1)
-            squares = self._gather(flat, places).reshape(-1, length, size)
-            squares -= pictures[part, None]
-            charge: Array | float = 0.0
-            if self._opacity is not None:
-                laid, charged = on_best_background(squares.reshape(-1, size), 1 - self._opacity(flat, pixels))
-                squares, charge = laid.reshape(squares.shape), charged.reshape(-1, length)
-            squares *= squares
-            exact[part] = (-size / 2) * xp.log(row_sums(squares) / size + ROUNDING) - charge
-            found, kept[part] = agreement(density[part, None], squares, scratch=self._scratch)
+            squares, charge, found, kept[part] = compared(part, named[part], pixels, places, density[part, None])
+            exact[part] = (-size / 2) * xp.log(squares / size + ROUNDING) - charge
             agreed[part] = found - charge
 
         device_of(pictures).on_all_cores(work, count, LOOKED_AT // (length * size))
         # The densities leave out what is the same for all of them, (d/2) (ln(2 pi) + 1).
         replaced = xp.sum(xp.log(density), axis=1) + size / 2 * (math.log(2 * math.pi) + 1)
         return _Seen(exact, agreed, kept, replaced)
+
+    def _values(
+        self, part: slice, rows: Array, pixels: Int64 | None, places: Int64 | None, density: Array
+    ) -> tuple[Array, Array | float, Array, Array]:
+        """Some queries and their memories `rows` (q, S): |x - xi|^2, what a background is charged, Lambda and pi, (q, S) each."""
+        pictures = self._queries.pictures[part]
+        if places is not None:
+            pictures = pictures[:, like(rows, places)]
+        size = int(pictures.shape[1])
+        squares = self._gather(rows.reshape(-1), places).reshape(*rows.shape, size)
+        squares -= pictures[:, None]
+        charge: Array | float = 0.0
+        if self._opacity is not None:
+            laid, charged = on_best_background(squares.reshape(-1, size), 1 - self._opacity(rows.reshape(-1), pixels))
+            squares, charge = laid.reshape(squares.shape), charged.reshape(rows.shape)
+        squares *= squares
+        return row_sums(squares), charge, *agreement(density, squares, scratch=self._scratch)
+
+    def _in_levels(
+        self, part: slice, rows: Int64, pixels: Int64 | None, places: Int64 | None, density: Float32
+    ) -> tuple[Array, float, Array, Array]:
+        """The same where both are in 8 bits."""
+        assert self._stored is not None
+        assert self._levels is not None
+        levels = self._levels[part] if places is None else self._levels[part, places]
+        stored = self._stored(rows.reshape(-1), places).reshape(*rows.shape, -1)
+        differences = np.maximum(stored, levels[:, None])
+        differences -= np.minimum(stored, levels[:, None], out=stored)
+        values = differences.astype(np.float32)
+        squares = np.einsum("qsd,qsd->qs", values, values) / np.float32(255**2)
+        return squares, 0.0, *agreement_of_levels(density, differences, self._scratch)
+
+
+def _levels(pictures: Float32) -> UInt8 | None:
+    """Values in levels of 255, if all of them are; else None."""
+    scaled = pictures * np.float32(255)
+    levels = np.rint(scaled)
+    off = float(np.abs(scaled - levels).max(initial=0))
+    if not (off <= WHOLE and levels.min(initial=0) >= 0 and levels.max(initial=255) <= 255):  # so that NaN is none
+        return None
+    found: UInt8 = levels.astype(np.uint8)
+    return found
 
 
 def _densities(pictures: Float32) -> Float32:

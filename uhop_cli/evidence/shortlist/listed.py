@@ -113,7 +113,7 @@ class ListedEngine(EvidenceEngine):
 
     def candidates(self, queries: PreparedQueries, scores: Float32, cosines: Float32) -> Candidates:
         """See `EvidenceEngine.candidates`: places in the shortlists."""
-        return propose(queries, scores, cosines, self.X.rows, listed=self.rows, named=self.named)
+        return propose(queries, scores, cosines, self.X.rows, listed=self.rows, levels=self.X.levels, named=self.named)
 
 
 @dataclass(frozen=True)
