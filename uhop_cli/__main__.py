@@ -1,11 +1,15 @@
 """The entry point of `uhop` and of `python -m uhop_cli`."""
 
+import gc
 import sys
 from typing import NoReturn
+
+RARELY = (20_000, 20, 20)  # new objects before cycles are looked for: a twentieth of the time of a batch of queries went into that
 
 
 def main() -> NoReturn:
     """Runs the command line and leaves with its exit code."""
+    gc.set_threshold(*RARELY)
     try:
         from uhop_cli.cli.app import INTERRUPTED, run
     except KeyboardInterrupt:  # Ctrl-C while it is loading, when nothing has begun

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from uhop_cli.arrays.library import Array, torch_library
 from uhop_cli.arrays.resources import available_memory
-from uhop_cli.arrays.threads import chunks, on_all_cores, one_blas_thread, product_on_all_cores
+from uhop_cli.arrays.threads import chunks, on_all_cores, one_blas_thread, product_on_all_cores, small_buffers
 from uhop_cli.errors import DeviceError
 
 LONGER = 64  # times a part on a device is as long as one that has to stay in the cache of a core: its calls are what costs
@@ -70,9 +70,11 @@ class Device:
             for part in chunks(total, LONGER * step):
                 work(part)
 
-    def computing(self) -> AbstractContextManager[object]:
-        """What surrounds work whose threads are `on_all_cores`: one BLAS thread in each on the CPU."""
-        return one_blas_thread() if self.is_numpy else nullcontext()
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """What surrounds work whose threads are `on_all_cores`: one BLAS thread in each on the CPU, and small buffers."""
+        with one_blas_thread() if self.is_numpy else nullcontext(), small_buffers():
+            yield
 
     def product(self, left: Array, right: Array) -> Array:
         """left @ right, for few rows and many columns."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from threading import local
 from typing import Any
@@ -17,6 +17,7 @@ from uhop_cli.arrays.types import Float32
 MOST = 16  # threads
 _shared: list[int] = []  # threads that this process may take, where it shares the machine
 _here = local()  # `in_strip`: whether this thread is at one of the strips of `on_all_cores`
+BUFFER = 512  # values
 WORTH_THREADS = 1 << 20  # values from which a second core is worth its start
 
 
@@ -60,7 +61,7 @@ def on_all_cores(work: Callable[[slice], object], total: int, step: int) -> None
     def strip(part: slice) -> None:
         length = part.stop - part.start
         parts = max(1, -(-length // max(1, step)))
-        with np.errstate(**errors):
+        with np.errstate(**errors), small_buffers():
             for rows in chunks(length, -(-length // parts)):
                 work(slice(part.start + rows.start, part.start + rows.stop))
 
@@ -85,6 +86,20 @@ def _in_strip(strip: Callable[[slice], object], part: slice) -> None:
         strip(part)
     finally:
         _here.in_strip = False
+
+
+@contextmanager
+def small_buffers() -> Iterator[None]:
+    """NumPy as it is fastest where numbers are broadcast, such as one for each row.
+
+    Of several rows that fit into its buffer together it first copies what is broadcast to each of them, which takes three times as
+    long as what is to be done. A buffer that is shorter than two rows has it go row by row.
+    """
+    before = np.setbufsize(BUFFER)
+    try:
+        yield
+    finally:
+        np.setbufsize(before)
 
 
 @cache

@@ -33,6 +33,7 @@ SMALL_ROWS = 16  # of the terminal that a picture takes where there are several 
 LEAST_ROWS = 6
 ANSWER_ROWS = 9  # of the terminal that are left to the answer below a picture
 TOGETHER = (64, 256)  # queries that are answered in one go: as many of any size, and at most
+TINY_FILE, RUN = 1 << 13, 16  # bytes, and how many such files a thread takes at a time: one is decoded sooner than handed over
 SMALL_FILE, ROOM = 1 << 16, 1 << 26  # bytes of each query's file, and of all originals that are handed out, for more than that
 
 
@@ -123,22 +124,29 @@ class Session:
 
     def _batch(self, found: Sequence[Found | Skipped | None], pool: Executor) -> int:
         """Answers some of the queries; the bytes of the originals that were handed out."""
-        prepared = list(pool.map(self._prepare, found))
+        run = RUN if all(_is_small(item, TINY_FILE) for item in found) else 1
+        parts = [found[start : start + run] for start in range(0, len(found), run)]
+        prepared = [query for part in pool.map(self._prepare_all, parts) for query in part]
         queries = [query for query in prepared if not isinstance(query, ImageError)]
         results = self.restorer.answer(queries) if queries else []
         taken = [item for item, query in zip(found, prepared, strict=True) if not isinstance(query, ImageError)]
         places = [self._place(None if item is None else item.path, result) for item, result in zip(taken, results, strict=True)]
-        answers = zip(results, pool.map(self._write, places, results), pool.map(self._shots, taken, results), strict=True)
+        written = (pool.map if self.sink.pictures else map)(self._write, places, results)
+        shots = (pool.map if self.review else map)(self._shots, taken, results)
+        answers = zip(results, written, shots, strict=True)
         for item, query in zip(found, prepared, strict=True):
             if isinstance(query, ImageError):
                 self._fail("-" if item is None else item.shown, query)
                 self.screen.essential("")
             else:
-                result, written, shots = next(answers)
+                result, place, pair = next(answers)
                 for note in result.notes:
                     self.screen.note(f"{query.name}: {note}")
-                self._take(None if item is None else item.path, query, result, written, shots)
+                self._take(None if item is None else item.path, query, result, place, pair)
         return sum(len(result.pictures.original or b"") for result in results)
+
+    def _prepare_all(self, items: Sequence[Found | Skipped | None]) -> list[Query | ImageError]:
+        return [self._prepare(item) for item in items]
 
     def _prepare(self, item: Found | Skipped | None) -> Query | ImageError:
         try:
@@ -318,11 +326,11 @@ def together(waiting: Sequence[Found | Skipped | None], handed_out: int) -> int:
     return min(max(least, small), len(waiting))
 
 
-def _is_small(item: Found | Skipped | None) -> bool:
+def _is_small(item: Found | Skipped | None, most: int = SMALL_FILE) -> bool:
     if not isinstance(item, Found):
         return item is not None  # a file that is left out; standard input may be anything
     try:
-        return item.path.stat().st_size <= SMALL_FILE
+        return item.path.stat().st_size <= most
     except OSError:
         return True  # it is missed when it is opened
 

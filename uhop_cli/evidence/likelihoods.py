@@ -21,6 +21,7 @@ memory, so they share one pass: this file. The choice among them is `choice`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from uhop_cli.arrays.library import Array, like, namespace
@@ -104,7 +105,8 @@ def log_likelihoods(queries: PreparedQueries, products: Products, memory: Memory
     xp, size = namespace(products.blocks), queries.pictures.shape[1]
     own = xp.sum(queries.squares, axis=1)[:, None]
     offsets = _with_sums(queries.offsets, memory.sums)
-    total = offsets[0] + xp.sum(products.blocks, axis=0)
+    pooled = _pooled(queries.grid, products.blocks, [int(level.sizes.shape[0]) for level in queries.levels])
+    total = offsets[0] + pooled[1][0]
     residual = clip_over(own - 2 * total + memory.totals, least=0)
     results = [(-size / 2) * xp.log(residual / size + ROUNDING)]
     raw = _of_blocks_as_they_are(queries, products.blocks, memory) if memory.backgrounds is not None else None
@@ -113,8 +115,7 @@ def log_likelihoods(queries: PreparedQueries, products: Products, memory: Memory
         covariances, blocks = products.blocks, int(level.sizes.shape[0])
         if blocks < covariances.shape[0]:
             covariances = offsets[start : start + blocks]
-            for part, owner in zip(products.blocks, queries.grid.pooled_in(blocks), strict=True):
-                covariances[owner] += part
+            covariances += pooled[blocks]
         values = _unexplained(covariances, _of_queries(scale), level.variances.T[..., None])
         results.append(_weighed_logs(values, level.sizes, even=queries.grid.even))
         start += blocks
@@ -129,6 +130,23 @@ def log_likelihoods(queries: PreparedQueries, products: Products, memory: Memory
             scores, residual, queries.channel_sums, _of_background_blocks(queries), raw, products.veiled
         )
     return scores, total / clip_over(own * memory.totals, least=ROUNDING) ** 0.5
+
+
+def _pooled(grid: BlockGrid, blocks: Array, levels: Sequence[int]) -> dict[int, Array]:
+    """Sums of the finest blocks (B, Q, m) over the blocks of each level, by their number: (b, Q, m).
+
+    Args:
+        levels: numbers of blocks, rising, the first of them 1. That sum is taken over the blocks of the level before.
+    """
+    xp, found = namespace(blocks), {int(blocks.shape[0]): blocks}
+    for count in reversed(levels[:-1]):
+        if count == 1:
+            found[count] = xp.sum(found[min(found)], axis=0, keepdims=True)
+            continue
+        found[count] = xp.zeros((count, *blocks.shape[1:]), dtype=blocks.dtype, device=blocks.device)
+        for part, owner in zip(blocks, grid.pooled_in(count), strict=True):
+            found[count][owner] += part
+    return found
 
 
 def _with_sums(offsets: Array, sums: Array) -> Array:

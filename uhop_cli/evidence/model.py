@@ -16,6 +16,7 @@ maximises.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -29,7 +30,7 @@ from uhop_cli.evidence.blocks import FEW_QUERIES, BlockGrid
 from uhop_cli.evidence.choice import choose
 from uhop_cli.evidence.likelihoods import Products, inner_products, log_likelihoods, veiled_products
 from uhop_cli.evidence.memory_statistics import MemoryStatistics
-from uhop_cli.evidence.pixelwise.candidates import Candidates, propose
+from uhop_cli.evidence.pixelwise.candidates import Candidates, by_queries, propose
 from uhop_cli.evidence.prepared import PreparedQueries, prepare, without_mean
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.retrieval.distances import ROUNDING, squared_distances
@@ -39,7 +40,8 @@ from uhop_cli.retrieval.pattern_matrix import PatternMatrix
 from uhop_cli.retrieval.separation import Separation
 
 FEW_TOGETHER = 1 << 13  # pairs of a few queries and their memories: the products of their blocks stay in the cache
-MANY_TOGETHER = 1 << 15  # of many: shorter calls have threads wait for each other
+MANY_TOGETHER = 1 << 17  # of many: shorter calls have threads wait for each other
+UNSEEN = 40.0  # nats below the best: what has so much less of the weight is measured as the product has it
 Probes = Callable[[Float32], tuple[Float32, Float32]]
 
 
@@ -160,8 +162,15 @@ class EvidenceEngine:
 
     def identity(self, pictures: Array) -> Array:
         """L of the identity model, (Q, M), for pictures (Q, d)."""
-        squares = squared_distances(self.X, pictures, totals=self.statistics.totals)
-        return (-self.X.dim / 2) * namespace(pictures).log(squares / self.X.dim + ROUNDING)
+        size = self.X.dim
+        squares = squared_distances(self.X, pictures, totals=self.statistics.totals, times=math.exp(2 * UNSEEN / size))
+        xp = namespace(squares)
+
+        def work(part: slice) -> None:
+            squares[part] = (-size / 2) * xp.log(squares[part] / size + ROUNDING)
+
+        by_queries(work, squares)
+        return squares
 
     def candidates(self, queries: PreparedQueries, scores: Array, cosines: Array) -> Candidates:
         """The memories that the models propose, from what the pass found."""
@@ -197,13 +206,21 @@ class EvidenceModel:
     def evaluate(self, state: Array | None) -> Evaluation:
         """The weights of the answering model for the query, of the identity model for a picture; the energy is the latter's."""
         identity = self._first if state is None else self.engine.identity(state)
-        energy = -logsumexp(identity)
-        if state is None:
-            return Evaluation(separated(self.separation, self.choice.scores, self.beta)[0], self.choice.scores, energy)
         xp = namespace(identity)
-        residual = xp.exp(-2 / self.engine.X.dim * identity)  # |x - xi|^2 / d + q
-        pull = self.separation(self.beta * identity) / residual
-        return Evaluation(pull / xp.sum(pull, axis=-1, keepdims=True), identity, energy)
+        energy, pulls = xp.empty_like(identity[:, 0]), None if state is None else xp.empty_like(identity)
+
+        def work(part: slice) -> None:
+            own = identity[part]
+            energy[part] = -logsumexp(own)
+            if pulls is not None:
+                residual = xp.exp(-2 / self.engine.X.dim * own)  # |x - xi|^2 / d + q
+                pull = self.separation(self.beta * own) / residual
+                pulls[part] = pull / xp.sum(pull, axis=-1, keepdims=True)
+
+        by_queries(work, identity)
+        if pulls is None:
+            return Evaluation(separated(self.separation, self.choice.scores, self.beta)[0], self.choice.scores, energy)
+        return Evaluation(pulls, identity, energy)
 
     def advance(self, state: Array | None, weights: Array, picture: Array) -> Array:
         """The picture."""

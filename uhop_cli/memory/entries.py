@@ -76,15 +76,14 @@ class Entries:
 
     def files_of(self, row: int) -> Int64:
         """The files that share the pattern in `row`, in order."""
-        order, rows = self._by_row
-        begin, end = np.searchsorted(rows, (row, row + 1))
-        return order[begin:end]
+        order, bounds = self._by_row
+        return order[bounds[row] : bounds[row + 1]]
 
     @cached_property
     def _by_row(self) -> tuple[Int64, Int64]:
-        """The files in the order of their patterns' rows, and these rows: (N,) each."""
+        """The files in the order of their patterns' rows, (N,), and where those of each row begin, and the last end, (M + 1,)."""
         order: Int64 = np.argsort(self.name_entry, kind="stable")
-        return order, self.name_entry[order]
+        return order, np.searchsorted(self.name_entry[order], np.arange(self.name_entry.max(initial=-1) + 2))
 
     @cached_property
     def first_files(self) -> Int64:

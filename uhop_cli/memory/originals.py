@@ -177,6 +177,8 @@ class OriginalFiles:
 def _tidy(path: Path) -> Path:
     """The path without detours (`a/../b`), where it leads to the same place: a link on the way may mean another."""
     short = Path(os.path.normpath(path))
+    if short == path:
+        return path
     return short if os.path.realpath(short) == os.path.realpath(path) else path
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from uhop_cli.arrays.library import Array, to_numpy
 from uhop_cli.arrays.operations import topk
+from uhop_cli.arrays.threads import chunks
 from uhop_cli.arrays.types import Bool, Float32, Float64, Int64
 from uhop_cli.evidence.doubts import Doubt
 from uhop_cli.retrieval.dynamics import ReadsOut, run
 from uhop_cli.retrieval.models import Model
 
 RANKED = 64  # best scores among which the weights decide the order
+SORTED = 64  # queries at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ class Answer:
     confidence: Float32 | None
     rows: Int64 | None = None
     why: tuple[Doubt, ...] | None = None
+    _order: list[Int64] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def best(self, query: int, top: int) -> list[tuple[int, float, float]]:
         """Row, weight and score of the best memories for a query: by weight, and where weights are equal (most are 0) by score."""
@@ -55,10 +58,21 @@ class Answer:
         if top == 1 and weights[first] > 0.5:  # no other one can have as much
             row = first if self.rows is None else int(self.rows[query, first])
             return [(row, float(weights[first]), float(scores[first]))]
-        candidates = topk(scores, max(top, RANKED))[1]
-        places = candidates[np.lexsort((-scores[candidates], -weights[candidates]))][:top]
+        places = self._ranked(max(top, RANKED))[query, :top]
         rows = places if self.rows is None else self.rows[query, places]
         return [(int(row), float(weights[place]), float(scores[place])) for row, place in zip(rows, places, strict=True)]
+
+    def _ranked(self, size: int) -> Int64:
+        """The places of the `size` highest scores in the order of `best`, (Q, S): for all queries, once."""
+        if self._order and self._order[0].shape[1] == min(size, self.scores.shape[1]):
+            return self._order[0]
+        parts = []
+        for part in chunks(len(self.scores), SORTED):
+            candidates = topk(self.scores[part], size)[1]
+            scores, weights = (np.take_along_axis(values[part], candidates, axis=1) for values in (self.scores, self.weights))
+            parts.append(np.take_along_axis(candidates, np.lexsort((-scores, -weights)), axis=1))
+        self._order[:] = [np.concatenate(parts)]
+        return self._order[0]
 
     def of(self, query: int, row: int) -> tuple[int, float, float]:
         """Row, weight and score of one memory for a query; no weight and the least score if it was not examined."""

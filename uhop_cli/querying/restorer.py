@@ -23,6 +23,7 @@ from uhop_cli.memory.file.reader import load
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.originals import Original, OriginalFiles
 from uhop_cli.querying.answer import Answer
+from uhop_cli.querying.answered import Answered
 from uhop_cli.querying.certificate import certified_radius
 from uhop_cli.querying.reading import QueryReader
 from uhop_cli.querying.restoration import Identification, Match, Pictures, Query, Restoration, SquaredErrors
@@ -30,7 +31,7 @@ from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import QuerySettings
 from uhop_cli.querying.verifying import CANDIDATES, Verdict, Verifier
 from uhop_cli.querying.words.confidence import CERTAIN
-from uhop_cli.retrieval.states import settled, size_threshold
+from uhop_cli.retrieval.states import size_threshold
 
 if TYPE_CHECKING:
     from uhop_cli.frames.search import Found
@@ -104,10 +105,14 @@ class Restorer:
             patterns = np.stack([queries[index].pattern for index in chosen])
             visible = np.stack([queries[index].visible for index in chosen]) if masked else None  # type: ignore[misc]
             for part, answer in retriever.batches(patterns, visible, trace=self.settings.trace):
+                answered = self._answered([queries[index] for index in chosen[part]], answer)
                 for place, index in enumerate(chosen[part]):
-                    results[index] = self._restoration(queries[index], answer, place, alone=alone)
-        answered = [result for result in results if result is not None]
-        return [self._looked_further(query, result) for query, result in zip(queries, answered, strict=True)]
+                    results[index] = self._restoration(answered, place, alone=alone)
+        found = [result for result in results if result is not None]
+        return [self._looked_further(query, result) for query, result in zip(queries, found, strict=True)]
+
+    def _answered(self, queries: Sequence[Query], answer: Answer) -> Answered:
+        return Answered(queries, answer, self.memory.spec, size_threshold(self.retriever.separation.alpha))
 
     def _looked_further(self, query: Query, result: Restoration) -> Restoration:
         """The answer in another frame, where the same frame leaves it open and another one settles it."""
@@ -143,10 +148,11 @@ class Restorer:
         known, found = framed
         visible = None if known.visible is None else known.visible[None]
         answer = self.retriever.retrieve(known.pattern[None], visible, trace=self.settings.trace)
-        return self._restoration(known, answer, 0, alone=True, found=found)
+        return self._restoration(self._answered([known], answer), 0, alone=True, found=found)
 
-    def _restoration(self, query: Query, answer: Answer, place: int, *, alone: bool, found: Sequence[Found] = ()) -> Restoration:
+    def _restoration(self, answered: Answered, place: int, *, alone: bool, found: Sequence[Found] = ()) -> Restoration:
         """The answer to one of the queries; what was found in frames comes first, in its order."""
+        query, answer = answered.queries[place], answered.answer
         confidence = None if answer.confidence is None else float(answer.confidence[place])
         by_pattern = answer.best if self._fits(confidence) else answer.doubtful
         best = by_pattern(place, max(self.settings.top, CANDIDATES))
@@ -167,10 +173,10 @@ class Restorer:
         matches = tuple(self._match(rank, *one, original if rank == 1 else None, frames.get(one[0])) for rank, one in ranked)
         if not found:
             matches = (replace(matches[0], verified=verdict.verified), *matches[1:])
-        state, truth = answer.pictures[-1][place], query.truth
+        state, truth, other = answer.pictures[-1][place], query.truth, None
         if best[0][0] != settled_in:  # the originals name another one than the dynamics came to
-            state = unit_rows(self.memory.patterns[matches[0].row : matches[0].row + 1])[0]
-        identification = self._identification(query, answer, place, matches, verdict, fits=fits)
+            state = other = unit_rows(self.memory.patterns[matches[0].row : matches[0].row + 1])[0]
+        identification = self._identification(answered, place, matches, verdict, fits=fits)
         same = self.memory.same(matches[0].row)
         is_one = verdict.verified is True or sum(weight for row, weight, _ in best if row in same) >= ORIGINAL_WEIGHT
         arrays = {
@@ -184,7 +190,7 @@ class Restorer:
             error=None
             if truth is None
             else SquaredErrors(state=squared_error(state, truth), query=squared_error(query.pattern, truth)),
-            pictures=self._pictures(query, answer, place, state, original if is_one else None),
+            pictures=self._pictures(answered, place, other, original if is_one else None),
             arrays=arrays if answer.rows is None else {**arrays, "rows": answer.rows[place]},
             notes=query.notes,
         )
@@ -214,9 +220,9 @@ class Restorer:
         return opened[row]
 
     def _identification(
-        self, query: Query, answer: Answer, place: int, matches: tuple[Match, ...], verdict: Verdict, *, fits: bool
+        self, answered: Answered, place: int, matches: tuple[Match, ...], verdict: Verdict, *, fits: bool
     ) -> Identification:
-        kinds, sizes = settled(answer.weights[place][None], size_threshold(self.retriever.separation.alpha))
+        (kinds, sizes), answer = answered.settled, answered.answer
         steps = int(answer.steps[place])
         return Identification(
             matches=matches,
@@ -231,24 +237,25 @@ class Restorer:
             steps=steps,
             converged=bool(answer.converged[place]),
             energy=() if answer.energies is None else tuple(map(float, answer.energies[: steps + 1, place])),
-            settled=str(kinds[0]),
-            metastable_size=int(sizes[0]),
-            inside_radius=self._inside_radius(query, matches[0]),
+            settled=str(kinds[place]),
+            metastable_size=int(sizes[place]),
+            inside_radius=self._inside_radius(answered.queries[place], matches[0]),
         )
 
-    def _pictures(self, query: Query, answer: Answer, place: int, state: Float32, found: Original | None) -> Pictures:
+    def _pictures(self, answered: Answered, place: int, other: Float32 | None, found: Original | None) -> Pictures:
+        """The pictures of an answer; the state is an `other` one than the dynamics came to, where that is given."""
         spec = self.memory.spec
         original, suffix = None, ".png"
         kind = None if found is None or found.content is None else sniff(found.content[:HEAD_BYTES]).format
         if found is not None and kind is not None:  # what is no picture, such as the row of an array, is not handed out as one
             original = found.content
             suffix = found.path.suffix if found.path.suffix.lower() in SUFFIXES else suffix_of(kind)
-        trace = answer.pictures if self.settings.trace else ()
+        trace = answered.answer.pictures if self.settings.trace else ()
         return Pictures(
             original=original,
             suffix=suffix,
-            state=to_pixels(state[None], spec)[0],
-            damaged=to_pixels(query.pattern[None], spec)[0],
+            state=answered.states[place] if other is None else to_pixels(other[None], spec)[0],
+            damaged=answered.damaged[place],
             steps=tuple(to_pixels(picture[place][None], spec)[0] for picture in trace),
             page=1 if found is None else found.page,
         )
@@ -269,26 +276,33 @@ class Restorer:
 
     def _match(self, rank: int, row: int, weight: float, similarity: float, used: Original | None, found: Found | None) -> Match:
         entries = self.memory.entries
-        files = [int(index) for index in entries.files_of(row)]
-        base = Path() if self.originals is None else self.originals.base
+        names = [entries.name(index) for index in entries.files_of(row).tolist()]
+        others = {other: map(entries.name, entries.files_of(other).tolist()) for other in self.memory.same(row) if other != row}
+        path: str | Path
         if used is None:
-            paths = [base / os.fsdecode(entries.name(index)) for index in files]
+            paths = [os.path.join(self._folder, os.fsdecode(name)) for name in names]
             first = next((place for place, path in enumerate(paths) if os.path.lexists(path)), 0) if len(paths) > 1 else 0
-            index, path = files[first], paths[first]
+            name, path = names[first], paths[first]
         else:
-            index, path = used.index, used.path
+            name, path = entries.name(used.index), used.path
         return Match(
             rank=rank,
-            name=escape(entries.name(index)),
+            name=escape(name),
             path=escape(path),
             weight=weight,
             similarity=similarity,
-            names=tuple(escape(entries.name(int(index))) for same in self.memory.same(row) for index in entries.files_of(same)),
+            names=tuple(escape(one) for same in self.memory.same(row) for one in others.get(same, names)),
             row=row,
             whereabouts=None if used is None else used.whereabouts,
             frame=None if found is None or found.frame.is_identity else found.frame,
             verified=True if found is not None and found.unseen is None else None,
         )
+
+    @cached_property
+    def _folder(self) -> str:
+        """What names are relative to, as it is shown before them."""
+        base = Path() if self.originals is None else self.originals.base
+        return "" if base == Path() else str(base)
 
     @cached_property
     def _framer(self) -> Framer:

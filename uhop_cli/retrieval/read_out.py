@@ -32,9 +32,11 @@ def read_out(patterns: NDArray[np.generic], weights: Float32) -> Float32:
     used = np.zeros(count, np.bool_)
 
     def choose(queries: slice) -> None:
-        for query in range(queries.start, queries.stop):
-            chosen[query] = np.flatnonzero(weights[query] > least)
-            used[chosen[query]] = True
+        places = np.flatnonzero(weights[queries] > least)
+        ends = np.searchsorted(places, count * np.arange(1, queries.stop - queries.start))
+        rows = places % count
+        chosen[queries] = np.split(rows, ends)
+        used[rows] = True
 
     _over_queries(choose, weights)
     needed = np.flatnonzero(used)
@@ -86,7 +88,14 @@ def _neighbours(rows: Int64) -> Int64 | slice:
 def _read_each(patterns: NDArray[np.generic], weights: Float32, chosen: list[Int64], queries: slice, out: Float32) -> None:
     """out[q] = sum over the chosen memories of query q of p_mu xi_mu, for a slice of the queries."""
     step = max(1, WIDE_CHUNK_BYTES // (4 * patterns.shape[1]))
+    single = [query for query in range(queries.start, queries.stop) if len(chosen[query]) == 1]
+    for some in chunks(len(single), step):  # most of them, as a rule
+        own = np.array(single[some])
+        rows = np.concatenate([chosen[query] for query in single[some]])
+        out[own] = patterns[rows] * weights[own, rows][:, None]
     for query in range(queries.start, queries.stop):
+        if len(chosen[query]) == 1:
+            continue
         for part in chunks(len(chosen[query]), step):
             rows = chosen[query][part]
             out[query] += weights[query, rows] @ patterns[rows].astype(np.float32)
