@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Iterator
 from importlib.abc import MetaPathFinder
 from typing import Any
 
 import pytest
 
-from uhop_cli.__main__ import main
+from uhop_cli.__main__ import RARELY, main
 from uhop_cli.cli import app
+
+
+@pytest.fixture(autouse=True)
+def _as_often_as_before() -> Iterator[None]:
+    before = gc.get_threshold()
+    yield
+    assert gc.get_threshold() == RARELY
+    gc.set_threshold(*before)
 
 
 class Interrupted(MetaPathFinder):

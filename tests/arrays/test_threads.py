@@ -45,6 +45,17 @@ def test_errors_of_numbers_are_the_callers() -> None:
         on_all_cores(work, 3, 1)
 
 
+def test_buffers_are_small_in_every_part_and_the_callers_afterwards() -> None:
+    seen = []
+    before = np.getbufsize()
+    on_all_cores(lambda part: seen.append(np.getbufsize()), 9, 3)
+    assert seen == [threads.BUFFER] * 3
+    assert np.getbufsize() == before != threads.BUFFER
+    with pytest.raises(ZeroDivisionError), threads.small_buffers():
+        raise ZeroDivisionError
+    assert np.getbufsize() == before
+
+
 def test_who_asks_takes_the_first_part_and_other_threads_the_rest() -> None:
     done: dict[int, str] = {}
     on_all_cores(lambda part: done.update({part.start: current_thread().name}), 9, 3)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uhop_cli.cli import query_run
 from uhop_cli.cli.screen.query_report import without_shared_folder
 
 FIELDS = {
@@ -104,6 +105,20 @@ def test_folders_are_answered_in_order_with_one_line_each(uhop: Any, memory: Pat
     assert sorted(path.name for path in out.iterdir()) == ["damaged.retrieved.png", "other.retrieved.png"]
     again = json.loads(uhop("query", tmp_path / "damaged.png", tmp_path / "other.png", "-m", memory, "--no-output", "--json").out)
     assert [Path(result["query"]).name for result in again["results"]] == ["damaged.png", "other.png"]
+
+
+@pytest.mark.parametrize(("tiny", "run"), [(1 << 13, 3), (1 << 13, 16), (1, 16)])
+def test_tiny_files_are_read_in_runs_and_answered_in_order(
+    tiny: int, run: int, uhop: Any, memory: Path, stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    prepare = query_run.Session._prepare_all
+    monkeypatch.setattr(query_run, "TINY_FILE", tiny)
+    monkeypatch.setattr(query_run, "RUN", run)
+    monkeypatch.setattr(query_run.Session, "_prepare_all", lambda own, items: taken.append(len(items)) or prepare(own, items))
+    ran = uhop("query", stored / "images", "-m", memory, "-q", "--no-output")
+    assert [Path(line).name for line in ran.out.splitlines()] == [f"picture{number}.png" for number in range(8)]
+    assert sorted(taken, reverse=True) == ([1] * 8 if tiny == 1 else [3, 3, 2] if run == 3 else [8])
 
 
 def test_damage_applies_in_the_order_given(uhop: Any, memory: Path, stored: Path) -> None:

@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from uhop_cli.evidence.doubts import Doubt, Reason
 from uhop_cli.images.patterns import to_vectors
+from uhop_cli.querying import answer as answers
 from uhop_cli.querying.answer import Answer, answer_from, joined
 from uhop_cli.retrieval.models import FixedModel
 from uhop_cli.retrieval.pattern_matrix import pattern_matrix
@@ -45,6 +47,18 @@ def test_the_best_are_those_of_the_largest_weight_then_score() -> None:
     assert some.ranking(0, 2) == [30, 20]
     assert some.ranking(0, 1) == [30]
     assert some.ranking(1, 2) == [60, 50]
+
+
+def test_the_order_is_that_of_as_many_scores_as_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asked before for more or fewer, and however many queries are sorted at a time; the two best scores decide here."""
+    monkeypatch.setattr(answers, "RANKED", 1)
+    for together in (1, 2, 64):
+        monkeypatch.setattr(answers, "SORTED", together)
+        found = answer(weights=np.array([[0.1, 0.4, 0.2, 0.3], [0.4, 0.3, 0.2, 0.1]], np.float32))
+        for _ in range(2):
+            assert [found.ranking(query, 2) for query in range(2)] == [[1, 2], [0, 1]]
+            assert [found.ranking(query, 4) for query in range(2)] == [[1, 3, 2, 0], [0, 1, 2, 3]]
+            assert [found.ranking(query, 9) for query in range(2)] == [[1, 3, 2, 0], [0, 1, 2, 3]]
 
 
 def test_a_part_is_one_query_and_the_memories_of_its_best_scores() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
+from uhop_cli.retrieval import distances as module
 from uhop_cli.retrieval.distances import EXACT, ROUNDING, squared_distances
 from uhop_cli.retrieval.pattern_matrix import pattern_matrix
 
@@ -28,3 +31,26 @@ def test_distances_of_two_values(count: int) -> None:
     np.testing.assert_allclose(squared_distances(matrix, queries, visible), expected, atol=1e-6)
     wrong = np.zeros(count, np.float32)  # totals belong to all values: they are not looked at beside `visible`
     np.testing.assert_allclose(squared_distances(matrix, queries, visible, wrong), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("together", [1, 1 << 17])
+def test_only_what_is_near_enough_is_measured_again(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two queries, grey but for one value that is 1 in the first; memories that differ from that grey by 0, 2, 3, 9 and 12 levels.
+
+    What a product loses does not show here, so that it is noted which rows are read again.
+    """
+    monkeypatch.setattr(module, "TOGETHER", together)
+    levels = 100 + np.array([0, 2, 3, 9, 12])
+    pixels = np.repeat(levels[:, None], 300, axis=1).astype(np.uint8).reshape(5, 10, 10, 3)
+    queries = np.full((2, 300), 100 / 255, np.float32)
+    queries[0, 0] = 1
+    expected = np.square(queries[:, None].astype(float) - pixels.reshape(5, 300) / 255).sum(axis=2)
+    lost = 1e-5 * (np.square(queries).sum(axis=1) + 300 * (112 / 255) ** 2)  # .0006, where 2 levels are .018 and 12 levels .66
+    for times in (1, 1.2, 60, 10_000, math.inf):
+        matrix, read = pattern_matrix(pixels), []
+        rows = matrix.rows
+        matrix.rows = lambda indices, rows=rows, read=read: read.append(sorted(indices)) or rows(indices)  # type: ignore[method-assign]
+        np.testing.assert_allclose(squared_distances(matrix, queries, times=times), expected, atol=1e-3)
+        with np.errstate(invalid="ignore"):
+            bound = times * (expected[:, :1] + lost[:, None] + 300 * ROUNDING) + lost[:, None]
+        assert read == [np.flatnonzero(near).tolist() for near in expected <= bound]

@@ -52,7 +52,8 @@ def test_read_out_is_the_weighted_sum_and_skips_what_rounding_hides(
     monkeypatch.setattr(read_out_module, "ONE_CHUNK_BYTES", 4 * 60 * 3)
     gaps = rng.dirichlet(np.ones(23), 1) * (np.arange(23) % 5 > 0)
     few = (rng.dirichlet(np.ones(23), 1), gaps, np.zeros((1, 23)), np.eye(23)[[3, 17]], np.eye(23)[[3, 17]] * (1 - 1e-9) + 1e-11)
-    for weights in (rng.dirichlet(np.ones(23), 4), rng.dirichlet(np.ones(23), 40), *few):
+    mixed = np.concatenate([0.4 * np.eye(23)[[3, 17, 3]], rng.dirichlet(np.ones(23), 2), np.eye(23)[:5], np.zeros((1, 23))])
+    for weights in (rng.dirichlet(np.ones(23), 4), rng.dirichlet(np.ones(23), 40), mixed, *few):
         result = to_numpy(pattern_matrix(stored, device).read_out(device.put(weights.astype(np.float32))))
         np.testing.assert_allclose(result, weights @ x, rtol=1e-4, atol=1e-6)
 

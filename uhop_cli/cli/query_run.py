@@ -322,11 +322,11 @@ def together(waiting: Sequence[Found | Skipped | None], handed_out: int) -> int:
     """
     least, most = TOGETHER
     wanted = min(most, ROOM // max(1, handed_out), len(waiting))
-    small = next((place for place, item in enumerate(waiting[: max(0, wanted)]) if not _is_small(item)), wanted)
+    small = next((place for place, item in enumerate(waiting[: max(0, wanted)]) if not _is_small(item, SMALL_FILE)), wanted)
     return min(max(least, small), len(waiting))
 
 
-def _is_small(item: Found | Skipped | None, most: int = SMALL_FILE) -> bool:
+def _is_small(item: Found | Skipped | None, most: int) -> bool:
     if not isinstance(item, Found):
         return item is not None  # a file that is left out; standard input may be anything
     try:

@@ -77,7 +77,8 @@ class Entries:
     def files_of(self, row: int) -> Int64:
         """The files that share the pattern in `row`, in order."""
         order, bounds = self._by_row
-        return order[bounds[row] : bounds[row + 1]]
+        last = len(bounds) - 1  # rows beyond have no files
+        return order[bounds[min(row, last)] : bounds[min(row + 1, last)]]
 
     @cached_property
     def _by_row(self) -> tuple[Int64, Int64]:
