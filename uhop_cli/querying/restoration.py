@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uhop_cli.arrays.types import Bool, Float32, UInt8
+from uhop_cli.arrays.types import Bool, Float32, Int64, UInt8
 from uhop_cli.frames.frame import Frame
 from uhop_cli.frames.sheet import Sheet
 from uhop_cli.images.decode import Image, decode
+from uhop_cli.images.patterns import PatternSpec, to_pixels
 from uhop_cli.memory.originals import Whereabouts
+from uhop_cli.querying.answer import Answer
 from uhop_cli.querying.words.confidence import Words, confidence_words
 from uhop_cli.querying.words.frames import frame_json
+from uhop_cli.retrieval.states import settled
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -46,6 +50,38 @@ class Query:
     sheet: Sheet | None = None
     picture: Callable[[], Image | None] | None = None
     on_background: bool = False
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Some of the queries of a run and the answers to them, with what takes less time for all of them together than for each.
+
+    Attributes:
+        queries: Q of them, prepared.
+        answer: to all of them, in their order.
+        spec: of the patterns.
+        above: `size_threshold` of the separation function.
+    """
+
+    queries: Sequence[Query]
+    answer: Answer
+    spec: PatternSpec
+    above: float
+
+    @cached_property
+    def settled(self) -> tuple[NDArray[np.str_], Int64]:
+        """Kinds and sizes of the states, (Q,) each."""
+        return settled(self.answer.weights, self.above)
+
+    @cached_property
+    def states(self) -> UInt8:
+        """What the last steps read out, (Q, H, W, C)."""
+        return to_pixels(self.answer.pictures[-1], self.spec)
+
+    @cached_property
+    def damaged(self) -> UInt8:
+        """The queries, (Q, H, W, C)."""
+        return to_pixels(np.stack([query.pattern for query in self.queries]), self.spec)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,10 +23,9 @@ from uhop_cli.memory.file.reader import load
 from uhop_cli.memory.memory import Memory
 from uhop_cli.memory.originals import Original, OriginalFiles
 from uhop_cli.querying.answer import Answer
-from uhop_cli.querying.answered import Answered
 from uhop_cli.querying.certificate import certified_radius
 from uhop_cli.querying.reading import QueryReader
-from uhop_cli.querying.restoration import Identification, Match, Pictures, Query, Restoration, SquaredErrors
+from uhop_cli.querying.restoration import Answered, Identification, Match, Pictures, Query, Restoration, SquaredErrors
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.querying.settings import QuerySettings
 from uhop_cli.querying.verifying import CANDIDATES, Verdict, Verifier
