@@ -122,6 +122,14 @@ def test_a_cover_of_the_background_s_colour_is_seen_on_what_is_opaque_alone() ->
     assert not another(dusty)
 
 
+@pytest.mark.parametrize(("first", "last"), [(2, 14), (1, 18)])
+def test_a_cover_that_hides_most_of_the_background_is_not_of_its_colour(first: int, last: int) -> None:
+    """The commonest colour where the memory is clear is then the cover's, and the background's that of what is as laid."""
+    query = laid((0.1, 0.2, 0.9))
+    query[first * WIDTH : last * WIDTH] = 0.35
+    assert not another(query)
+
+
 def test_parts_are_also_the_colours_of_the_memory() -> None:
     """All of six of its 40 colours are changed, 36 of 240 opaque pixels, and as large a share of the clear ones, 24 of 160."""
     changed, code = laid((0.1, 0.2, 0.9)), np.array([1, 2, 4])

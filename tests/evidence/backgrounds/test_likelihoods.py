@@ -179,6 +179,15 @@ def test_unrelated_may_have_an_offset_of_each_channel() -> None:
     assert unrelated(grey)[1, 0] == pytest.approx(-192 / 2 * math.log(float(grey.levels[0].variances[0, 0])), rel=1e-5)
 
 
+def test_in_four_blocks_each_has_offsets_and_pays_for_them() -> None:
+    """By hand: two parameters more in each of four blocks of 192 values, of 768 in all."""
+    noise, colour = np.random.default_rng(5).normal(0, 0.01, (16, 16, 3)), np.array([0.1, 0.5, 0.9])
+    picture = (noise + colour).astype(np.float32)
+    variances = [((block - block.mean(axis=0)) ** 2).mean() + ROUNDING for block in blocks(picture.astype(float), 2)]
+    expected = -192 / 2 * np.log(variances).sum() - 4 * 2 * math.log(768) / 2
+    assert unrelated(query((16, 16, 3), picture.reshape(1, -1), np.asarray))[2, 0] == pytest.approx(expected, rel=1e-4)
+
+
 def test_opaque_memories_alone_have_no_background() -> None:
     shape = (16, 12, 3)
     patterns, opacity = memories(shape)
@@ -215,3 +224,5 @@ def test_the_best_background_is_taken_where_it_is_worth_its_charge(device: str) 
     best = off(veils[0].astype(float)[:, None], differences[0].astype(float))
     np.testing.assert_allclose(laid[0].reshape(64, 3), best, atol=1e-5)
     np.testing.assert_array_equal(laid[1:], differences[1:].reshape(3, -1))
+    faint = (0.1 * noise[:1] + veils[:1, :, None] * [0.1, 0, 0]).astype(np.float32)  # less than 1 is left, before and after
+    assert to_numpy(on_best_background(put(faint.reshape(1, -1)), put(veils[:1]))[1]) == pytest.approx([3 * math.log(192) / 2])
