@@ -54,6 +54,11 @@ class ListedEngine(EvidenceEngine):
         """See `EvidenceEngine.memories`."""
         return ListedRows(self.X, self.rows)
 
+    @property
+    def _together(self) -> int:
+        """Memories whose pixels are gathered at a time."""
+        return GATHERED_BYTES // (4 * self.X.dim)
+
     def scan(self, queries: PreparedQueries) -> tuple[Float32, Float32]:
         """The pass over the shortlists: log-likelihoods (K, Q, S) and plain cosines (Q, S)."""
         count, size = self.rows.shape
@@ -80,7 +85,7 @@ class ListedEngine(EvidenceEngine):
         for place, own in enumerate(rows):
             slabs = [slab[place] for slab in every]
             found = scratch.empty("products", (grid.side, slabs[0].shape[-2], size), queries.pictures)
-            on_all_cores(partial(self._slab_products, own, slabs, scratch, found), size, GATHERED_BYTES // (4 * self.X.dim))
+            on_all_cores(partial(self._slab_products, own, slabs, scratch, found), size, self._together)
             blocks_of_one, kernels[:, place] = grid.of_slabs(found, 1)
             blocks[:, place] = blocks_of_one[:, 0]
             values = scratch.floats("codes", scratch.rows("stored codes", self.bands, own))
@@ -99,7 +104,7 @@ class ListedEngine(EvidenceEngine):
         def work(part: slice) -> None:
             for place in range(part.start, part.stop):
                 one = partial(self._squares, self.rows[place], pictures[place], scratch, squares[place])
-                on_all_cores(one, self.count, GATHERED_BYTES // (4 * self.X.dim))
+                on_all_cores(one, self.count, self._together)
 
         on_all_cores(work, len(pictures), 1)
         return np.asarray((-self.X.dim / 2) * np.log(squares / self.X.dim + ROUNDING))
