@@ -20,7 +20,10 @@ import numpy as np
 from uhop_cli.arrays.types import Bool, Float32, Float64, Floats
 from uhop_cli.errors import SettingsError
 
-RIDGE = 0.3  # prior precision of the standardised weights: keeps them finite where the two kinds separate perfectly
+# Prior precision of the standardised weights, at least, and for each sample: it keeps them finite where the two kinds separate
+# perfectly, and from following single answers where they don't.
+RIDGE, RIDGE_A_SAMPLE = 0.3, 5e-4
+WRONG = 1.25  # weight of a wrong choice beside a right one: to name another picture is worse than to name none
 STEPS = 50  # of Newton's method
 TOLERANCE = 1e-9
 
@@ -74,6 +77,9 @@ class Confidence:
 def fit_confidence(features: Floats, right: Bool) -> Confidence:
     """The maximum-a-posteriori logistic model, by Newton's method (Hosmer and Lemeshow 2000, section 1.2) with step halving.
 
+    It minimises sum_n c_n (ln(1 + exp l_n) - t_n l_n) + (ridge / 2) |w|^2 with t_n = 1 and c_n = 1 for right choices, else 0 and
+    `WRONG`.
+
     Args:
         features: of the choices, (N, F).
         right: whether each was right, (N,).
@@ -87,19 +93,19 @@ def fit_confidence(features: Floats, right: Bool) -> Confidence:
     center, scale = terms.mean(axis=0), terms.std(axis=0)
     scale[scale == 0] = 1
     design = np.concatenate([(terms - center) / scale, np.ones((len(terms), 1))], axis=1)
-    ridge = np.append(np.full(terms.shape[1], RIDGE), 0.0)
-    target = right.astype(np.float64)
+    ridge = np.append(np.full(terms.shape[1], max(RIDGE, RIDGE_A_SAMPLE * len(terms))), 0.0)
+    target, counts = right.astype(np.float64), np.where(right, 1.0, WRONG)
 
     def loss(w: Float64) -> float:
         logit = design @ w
-        return float(np.sum(np.logaddexp(0, logit) - target * logit) + 0.5 * ridge @ (w * w))
+        return float(counts @ (np.logaddexp(0, logit) - target * logit) + 0.5 * ridge @ (w * w))
 
     weights = np.zeros(design.shape[1])
     value = loss(weights)
     for _ in range(STEPS):
         p = 0.5 * (1 + np.tanh(0.5 * (design @ weights)))
-        gradient = design.T @ (p - target) + ridge * weights
-        hessian = (design.T * (p * (1 - p))) @ design + np.diag(ridge + 1e-9)
+        gradient = design.T @ (counts * (p - target)) + ridge * weights
+        hessian = (design.T * (counts * p * (1 - p))) @ design + np.diag(ridge + 1e-9)
         step = np.linalg.solve(hessian, gradient)
         while (new := loss(weights - step)) > value and np.abs(step).max() > TOLERANCE:
             step = step / 2

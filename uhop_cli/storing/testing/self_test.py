@@ -31,7 +31,7 @@ from uhop_cli.storing.testing.subjects import InOne, InShards, Subject
 from uhop_cli.storing.testing.trials import Outcome, Trial, as_files, masked
 
 WORK = 4e9  # values of memories that may be looked at for each corruption; it sets how many queries there are
-QUERIES = (8, 24)  # fewest and most for each corruption
+QUERIES = (8, 48)  # fewest and most for each corruption
 SHORTLISTED = 64  # queries for each corruption that are asked for their shortlist alone, which costs little
 NORMAL_95 = 1.959964
 MASKS = tuple(corruption for corruption in SUITE if corruption.kind in ("mask", "half", "corner"))
