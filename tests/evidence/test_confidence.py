@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from uhop_cli.errors import SettingsError
-from uhop_cli.evidence.confidence import RIDGE, Confidence, Sample, calibrated, fit_confidence
+from uhop_cli.evidence.confidence import RIDGE, RIDGE_A_SAMPLE, WRONG, Confidence, Sample, calibrated, fit_confidence
 
 
 def _choices(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -24,21 +24,25 @@ def test_a_probability_by_hand() -> None:
 
 
 def test_it_finds_the_probability() -> None:
+    """As if a quarter more of the wrong choices had been seen."""
     facts, right, _ = _choices(20_000, 0)
     model = fit_confidence(facts, right)
     fresh, _, p = _choices(2_000, 1)
-    assert np.abs(model(fresh) - p).mean() < 0.01
+    assert np.abs(model(fresh) - p / (p + 1.25 * (1 - p))).mean() < 0.01
     assert np.all((model(fresh) >= 0) & (model(fresh) <= 1))
 
 
-def test_it_is_the_optimum() -> None:
-    facts, right, _ = _choices(300, 2)
+@pytest.mark.parametrize(("count", "ridge"), [(300, 0.3), (600, 0.3), (601, 0.3005), (4_000, 2.0)])
+def test_it_is_the_optimum(count: int, ridge: float) -> None:
+    facts, right, _ = _choices(count, 2)
     model = fit_confidence(facts, right)
     terms = np.concatenate([facts, facts.astype(float) ** 2], axis=1)
     z = (terms - model.center) / model.scale
     error = 1 / (1 + np.exp(-(z @ model.weights + model.bias))) - right
-    np.testing.assert_allclose(z.T @ error + RIDGE * model.weights, 0, atol=1e-4)
-    assert abs(error.sum()) < 1e-4
+    error[~right] *= 1.25
+    np.testing.assert_allclose(z.T @ error + ridge * model.weights, 0, atol=1e-4 * count / 300)
+    assert abs(error.sum()) < 1e-4 * count / 300
+    assert (RIDGE, RIDGE_A_SAMPLE * 4_000, WRONG) == (0.3, 2.0, 1.25)
 
 
 def test_separable_choices_stay_finite() -> None:
