@@ -11,7 +11,7 @@ from uhop_cli.memory.memory import Memory
 from uhop_cli.storing.settings import StoreSettings
 from uhop_cli.version import __version__
 
-KEPT_SHARE = 0.05  # of the patterns that were tested: a self-test that asks 24 copies of a damage cannot tell so few apart
+KEPT_SHARE = 0.05  # of the patterns that were tested: a self-test that asks 48 copies of a damage cannot tell so few apart
 
 
 def settings_json(settings: StoreSettings) -> dict[str, Any]:
