@@ -19,6 +19,7 @@ def _as_often_as_before() -> Iterator[None]:
     before = gc.get_threshold()
     yield
     assert gc.get_threshold() == RARELY
+    gc.unfreeze()
     gc.set_threshold(*before)
 
 

@@ -114,7 +114,7 @@ class Session:
         self.asked = len(found)
         with self.screen.progress() as progress, ThreadPoolExecutor(decoding_threads()) as pool:
             started(progress, "restore", len(found))
-            start, handed_out = 0, ROOM
+            start, handed_out = 0, int(self.restorer.memory.entries.sizes.max(initial=0))  # at most
             while start < len(found):
                 part = found[start : start + together(found[start:], handed_out)]
                 handed_out = self._batch(part, pool) // len(part)
