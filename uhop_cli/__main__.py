@@ -19,7 +19,7 @@ def main() -> NoReturn:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # before the command's own handling, or after it
         code = INTERRUPTED
-    gc.freeze()  # what is left is given back as a whole: to look for cycles in it first takes a tenth of a second
+    gc.freeze()  # what is left is given back as a whole: to look for cycles in it first takes some hundredths of a second
     sys.exit(code)
 
 

@@ -7,7 +7,7 @@ The noise model of covered, zeroed and salted pictures, whose mask nobody knows.
 h the query's own histogram of values, so that a replaced value says nothing about the memory. It is a likelihood of mixtures, and
 pi is found by expectation-maximisation. It is no function of inner products, and is evaluated on a shortlist.
 
-Of two pictures in 8 bits x_j - xi_j takes 256 values but for its sign: p is looked up then, which takes a sixth of the time.
+Of two pictures in 8 bits x_j - xi_j takes 256 values but for its sign: p is looked up then, which takes a fifth of the time.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from uhop_cli.evidence.prepared import PreparedQueries
 from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.retrieval.distances import ROUNDING
 
-LOOKED_AT = 1 << 19  # values at a time: they stay in the cache, and shorter calls have threads wait for each other
+LOOKED_AT = 1 << 19  # values at a time: of fewer, calls are so short that threads wait for each other
 AGAIN = PROPOSALS  # of the memories that agree best on the sample: fewer name the same answer, but say less of how sure it is
 OF_IDENTITY = 5
 SHARE = 8  # one pixel in so many is in the sample
