@@ -1,8 +1,15 @@
-"""How commands parse and explain themselves: options in named groups, plain text (rich would double the time of `--help`)."""
+"""How commands parse and explain themselves: options in named groups, plain text (rich would double the time of `--help`).
+
+typer has values checked by pydantic, which takes a fifth of a second to load and to learn what each option takes. Most values are
+what they should be from the beginning: a flag, a text, a path, one of a few words, or what is taken where nothing was given. These
+are passed on, and typer is asked about the others.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 from typer.core import TyperCommand
 
@@ -32,13 +39,51 @@ class Command(TyperCommand):
                 formatter.write_dl(records)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parses as usual, and keeps the order."""
+        """Parses as usual, keeps the order, and passes values on that nothing is to be done about."""
+        for parameter in self.get_params(ctx):
+            if parameter.__dict__.get("_runtime_param", self) is None:  # typer makes it when it is asked for it
+                parameter._runtime_param = _AsGiven()  # type: ignore[attr-defined]
         _, _, order = self.make_parser(ctx).parse_args(list(args))
         ctx.meta[ORDER] = [parameter.name for parameter in order]
         return super().parse_args(ctx, args)
 
 
 ORDER = "uhop_cli.order"
+
+
+class _AsGiven:
+    """In the place of what typer checks the values of a parameter with, which is made for those that need it."""
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The value that a command is called with."""
+        if value is None:
+            return () if param.multiple or param.nargs == -1 else None
+        try:
+            return plain(value, param.type_descriptor.annotation)
+        except NotPlain:
+            param._runtime_param = None
+            return param.get_runtime_param().coerce(value, param=param, ctx=ctx)
+
+
+class NotPlain(Exception):
+    """A value has to be read or checked."""
+
+
+def plain(value: Any, kind: Any) -> Any:
+    """A value as an option of some kind takes it, if no more than that has to be said of it.
+
+    Raises:
+        NotPlain: more has to be said.
+    """
+    if get_origin(kind) is list and isinstance(value, list | tuple):
+        return [plain(item, get_args(kind)[0]) for item in value]
+    if get_origin(kind) is Literal and isinstance(value, str) and value in get_args(kind):
+        return value
+    if kind is Path and isinstance(value, str | Path) and (os.access(value, os.R_OK) or not os.path.exists(value)):
+        return Path(value)
+    if type(value) is kind and kind in (str, bool, int, float):  # a number that is one already is a default
+        return value
+    raise NotPlain
 
 
 def examples(*lines: tuple[str, str]) -> str:
