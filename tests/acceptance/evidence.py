@@ -181,7 +181,10 @@ def silenced(
     scores[[model for model in models if model < len(scores)]] = -np.inf
     nothing = np.full_like(listed.exact, -np.inf)
     listed = replace(
-        listed, exact=nothing if 0 in models else listed.exact, agreed=nothing if len(scores) in models else listed.agreed
+        listed,
+        exact=nothing if 0 in models else listed.exact,
+        agreed=nothing if len(scores) in models else listed.agreed,
+        best=None,
     )
     with np.errstate(invalid="ignore"):
         named: np.ndarray = choose(asked, engine.statistics, scores, cosines, listed).scores.argmax(axis=1)

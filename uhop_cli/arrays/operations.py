@@ -13,6 +13,7 @@ from uhop_cli.arrays.library import Array, namespace
 from uhop_cli.arrays.types import Float32, Int64
 
 LEAST_GROUP = 4  # values, of which to find the largest first takes less time than to choose among all
+A_LITTLE = 0.01  # what an exponential of the least value may be off by, and yet be a normal number
 MANY = 16  # times as many values as are looked for, above their bound: then to choose among all takes less time
 
 
@@ -64,6 +65,9 @@ def topk(x: Array, k: int) -> tuple[Array, Array]:
     size = int(x.shape[-1])
     k = min(k, size)
     if isinstance(x, np.ndarray):
+        if k == 1:
+            place = np.argmax(x, axis=-1, keepdims=True)
+            return np.take_along_axis(x, place, axis=-1), place
         part = np.broadcast_to(np.arange(size), x.shape) if k == size else np.sort(largest(x, k), axis=-1)
         values = np.take_along_axis(x, part, axis=-1)
         order = np.argsort(-values, axis=-1, kind="stable")
@@ -149,11 +153,16 @@ def less_over(values: Array, minuend: Array) -> Array:
     return np.subtract(minuend, values, out=values) if isinstance(values, np.ndarray) else minuend - values
 
 
-def into(out: Array, operation: Literal["add", "mul", "truediv"], left: Array, right: Array | float) -> Array:
+def into(out: Array, operation: Literal["add", "sub", "mul", "truediv"], left: Array, right: Array | float) -> Array:
     """The elementwise `operation` of `left` and `right`; of NumPy's arrays in `out`, which may be one of them."""
     if isinstance(out, np.ndarray):
-        return {"add": np.add, "mul": np.multiply, "truediv": np.divide}[operation](left, right, out=out)
+        return {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide}[operation](left, right, out=out)
     return getattr(operator, operation)(left, right)
+
+
+def log_over(values: Array) -> Array:
+    """ln v; an array of NumPy's is overwritten."""
+    return np.log(values, out=values) if isinstance(values, np.ndarray) else namespace(values).log(values)
 
 
 def exp_over(values: Array) -> Array:
@@ -161,7 +170,7 @@ def exp_over(values: Array) -> Array:
     hundred times more slowly. An array of NumPy's is overwritten."""
     if not isinstance(values, np.ndarray) or not values.size:
         return namespace(values).exp(values)
-    least = math.log(np.finfo(values.dtype).tiny)
+    least = math.log(np.finfo(values.dtype).tiny) + A_LITTLE
     if values.min() >= least:
         return np.exp(values, out=values)
     kept = values > least  # to multiply by it takes a fifth of the time of writing where it is false

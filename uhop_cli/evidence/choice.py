@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from uhop_cli.arrays.library import Array, like, namespace
-from uhop_cli.arrays.operations import logsumexp
 from uhop_cli.evidence.doubts import Doubt, doubts_of_choice
 from uhop_cli.evidence.facts import Outcome, facts
 from uhop_cli.evidence.likelihoods import unrelated
@@ -18,6 +17,7 @@ from uhop_cli.evidence.pixelwise.candidates import Candidates, by_queries
 from uhop_cli.evidence.prepared import PreparedQueries
 from uhop_cli.evidence.verdicts import Verdict, stacked
 from uhop_cli.retrieval.distances import ROUNDING
+from uhop_cli.retrieval.entmax import softmax
 
 OF_AGREEMENT = BINS + 1  # parameters of agreement: the bins of the histogram, and the share of values that are kept
 FLAT = 4 * ROUNDING  # variance of a picture of one colour, with what float32 adds to it
@@ -50,8 +50,13 @@ class Choice:
     @property
     def weights(self) -> Array:
         """Posterior weights of the memories, (Q, M): softmax of the scores, Sep at beta = 1."""
-        xp = namespace(self.scores)
-        return xp.exp(self.scores - logsumexp(self.scores, axis=-1, keepdims=True))
+        xp, weights = namespace(self.scores), namespace(self.scores).empty_like(self.scores)
+
+        def work(part: slice) -> None:
+            weights[part] = softmax(self.scores[part])
+
+        by_queries(work, weights)
+        return weights
 
 
 def choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, cosine: Array, candidates: Candidates) -> Choice:
@@ -85,15 +90,16 @@ def _choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, c
     """`choose` for queries whose scores fit into memory several times."""
     xp = namespace(scores)
     null = unrelated(queries)  # (K, Q)
-    ratios = scores - null[..., None]
     rows = candidates.rows
     each = xp.arange(rows.shape[0], device=rows.device)
     absent = xp.take_along_axis(cosine, rows, axis=1) == -xp.inf
     # The pass has the residual of identity as a difference of large sums; the candidates have it exactly.
-    ratios[0, each[:, None], rows] = xp.where(absent, xp.full_like(candidates.exact, -xp.inf), candidates.exact - null[0][:, None])
+    identity = scores[0] - null[0][:, None]
+    identity[each[:, None], rows] = xp.where(absent, xp.full_like(candidates.exact, -xp.inf), candidates.exact - null[0][:, None])
     agreed = xp.where(absent, xp.full_like(candidates.agreed, -xp.inf), candidates.agreed)
     once = xp.where(candidates.repeated, xp.full_like(agreed, -xp.inf), agreed)
-    verdicts = stacked([*(Verdict.of(values) for values in ratios), Verdict.of(once, rows)])
+    others = (_verdict(scores[model], null[model], candidates, model) for model in range(1, scores.shape[0]))
+    verdicts = stacked([Verdict.of(identity), *others, Verdict.of(once, rows)])
 
     blind = _flat_blocks(queries, memory, verdicts)
     densities = _densities(queries, verdicts, null, xp.zeros_like(blind))
@@ -106,10 +112,12 @@ def _choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, c
     model = xp.argmax(xp.where(allowed, heard, xp.full_like(heard, -xp.inf)), axis=0)
     answer = verdicts.leader[model, each]
 
-    of_agreement = xp.where(ratios[0] == -xp.inf, ratios[0], xp.zeros_like(ratios[0]))
-    of_agreement[each[:, None], rows] = agreed
-    by_agreement = (model == len(ratios))[:, None]
-    chosen = xp.where(by_agreement, of_agreement, ratios[xp.clip(model, None, len(ratios) - 1), each])
+    by_pass = xp.clip(model, None, scores.shape[0] - 1)
+    chosen = scores[by_pass, each]
+    chosen -= null[by_pass, each][:, None]
+    chosen[model == 0] = identity[model == 0]
+    by_agreement = model == scores.shape[0]
+    chosen[by_agreement] = _of_agreement(identity[by_agreement], rows[by_agreement], agreed[by_agreement])
     place = xp.argmax(xp.astype(rows == answer[:, None], xp.float32), axis=1)
     bands = len(queries.parameters) - 1
     outcome = Outcome(
@@ -122,6 +130,23 @@ def _choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, c
         spectrum=queries.unknown,
     )
     return Choice(model, chosen, verdicts.odds[model, each], facts(outcome), doubts_of_choice(outcome))
+
+
+def _of_agreement(identity: Array, rows: Array, agreed: Array) -> Array:
+    """The ratios of agreement for all memories, (Q, M), from those of its shortlist `rows` (Q, S): the others count as unrelated, but
+    what identity (Q, M) leaves out."""
+    xp = namespace(identity)
+    ratios = xp.where(identity == -xp.inf, identity, xp.zeros_like(identity))
+    ratios[xp.arange(rows.shape[0], device=rows.device)[:, None], rows] = agreed
+    return ratios
+
+
+def _verdict(scores: Array, null: Array, candidates: Candidates, model: int) -> Verdict:
+    """What a model says by its log-likelihoods (Q, M) and those of "unrelated", (Q,)."""
+    if candidates.best is None:
+        return Verdict.of(scores - null[:, None])
+    best = candidates.best[:, model]
+    return Verdict.of_best(namespace(scores).take_along_axis(scores, best, axis=1) - null[:, None], best)
 
 
 def _flat_blocks(queries: PreparedQueries, memory: MemoryStatistics, verdicts: Verdict) -> Array:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from uhop_cli.arrays.library import Array, like, namespace
-from uhop_cli.arrays.operations import logsumexp
+from uhop_cli.arrays.operations import exp_over, into, log_over
 from uhop_cli.arrays.scratch import Scratch
 from uhop_cli.arrays.types import Float32, Int64
 from uhop_cli.evidence.blocks import FEW_QUERIES, BlockGrid
@@ -35,9 +35,8 @@ from uhop_cli.evidence.prepared import PreparedQueries, prepare, without_mean
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.retrieval.distances import ROUNDING, squared_distances
 from uhop_cli.retrieval.dynamics import ReadsOut
-from uhop_cli.retrieval.models import Evaluation, separated
+from uhop_cli.retrieval.models import Evaluation
 from uhop_cli.retrieval.pattern_matrix import PatternMatrix
-from uhop_cli.retrieval.separation import Separation
 
 FEW_TOGETHER = 1 << 13  # pairs of a few queries and their memories: the products of their blocks stay in the cache
 MANY_TOGETHER = 1 << 17  # of many: shorter calls have threads wait for each other
@@ -164,10 +163,14 @@ class EvidenceEngine:
         """L of the identity model, (Q, M), for pictures (Q, d)."""
         size = self.X.dim
         squares = squared_distances(self.X, pictures, totals=self.statistics.totals, times=math.exp(2 * UNSEEN / size))
-        xp = namespace(squares)
 
         def work(part: slice) -> None:
-            squares[part] = (-size / 2) * xp.log(squares[part] / size + ROUNDING)
+            values = squares[part]
+            values *= 1 / size
+            values += ROUNDING
+            values = log_over(values)
+            values *= -size / 2
+            squares[part] = values
 
         by_queries(work, squares)
         return squares
@@ -184,15 +187,13 @@ class EvidenceModel:
     Args:
         engine: of the memories.
         queries: prepared.
-        separation, beta: weights are Sep(beta L); softmax at beta = 1 is the posterior.
     """
 
     name = "evidence"
     monotone = True  # from the first read-out on
 
-    def __init__(self, engine: EvidenceEngine, queries: PreparedQueries, separation: Separation, beta: float) -> None:
-        self.engine, self.separation, self.beta = engine, separation, beta
-        self.queries = queries
+    def __init__(self, engine: EvidenceEngine, queries: PreparedQueries) -> None:
+        self.engine, self.queries = engine, queries
         scores, cosines = engine.scan(queries)
         listed = engine.candidates(queries, scores, cosines)
         self.choice = choose(queries, engine.statistics, scores, cosines, listed)
@@ -206,21 +207,22 @@ class EvidenceModel:
     def evaluate(self, state: Array | None) -> Evaluation:
         """The weights of the answering model for the query, of the identity model for a picture; the energy is the latter's."""
         identity = self._first if state is None else self.engine.identity(state)
-        xp = namespace(identity)
-        energy, pulls = xp.empty_like(identity[:, 0]), None if state is None else xp.empty_like(identity)
+        xp, scratch = namespace(identity), Scratch()
+        energy = xp.empty_like(identity[:, 0])
+        # e^L / (|x - xi|^2 / d + q) = e^((1 + 2/d) L), as L has the logarithm of what it is divided by.
+        weights = self.choice.weights if state is None else xp.empty_like(identity)
 
         def work(part: slice) -> None:
             own = identity[part]
-            energy[part] = -logsumexp(own)
-            if pulls is not None:
-                residual = xp.exp(-2 / self.engine.X.dim * own)  # |x - xi|^2 / d + q
-                pull = self.separation(self.beta * own) / residual
-                pulls[part] = pull / xp.sum(pull, axis=-1, keepdims=True)
+            top = xp.max(own, axis=-1, keepdims=True)
+            below = into(scratch.empty("below", own.shape, own), "sub", own, top)
+            if state is not None:
+                pulls = exp_over(into(scratch.empty("pulls", own.shape, own), "mul", below, 1 + 2 / self.engine.X.dim))
+                weights[part] = pulls / xp.sum(pulls, axis=-1, keepdims=True)
+            energy[part] = -xp.log(xp.sum(exp_over(below), axis=-1)) - top[:, 0]
 
         by_queries(work, identity)
-        if pulls is None:
-            return Evaluation(separated(self.separation, self.choice.scores, self.beta)[0], self.choice.scores, energy)
-        return Evaluation(pulls, identity, energy)
+        return Evaluation(weights, self.choice.scores if state is None else identity, energy)
 
     def advance(self, state: Array | None, weights: Array, picture: Array) -> Array:
         """The picture."""

@@ -38,9 +38,13 @@ class Verdict:
             ratios: (Q, M), each memory once; minus infinity leaves one out.
             rows: (Q, M) the memories that they are of; None: all, in their order.
         """
-        xp = namespace(ratios)
         values, places = topk(ratios, PROPOSALS)
-        named = places if rows is None else xp.take_along_axis(rows, places, axis=1)
+        return cls.of_best(values, places if rows is None else namespace(ratios).take_along_axis(rows, places, axis=1))
+
+    @classmethod
+    def of_best(cls, values: Array, named: Array) -> Verdict:
+        """From the ratios of the `PROPOSALS` best memories, (Q, P), in falling order, and their rows."""
+        xp = namespace(values)
         top, alone = values[:, 0], values.shape[1] == 1
         second = xp.full_like(top, -xp.inf) if alone else values[:, 1]
         return cls(

@@ -185,7 +185,7 @@ class ByEvidence:
     ) -> Examined:
         """What is to be said of queries (Q, d), which may be prepared already, and of the memories of an engine, which are those in
         `rows` (Q, S); None: all."""
-        model = EvidenceModel(engine, prepared or engine.prepare(queries), POSTERIOR, 1.0)
+        model = EvidenceModel(engine, prepared or engine.prepare(queries))
         places = topk(to_numpy(model.choice.scores), 1 if self.memory.opacity is None else RIVALS)[1]
         ranked = places if rows is None else np.take_along_axis(rows, places, axis=1)
         confidence = self.certainty.of_choice(queries, to_numpy(model.choice.facts), ranked)

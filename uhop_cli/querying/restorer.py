@@ -274,28 +274,30 @@ class Restorer:
         return bool(np.linalg.norm(query.pattern - unit_rows(self.memory.patterns[match.row : match.row + 1])[0]) < radius)
 
     def _match(self, rank: int, row: int, weight: float, similarity: float, used: Original | None, found: Found | None) -> Match:
-        entries = self.memory.entries
-        names = [entries.name(index) for index in entries.files_of(row).tolist()]
-        others = {other: map(entries.name, entries.files_of(other).tolist()) for other in self.memory.same(row) if other != row}
-        path: str | Path
+        same, own = self.memory.same(row), self._names(row)
         if used is None:
-            paths = [os.path.join(self._folder, os.fsdecode(name)) for name in names]
+            paths = [os.path.join(self._folder, name) for name in own]
             first = next((place for place, path in enumerate(paths) if os.path.lexists(path)), 0) if len(paths) > 1 else 0
-            name, path = names[first], paths[first]
+            name, path = own[first], paths[first]
         else:
-            name, path = entries.name(used.index), used.path
+            name, path = os.fsdecode(self.memory.entries.name(used.index)), str(used.path)
         return Match(
             rank=rank,
             name=escape(name),
             path=escape(path),
             weight=weight,
             similarity=similarity,
-            names=tuple(escape(one) for same in self.memory.same(row) for one in others.get(same, names)),
+            names=tuple(escape(one) for other in same for one in (own if other == row else self._names(other))),
             row=row,
             whereabouts=None if used is None else used.whereabouts,
             frame=None if found is None or found.frame.is_identity else found.frame,
             verified=True if found is not None and found.unseen is None else None,
         )
+
+    def _names(self, row: int) -> list[str]:
+        """The names of the files of a row."""
+        entries = self.memory.entries
+        return [os.fsdecode(entries.name(index)) for index in entries.files_of(row).tolist()]
 
     @cached_property
     def _folder(self) -> str:

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from uhop_cli.arrays.device import device_of
-from uhop_cli.arrays.library import Array, namespace, to_numpy
-from uhop_cli.arrays.operations import topk
+from uhop_cli.arrays.library import Array, like, namespace, to_numpy
+from uhop_cli.arrays.operations import clip_over, topk
+from uhop_cli.arrays.threads import chunks
+from uhop_cli.arrays.types import Int64
 from uhop_cli.retrieval.pattern_matrix import PatternMatrix
 
 EXACT = 64  # memories that are measured again, at most
 ROUNDING = (1 / 255) ** 2 / 12  # q: the variance of a value rounded to 8 bits, below which residuals mean nothing
 LOST = 1e-5  # of |x|^2 + |xi|^2: more than the difference is off by in float32
 TOGETHER = 1 << 17  # pairs of query and memory at a time: they stay in the cache
+AGAIN_BYTES = 3 << 20  # of the pairs that are measured again together
 
 
 def squared_distances(
@@ -51,13 +56,12 @@ def squared_distances(
         values *= -2
         values += own if mask is None else own[part]
         values += lengths[part]
-        squares[part] = xp.clip(values, 0, None)
-        negative, closest = topk(-squares[part], EXACT)
-        near = -to_numpy(negative)
-        lost = LOST * (to_numpy(lengths[part]) + longest)
-        counts = (near <= times * (near[:, :1] + lost + X.dim * ROUNDING) + lost).sum(axis=1)
-        for index, count in enumerate(counts.tolist(), part.start):
-            rows = closest[index - part.start, :count]
+        squares[part] = values = clip_over(values, least=0)
+        lost = LOST * (lengths[part] + longest)
+        bound = times * (xp.min(values, axis=-1, keepdims=True) + lost + X.dim * ROUNDING) + lost
+        asked, near = _near(values, bound)
+        for some in chunks(len(near), AGAIN_BYTES // (4 * X.dim)):
+            index, rows = like(values, part.start + asked[some]), like(values, near[some])
             difference = X.rows(rows)
             difference -= queries[index]
             if mask is not None:
@@ -67,3 +71,20 @@ def squared_distances(
 
     device_of(queries).on_all_cores(work, int(queries.shape[0]), max(1, TOGETHER // X.count))
     return squares
+
+
+def _near(values: Array, bound: Array) -> tuple[Int64, Int64]:
+    """The places (q, mu) of values (Q, M) within a bound (Q, 1), as two arrays (n,): of a query the `EXACT` least ones at most."""
+    xp, (count, memories) = namespace(values), values.shape
+    least = min(EXACT, memories)
+    if memories == least or bool(xp.all(bound >= xp.max(values, axis=-1, keepdims=True))):  # all are: the least ones of each
+        return np.repeat(np.arange(count), least), to_numpy(topk(-values, least)[1]).ravel()
+    places = to_numpy(xp.nonzero((values <= bound).reshape(-1))[0])
+    asked, near = places // memories, places % memories
+    crowded = np.flatnonzero(np.bincount(asked, minlength=count) > EXACT)
+    if len(crowded):
+        kept = ~np.isin(asked, crowded)
+        least_ones = to_numpy(topk(-values[like(values, crowded)], EXACT)[1])
+        asked = np.concatenate([asked[kept], np.repeat(crowded, EXACT)])
+        near = np.concatenate([near[kept], least_ones.ravel()])
+    return asked, near

@@ -51,7 +51,7 @@ class Case:
         rows, strategy = self.rows[place], self.strategy
         kept: Statistics = strategy.statistics.select(rows)
         engine = strategy.engine_from(pattern_matrix(strategy.memory.patterns[rows]), kept, None)
-        return EvidenceModel(engine, engine.prepare(self.queries[[place]]), POSTERIOR, 1.0)
+        return EvidenceModel(engine, engine.prepare(self.queries[[place]]))
 
 
 @pytest.fixture(scope="module", params=[(16, 16, 3), (10, 9, 1), (3, 3, 3)], ids=str)
@@ -80,7 +80,7 @@ def test_scores_are_those_of_the_pass_over_all_memories(case: Case) -> None:
 
 def _same(case: Case, of_list: Callable[[EvidenceModel], np.ndarray], atol: float) -> None:
     engine = case.listed
-    together = of_list(EvidenceModel(engine, engine.prepare(case.queries), POSTERIOR, 1.0))
+    together = of_list(EvidenceModel(engine, engine.prepare(case.queries)))
     for place in range(COUNT):
         np.testing.assert_allclose(together[place], of_list(case.alone(place))[0], rtol=2e-3, atol=atol)
 

@@ -49,6 +49,8 @@ class Candidates:
         agreed, kept: (Q, S) log-likelihood ratio of agreement, and the share of values that agree.
         replaced: (Q,) log-likelihood of the query if every value is replaced, sum_j ln h_j, on the scale of the densities: it makes
             a density of the pixels of agreement's ratio.
+        best: (Q, K, P) the `PROPOSALS` best memories of each model by the scores that it was asked with, the best first; None: they
+            have to be found again.
     """
 
     rows: Array
@@ -57,10 +59,12 @@ class Candidates:
     agreed: Array
     kept: Array
     replaced: Array
+    best: Array | None = None
 
     def part(self, queries: slice) -> Candidates:
         """Those of some of the queries."""
-        return Candidates(*(getattr(self, field.name)[queries] for field in fields(self)))
+        values = (getattr(self, field.name) for field in fields(self))
+        return Candidates(*(None if value is None else value[queries] for value in values))
 
 
 class Gather(Protocol):
@@ -108,7 +112,7 @@ def propose(
         again = [xp.take_along_axis(rows, best, axis=1), leaders, of_identity]
         rows, repeated = distinct(xp.concat(again, axis=1))
     seen = look(rows)
-    return Candidates(rows, repeated, seen.exact, seen.agreed, seen.kept, seen.replaced)
+    return Candidates(rows, repeated, seen.exact, seen.agreed, seen.kept, seen.replaced, best_of_each[:, :-1])
 
 
 def with_named(rows: Array, named: Int64) -> Array:

@@ -123,7 +123,7 @@ class Chosen:
     """
 
     def __init__(self, found: Found, place: int, engine: EvidenceEngine, prepared: PreparedQueries) -> None:
-        model = EvidenceModel(engine, prepared.part(slice(place, place + 1)), POSTERIOR, 1.0)
+        model = EvidenceModel(engine, prepared.part(slice(place, place + 1)))
         self.choice: Choice = model.choice
         self.rows, self.scores = found.rows(place), self.choice.scores[0]
         first = self.rows[topk(self.scores, RIVALS)[1]]

@@ -6,7 +6,7 @@ The copies of several damages go through the memories together: a pass costs lit
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -154,7 +154,7 @@ def tried(
     own = own_places(rows, named)
     scores[:, *own] = -np.inf
     cosines[own] = -np.inf
-    again = choose(query, engine.statistics, scores, cosines, listed)
+    again = choose(query, engine.statistics, scores, cosines, replace(listed, best=None))
     return choice, told, Told.of(evidence, damaged, again, named)
 
 
