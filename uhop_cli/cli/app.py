@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from uhop_cli.cli.help import Command
+from uhop_cli.cli.help import Command, Commands
 from uhop_cli.cli.output import complain
 from uhop_cli.errors import OutputError, SettingsError, UhopError
 from uhop_cli.version import __version__
@@ -26,6 +26,7 @@ def application(*names: str) -> typer.Typer:
     """The application with these commands; none: with all. Each takes its time to load, and one is run."""
     app = typer.Typer(
         name="uhop",
+        cls=Commands,
         help="Learn a kernel on your images, store them as an associative memory, and get the original back from a damaged copy.",
         epilog="`uhop COMMAND --help` shows the options of a command, with examples.",
         context_settings={"help_option_names": ["-h", "--help"]},

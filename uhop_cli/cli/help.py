@@ -8,10 +8,11 @@ are passed on, and typer is asked about the others.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 OTHERS = "Options"
 
@@ -40,15 +41,29 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parses as usual, keeps the order, and passes values on that nothing is to be done about."""
-        for parameter in self.get_params(ctx):
-            if parameter.__dict__.get("_runtime_param", self) is None:  # typer makes it when it is asked for it
-                parameter._runtime_param = _AsGiven()  # type: ignore[attr-defined]
+        _pass_on(self.get_params(ctx))
         _, _, order = self.make_parser(ctx).parse_args(list(args))
         ctx.meta[ORDER] = [parameter.name for parameter in order]
         return super().parse_args(ctx, args)
 
 
+class Commands(TyperGroup):
+    """All commands: what is given before their names is passed on as their own options are."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parses as usual."""
+        _pass_on(self.get_params(ctx))
+        return super().parse_args(ctx, args)
+
+
 ORDER = "uhop_cli.order"
+
+
+def _pass_on(parameters: Sequence[Any]) -> None:
+    """Has values passed on that nothing is to be done about."""
+    for parameter in parameters:
+        if parameter.__dict__.get("_runtime_param", parameters) is None:  # typer makes it when it is asked for it
+            parameter._runtime_param = _AsGiven()
 
 
 class _AsGiven:

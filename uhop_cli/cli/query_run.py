@@ -22,7 +22,7 @@ from uhop_cli.files.names import escape
 from uhop_cli.images.discover import Found, Skipped
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
     from uhop_cli.cli.report.review import Review
     from uhop_cli.cli.report.shots import Shot
@@ -33,7 +33,7 @@ SMALL_ROWS = 16  # of the terminal that a picture takes where there are several 
 LEAST_ROWS = 6
 ANSWER_ROWS = 9  # of the terminal that are left to the answer below a picture
 TOGETHER = (64, 256)  # queries that are answered in one go: as many of any size, and at most
-TINY_FILE, RUN = 1 << 13, 16  # bytes, and how many such files a thread takes at a time: one is decoded sooner than handed over
+TINY_FILE, RUN = 1 << 13, 256  # bytes, and how many such files a thread takes at a time: one is decoded sooner than handed over
 SMALL_FILE, ROOM = 1 << 16, 1 << 26  # bytes of each query's file, and of all originals that are handed out, for more than that
 
 
@@ -115,18 +115,26 @@ class Session:
         with self.screen.progress() as progress, ThreadPoolExecutor(decoding_threads()) as pool:
             started(progress, "restore", len(found))
             start, handed_out = 0, int(self.restorer.memory.entries.sizes.max(initial=0))  # at most
-            while start < len(found):
-                part = found[start : start + together(found[start:], handed_out)]
-                handed_out = self._batch(part, pool) // len(part)
+            part = found[: together(found, handed_out)]
+            waiting = self._handed_over(part, pool)
+            if len(part) > 1:
+                self.restorer.retriever.make_ready()
+            while part:
+                prepared = [query for run in waiting for query in run.result()]
                 start += len(part)
+                following = found[start : start + together(found[start:], handed_out)]
+                waiting = self._handed_over(following, pool)
+                handed_out = self._batch(part, prepared, pool) // len(part)
+                part = following
                 if progress and len(found) > 1:
                     progress(Progress("restore", start, len(found)))
 
-    def _batch(self, found: Sequence[Found | Skipped | None], pool: Executor) -> int:
-        """Answers some of the queries; the bytes of the originals that were handed out."""
+    def _handed_over(self, found: Sequence[Found | Skipped | None], pool: Executor) -> list[Future[list[Query | ImageError]]]:
         run = RUN if all(_is_small(item, TINY_FILE) for item in found) else 1
-        parts = [found[start : start + run] for start in range(0, len(found), run)]
-        prepared = [query for part in pool.map(self._prepare_all, parts) for query in part]
+        return [pool.submit(self._prepare_all, found[start : start + run]) for start in range(0, len(found), run)]
+
+    def _batch(self, found: Sequence[Found | Skipped | None], prepared: Sequence[Query | ImageError], pool: Executor) -> int:
+        """Answers some of the queries; the bytes of the originals that were handed out."""
         queries = [query for query in prepared if not isinstance(query, ImageError)]
         results = self.restorer.answer(queries) if queries else []
         taken = [item for item, query in zip(found, prepared, strict=True) if not isinstance(query, ImageError)]

@@ -84,6 +84,11 @@ class ByEvidence:
             answer = answer.updated(places, self.among_all(queries[places], trace=trace, named=named[places]))
         return answer
 
+    def make_ready(self) -> None:
+        """Makes what all queries need of the memory, which is made for the first of them otherwise."""
+        if self._stages is None and self._engine_with_features() is None:
+            self.engine  # noqa: B018  # it is kept
+
     def among_all(self, queries: Float32, *, trace: bool = False, named: Int64 | None = None) -> Answer:
         """The answers to queries (Q, d), all memories examined; those `named` (Q, N) pixel by pixel (`EvidenceEngine.named`)."""
         self.budget.asked += len(queries)

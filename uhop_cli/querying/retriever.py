@@ -94,6 +94,12 @@ class Retriever:
         """How many queries to answer at a time, so that their scores fit into a quarter of the memory there is."""
         return self.strategy.budget.batch
 
+    def make_ready(self) -> None:
+        """Makes what all answers need, for instance while queries are being read; else it is made for the first of them."""
+        if isinstance(self.strategy, ByEvidence):
+            with np.errstate(all="ignore"), self.device.computing():
+                self.strategy.make_ready()
+
     def retrieve(self, queries: Float32, visible: Bool | None = None, *, trace: bool = False) -> Answer:
         """Answer queries (Q, d); `visible` (Q, d) says which values are known, None: nothing is known to be missing.
 
