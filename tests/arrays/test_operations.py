@@ -23,6 +23,7 @@ from uhop_cli.arrays.operations import (
     inverse,
     largest,
     less_over,
+    log_over,
     logsumexp,
     quotient,
     row_sums,
@@ -124,6 +125,14 @@ def test_the_largest_of_lines_that_differ_in_how_many_lie_above_their_bound() ->
     assert np.sort(largest(x, 4)).tolist() == [[3, 24, 45, 66], [3, 23, 43, 63]]
 
 
+def test_the_largest_one_is_the_first_of_equals() -> None:
+    x = np.array([[1, 3, 3, 2], [4, 4, 0, 4]], np.float32)
+    values, places = topk(x, 1)
+    assert values.tolist() == [[3], [4]]
+    assert places.tolist() == [[1], [0]]
+    assert [part.tolist() for part in topk(x[:, :1], 5)] == [[[1], [4]], [[0], [0]]]
+
+
 def test_values_that_are_no_numbers_leave_as_many_places() -> None:
     assert len(set(largest(np.full(400, np.nan, np.float32), 7).tolist())) == 7
 
@@ -193,7 +202,7 @@ def test_work_on_all_cores_covers_everything_once(kind: str) -> None:
     np.testing.assert_array_equal(to_numpy(device.product(left, right)), [[2, 1, 0], [5, 4, 3]])
 
 
-def test_results_written_over_their_arguments() -> None:
+def test_results_written_over_their_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
     values = np.array([-2.0, -0.5, 0.5, 3.0], np.float32)
     logits = np.array([-200.0, -90.0, -1.0, 0.0], np.float32)
@@ -201,14 +210,22 @@ def test_results_written_over_their_arguments() -> None:
         np.testing.assert_array_equal(to_numpy(clip_over(make(values), least=-1)), [-1, -0.5, 0.5, 3])
         np.testing.assert_array_equal(to_numpy(clip_over(make(values), most=0)), [-2, -0.5, 0, 0])
         np.testing.assert_allclose(to_numpy(exp_over(make(logits))), [0, 0, np.exp(-1), 1], rtol=1e-6, atol=1e-38)
+        np.testing.assert_allclose(to_numpy(log_over(make(values[2:]))), np.log([0.5, 3]), rtol=1e-6)
         np.testing.assert_array_equal(to_numpy(less_over(make(values), make(values[:1]))), [0, -1.5, -2.5, -5])
     assert exp_over(logits.copy())[1] == 0  # e^-90 is no normal number of float32
+    made: list[float] = []
+    exp = np.exp
+    monkeypatch.setattr(np, "exp", lambda values, out: made.append(float(exp(values).min())) or exp(values, out=out))
+    exp_over(logits.copy())
+    assert min(made) >= np.finfo(np.float32).tiny  # nor is one made on the way, which takes ten times as long
     kept = values.copy()
     assert clip_over(kept, least=0) is kept
+    kept += 1
+    assert log_over(kept) is kept
     assert less_over(kept, kept[:1].copy()) is kept
 
 
-@pytest.mark.parametrize(("operation", "expected"), [("add", [5, 8]), ("mul", [6, 12]), ("truediv", [2 / 3, 3])])
+@pytest.mark.parametrize(("operation", "expected"), [("add", [5, 8]), ("sub", [-1, 4]), ("mul", [6, 12]), ("truediv", [2 / 3, 3])])
 def test_a_result_in_the_place_of_another(operation: Any, expected: list[float]) -> None:
     torch = pytest.importorskip("torch")
     left, right = np.array([2, 6], np.float32), np.array([3, 2], np.float32)

@@ -17,6 +17,7 @@ from PIL import Image
 
 from uhop_cli.cli import query_run
 from uhop_cli.cli.screen.query_report import without_shared_folder
+from uhop_cli.files import ahead
 
 FIELDS = {
     "query", "match", "confidence", "matches", "steps", "converged", "energy", "settled", "metastable_size", "sse", "sse_query",
@@ -112,10 +113,10 @@ def test_tiny_files_are_read_in_runs_and_answered_in_order(
     tiny: int, run: int, uhop: Any, memory: Path, stored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[int] = []
-    prepare = query_run.Session._prepare_all
+    read = ahead.Ahead._run
     monkeypatch.setattr(query_run, "TINY_FILE", tiny)
     monkeypatch.setattr(query_run, "RUN", run)
-    monkeypatch.setattr(query_run.Session, "_prepare_all", lambda own, items: taken.append(len(items)) or prepare(own, items))
+    monkeypatch.setattr(ahead.Ahead, "_run", lambda own, items: taken.append(len(items)) or read(own, items))
     ran = uhop("query", stored / "images", "-m", memory, "-q", "--no-output")
     assert [Path(line).name for line in ran.out.splitlines()] == [f"picture{number}.png" for number in range(8)]
     assert sorted(taken, reverse=True) == ([1] * 8 if tiny == 1 else [3, 3, 2] if run == 3 else [8])

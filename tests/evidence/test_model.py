@@ -15,12 +15,12 @@ from uhop_cli.evidence.choice import choose
 from uhop_cli.evidence.likelihoods import inner_products, log_likelihoods, veiled_products
 from uhop_cli.evidence.model import EvidenceModel
 from uhop_cli.evidence.pixelwise import candidates as candidates_module
+from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.retrieval import pattern_matrix as matrix_module
 from uhop_cli.retrieval.distances import ROUNDING
 from uhop_cli.retrieval.dynamics import run
-from uhop_cli.retrieval.separation import Separation
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
@@ -75,6 +75,23 @@ def test_a_shortlist_in_parts_and_queries_one_by_one_change_nothing(monkeypatch:
         np.testing.assert_allclose(alone.facts[0], choice.facts[place], rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(alone.scores[0], choice.scores[place], rtol=1e-4, atol=1e-3)
         assert alone.model[0] == choice.model[place]
+
+
+def test_what_each_model_ranked_first_need_not_be_found_again(retriever: Retriever) -> None:
+    engine = retriever.strategy.engine
+    query = engine.prepare(X[:10] + RNG.normal(0, 0.2, (10, X.shape[1])).astype(np.float32))
+    scores, cosines = engine.scan(query)
+    listed = engine.candidates(query, scores, cosines)
+    assert listed.best.shape == (10, len(query.models) - 1, PROPOSALS)
+    np.testing.assert_array_equal(to_numpy(listed.best[:, :, 0]), to_numpy(scores).argmax(axis=2).T)
+    known = choose(query, engine.statistics, scores, cosines, listed)
+    found = choose(query, engine.statistics, scores, cosines, replace(listed, best=None))
+    for name in ("model", "scores", "log_odds", "facts"):
+        np.testing.assert_allclose(to_numpy(getattr(known, name)), to_numpy(getattr(found, name)), rtol=1e-5)
+    # It is taken as it is told: in the memories that are told here no model finds the right one, but agreement.
+    wrong = np.broadcast_to(np.arange(20, 20 + PROPOSALS), listed.best.shape).copy()
+    told = choose(query, engine.statistics, scores, cosines, replace(listed, best=retriever.device.put(wrong)))
+    assert not set(to_numpy(told.model).tolist()) & set(range(1, len(query.models) - 1))
 
 
 def test_a_memory_left_out_is_never_the_answer(retriever: Retriever) -> None:

@@ -87,12 +87,18 @@ def test_evidence_with_features_at_hand_is_the_same() -> None:
     asked = to_vectors(memory.patterns) + rng.normal(0, 0.05, (40, 192)).astype(np.float32)
     asked[::2] = np.clip(asked[::2] + 0.3, 0, 1)
     plain, expecting = Retriever(memory), Retriever(memory, features_expected=40)
+    assert not {"engine", "statistics"} & set(vars(plain.strategy))
+    plain.make_ready()
+    expecting.make_ready()
+    assert "engine" in vars(plain.strategy)
     assert isinstance(plain.strategy, ByEvidence)
     assert isinstance(expecting.strategy, ByEvidence)
+    made = expecting.strategy._with_features
+    assert made is not None
     first, second = plain.retrieve(asked[:10]), expecting.retrieve(asked[:10])
     assert plain.strategy._with_features is None
-    assert expecting.strategy._with_features is not None
-    features = expecting.strategy._with_features.features
+    assert expecting.strategy._with_features is made
+    features = made.features
     assert features is not None
     assert features.shape == (20, 40)
     np.testing.assert_allclose(second.scores, first.scores, rtol=1e-3, atol=0.05)
@@ -111,8 +117,11 @@ def test_a_memory_with_codes_is_examined_without_features_unless_all_are_always(
     codes = {"compact": np.zeros((2, 40), np.float32), "compact_map": np.zeros((1, 192), np.float32)}
     known = replace(memory, kernel=small, statistics=None, **codes)
     for coded, at_hand in ((known, False), (replace(known, record={}), True)):
-        strategy = Retriever(coded, features_expected=10**6).strategy
+        retriever = Retriever(coded, features_expected=10**6)
+        strategy = retriever.strategy
         assert isinstance(strategy, ByEvidence)
+        retriever.make_ready()
+        assert ("shortlist" in vars(strategy), "engine" in vars(strategy)) == (not at_hand, at_hand)
         strategy.among_all(to_vectors(memory.patterns))
         assert (strategy._with_features is not None) == at_hand
 

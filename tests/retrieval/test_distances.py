@@ -34,6 +34,31 @@ def test_distances_of_two_values(count: int) -> None:
 
 
 @pytest.mark.parametrize("together", [1, 1 << 17])
+def test_of_a_query_with_many_memories_near_the_nearest_are_measured_again(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memories of one value mu / 255, mu < 128, and two queries: the tenth of them, and 1, which is .252 from the last. Up to 2.5
+    times as far as the nearest lie the tenth alone, and the last 75 (.63 > (202/255)^2), of which `EXACT` are read."""
+    monkeypatch.setattr(module, "TOGETHER", together)
+    monkeypatch.setattr(module, "AGAIN_BYTES", 4 * 7)  # seven at a time
+    pixels = np.arange(2 * EXACT, dtype=np.uint8).reshape(-1, 1, 1, 1)
+    queries = np.array([[9 / 255], [1.0]], np.float32)
+    expected = np.square(queries.astype(float) - np.arange(2 * EXACT) / 255)
+    near = range(9 - EXACT // 2, 9 + EXACT)  # of the tenth, whatever is equally far
+    for times, first in ((2.5, [9]), (1e6, None)):  # a million times as far lie all of them
+        matrix, read = pattern_matrix(pixels), []
+        rows = matrix.rows
+        matrix.rows = lambda indices, rows=rows, read=read: read.append(list(indices)) or rows(indices)  # type: ignore[method-assign]
+        np.testing.assert_allclose(squared_distances(matrix, queries, times=times), expected, atol=1e-6)
+        assert max(map(len, read)) <= 7
+        found = sorted(row for some in read for row in some)
+        others = list(range(EXACT, 2 * EXACT))
+        if first is not None:
+            assert found == first + others
+        else:
+            assert len(found) == 2 * EXACT
+            assert set(found) - set(others) <= set(near)
+
+
+@pytest.mark.parametrize("together", [1, 1 << 17])
 def test_only_what_is_near_enough_is_measured_again(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two queries, grey but for one value that is 1 in the first; memories that differ from that grey by 0, 2, 3, 9 and 12 levels.
 

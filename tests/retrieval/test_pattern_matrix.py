@@ -122,3 +122,19 @@ def test_memories_without_room_on_the_device_are_sent_in_chunks(monkeypatch: pyt
     matrix.each_chunk(lambda rows, part: seen.append((rows, to_numpy(part))))
     assert len(seen) > 1
     np.testing.assert_array_equal(np.concatenate([part for _, part in seen]), stored.reshape(23, -1))
+
+
+@pytest.mark.parametrize("reads", [1, 5, 6, 100])
+def test_levels_at_some_places_are_laid_side_by_side_for_whoever_reads_as_many_rows_as_there_are(reads: int) -> None:
+    pixels = np.arange(6 * 12, dtype=np.uint8).reshape(6, 2, 2, 3)
+    levels, places = pattern_matrix(pixels).levels, np.array([11, 0, 3])
+    assert levels is not None
+    read = levels.at(places, reads)
+    rows = np.array([4, 0, 4])
+    found = read(rows)
+    np.testing.assert_array_equal(found, pixels.reshape(6, 12)[rows][:, places])
+    np.testing.assert_array_equal(levels(rows, places), found)
+    found[:] = 0  # it may be written to
+    np.testing.assert_array_equal(read(rows), pixels.reshape(6, 12)[rows][:, places])
+    pixels[:] = 0
+    assert read(rows).any() == (reads >= 6)  # where they are read once, that is over

@@ -22,18 +22,17 @@ from uhop_cli.files.names import escape
 from uhop_cli.images.discover import Found, Skipped
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Executor
 
     from uhop_cli.cli.report.review import Review
     from uhop_cli.cli.report.shots import Shot
     from uhop_cli.querying.restoration import Query, Restoration
     from uhop_cli.querying.restorer import Restorer
 
-SMALL_ROWS = 16  # of the terminal that a picture takes where there are several queries
-LEAST_ROWS = 6
+SMALL_ROWS, LEAST_ROWS = 16, 6  # of the terminal that a picture takes where there are several queries; and at least
 ANSWER_ROWS = 9  # of the terminal that are left to the answer below a picture
 TOGETHER = (64, 256)  # queries that are answered in one go: as many of any size, and at most
-TINY_FILE, RUN = 1 << 13, 256  # bytes, and how many such files a thread takes at a time: one is decoded sooner than handed over
+TINY_FILE, RUN = 1 << 13, 256  # bytes, and how many such files one thread reads: that is work of Python's, which has one at a time
 SMALL_FILE, ROOM = 1 << 16, 1 << 26  # bytes of each query's file, and of all originals that are handed out, for more than that
 
 
@@ -96,42 +95,38 @@ class Session:
     ) -> None:
         self.restorer, self.sink, self.view, self.screen, self.stdin = restorer, sink, view, view.screen, stdin
         self.review = review
-        self.asked = 0
+        self.asked, self.places = 0, set[str]()
         self.results: list[dict[str, Any]] = []
         self.told: list[Restoration] = []
         self.outputs: list[str | None] = []
         self.failed: list[dict[str, str]] = []
         self.strips: list[list[Any]] = []
-        self.places: set[str] = set()
 
     def run(self, found: Sequence[Found | Skipped | None]) -> None:
-        """Answers all queries: decoded on all cores, answered together, written on all cores, told in order."""
+        """Answers all queries: decoded on all cores, while those before are answered together, written, told in order."""
         from concurrent.futures import ThreadPoolExecutor
 
+        from uhop_cli.files.ahead import Ahead
         from uhop_cli.images.decode import decoding_threads
         from uhop_cli.progress import Progress, started
 
         self.asked = len(found)
-        with self.screen.progress() as progress, ThreadPoolExecutor(decoding_threads()) as pool:
+        pool = ThreadPoolExecutor(decoding_threads())
+        with self.screen.progress() as progress, pool, Ahead(self._prepare, pool) as ahead:
             started(progress, "restore", len(found))
             start, handed_out = 0, int(self.restorer.memory.entries.sizes.max(initial=0))  # at most
             part = found[: together(found, handed_out)]
-            waiting = self._handed_over(part, pool)
+            ahead.begin(part, _run_of(part))
             if len(part) > 1:
                 self.restorer.retriever.make_ready()
             while part:
-                prepared = [query for run in waiting for query in run.result()]
-                start += len(part)
+                prepared, start = ahead.results(), start + len(part)
                 following = found[start : start + together(found[start:], handed_out)]
-                waiting = self._handed_over(following, pool)
+                ahead.begin(following, _run_of(following))
                 handed_out = self._batch(part, prepared, pool) // len(part)
                 part = following
                 if progress and len(found) > 1:
                     progress(Progress("restore", start, len(found)))
-
-    def _handed_over(self, found: Sequence[Found | Skipped | None], pool: Executor) -> list[Future[list[Query | ImageError]]]:
-        run = RUN if all(_is_small(item, TINY_FILE) for item in found) else 1
-        return [pool.submit(self._prepare_all, found[start : start + run]) for start in range(0, len(found), run)]
 
     def _batch(self, found: Sequence[Found | Skipped | None], prepared: Sequence[Query | ImageError], pool: Executor) -> int:
         """Answers some of the queries; the bytes of the originals that were handed out."""
@@ -152,9 +147,6 @@ class Session:
                     self.screen.note(f"{query.name}: {note}")
                 self._take(None if item is None else item.path, query, result, place, pair)
         return sum(len(result.pictures.original or b"") for result in results)
-
-    def _prepare_all(self, items: Sequence[Found | Skipped | None]) -> list[Query | ImageError]:
-        return [self._prepare(item) for item in items]
 
     def _prepare(self, item: Found | Skipped | None) -> Query | ImageError:
         try:
@@ -332,6 +324,11 @@ def together(waiting: Sequence[Found | Skipped | None], handed_out: int) -> int:
     wanted = min(most, ROOM // max(1, handed_out), len(waiting))
     small = next((place for place, item in enumerate(waiting[: max(0, wanted)]) if not _is_small(item, SMALL_FILE)), wanted)
     return min(max(least, small), len(waiting))
+
+
+def _run_of(found: Sequence[Found | Skipped | None]) -> int:
+    """How many of these files a thread reads at a time."""
+    return RUN if all(_is_small(item, TINY_FILE) for item in found) else 1
 
 
 def _is_small(item: Found | Skipped | None, most: int) -> bool:

@@ -50,7 +50,7 @@ class Choice:
     @property
     def weights(self) -> Array:
         """Posterior weights of the memories, (Q, M): softmax of the scores, Sep at beta = 1."""
-        xp, weights = namespace(self.scores), namespace(self.scores).empty_like(self.scores)
+        weights = namespace(self.scores).empty_like(self.scores)
 
         def work(part: slice) -> None:
             weights[part] = softmax(self.scores[part])
@@ -133,8 +133,8 @@ def _choose(queries: PreparedQueries, memory: MemoryStatistics, scores: Array, c
 
 
 def _of_agreement(identity: Array, rows: Array, agreed: Array) -> Array:
-    """The ratios of agreement for all memories, (Q, M), from those of its shortlist `rows` (Q, S): the others count as unrelated, but
-    what identity (Q, M) leaves out."""
+    """The ratios of agreement for all memories, (Q, M), from those of its shortlist `rows` (Q, S): the others count as unrelated,
+    but what identity (Q, M) leaves out."""
     xp = namespace(identity)
     ratios = xp.where(identity == -xp.inf, identity, xp.zeros_like(identity))
     ratios[xp.arange(rows.shape[0], device=rows.device)[:, None], rows] = agreed

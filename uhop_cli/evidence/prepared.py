@@ -10,7 +10,7 @@ from functools import cached_property
 from uhop_cli.arrays.library import Array, like, namespace
 from uhop_cli.evidence.backgrounds.opacity import background_grid
 from uhop_cli.evidence.bands import BandGrid
-from uhop_cli.evidence.blocks import BlockGrid
+from uhop_cli.evidence.blocks import FEW_QUERIES, BlockGrid
 from uhop_cli.evidence.unknown import Spectrum
 from uhop_cli.retrieval.distances import ROUNDING
 
@@ -105,7 +105,9 @@ class PreparedQueries:
     @cached_property
     def blocks(self) -> Sequence[Array]:
         """The pictures less the mean of each of the finest blocks, laid out for `BlockGrid.products`: products are covariances."""
-        return self.grid.probes(self.grid.centred(self.pictures))
+        if self.pictures.shape[0] <= FEW_QUERIES:
+            return self.grid.probes(self.grid.centred(self.pictures))
+        return [without_mean(block) for block in self.grid.cut(self.pictures)]
 
     @cached_property
     def offsets(self) -> Array:

@@ -77,7 +77,7 @@ def _near(values: Array, bound: Array) -> tuple[Int64, Int64]:
     """The places (q, mu) of values (Q, M) within a bound (Q, 1), as two arrays (n,): of a query the `EXACT` least ones at most."""
     xp, (count, memories) = namespace(values), values.shape
     least = min(EXACT, memories)
-    if memories == least or bool(xp.all(bound >= xp.max(values, axis=-1, keepdims=True))):  # all are: the least ones of each
+    if bool(xp.all(bound >= xp.max(values, axis=-1, keepdims=True))):  # all are
         return np.repeat(np.arange(count), least), to_numpy(topk(-values, least)[1]).ravel()
     places = to_numpy(xp.nonzero((values <= bound).reshape(-1))[0])
     asked, near = places // memories, places % memories

@@ -13,8 +13,9 @@ that float32 patterns would. Half precision and integer products are not used th
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from threading import local
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +66,8 @@ class PatternMatrix(Protocol):
         ...
 
     @property
-    def levels(self) -> Callable[..., UInt8] | None:
-        """`rows` as they are stored, to be written to, where that is in 8 bits and in host memory; else None."""
+    def levels(self) -> Levels | None:
+        """`rows` as they are stored, where that is in 8 bits and in host memory; else None."""
         ...
 
     def read_out(self, weights: Array) -> Array:
@@ -99,6 +100,26 @@ def pattern_matrix(patterns: NDArray[np.generic], device: Device = CPU) -> Patte
     from uhop_cli.retrieval.device_matrix import DeviceMatrix
 
     return DeviceMatrix(patterns, device)
+
+
+class Levels:
+    """Memories (M, d) as they are stored in 8 bits."""
+
+    def __init__(self, patterns: NDArray[Any]) -> None:
+        self._patterns = patterns
+
+    def __call__(self, rows: Int64, places: Int64 | None = None) -> UInt8:
+        """Memories by row, (n, d), or their values at `places` (s,) alone; to be written to."""
+        stored = self._patterns[rows]
+        return np.asarray(stored if places is None else stored.take(places, axis=-1), np.uint8)
+
+    def at(self, places: Int64, reads: int) -> Callable[[Int64], UInt8]:
+        """The values at `places` alone, by row, for somebody who reads so many rows in all: of at least as many as there are
+        memories all are read once, since a row takes as long for a few of its values as for all of them."""
+        if reads < len(self._patterns):
+            return partial(self, places=places)
+        beside = np.asarray(self._patterns.take(places, axis=1), np.uint8)
+        return lambda rows: np.asarray(beside[rows])
 
 
 class HostMatrix:
@@ -139,13 +160,9 @@ class HostMatrix:
         return found
 
     @property
-    def levels(self) -> Callable[..., UInt8] | None:
+    def levels(self) -> Levels | None:
         """See `PatternMatrix.levels`."""
-        return self._levels if self.patterns.dtype == np.uint8 else None
-
-    def _levels(self, indices: Int64, places: Int64 | None = None) -> UInt8:
-        stored = self.patterns[indices]
-        return np.asarray(stored if places is None else stored.take(places, axis=-1), np.uint8)
+        return Levels(self.patterns) if self.patterns.dtype == np.uint8 else None
 
     def read_out(self, weights: Float32) -> Float32:
         """See `PatternMatrix.read_out`; weights of at most 2^-24 / M are below the rounding of the result and are not read."""

@@ -15,7 +15,7 @@ from uhop_cli.evidence.shortlist import listed as module
 from uhop_cli.evidence.shortlist.listed import ListedEngine, StatisticsTable
 from uhop_cli.evidence.statistics import Statistics
 from uhop_cli.querying import by_evidence
-from uhop_cli.querying.by_evidence import POSTERIOR, ByEvidence
+from uhop_cli.querying.by_evidence import ByEvidence
 from uhop_cli.querying.retriever import Retriever
 from uhop_cli.retrieval.distances import ROUNDING
 from uhop_cli.retrieval.pattern_matrix import pattern_matrix

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, partial
 from typing import Protocol
 
 import numpy as np
@@ -27,6 +27,7 @@ from uhop_cli.evidence.pixelwise.agreement import agreement, agreement_of_levels
 from uhop_cli.evidence.prepared import PreparedQueries
 from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.retrieval.distances import ROUNDING
+from uhop_cli.retrieval.pattern_matrix import Levels
 
 LOOKED_AT = 1 << 19  # values at a time: of fewer, calls are so short that threads wait for each other
 AGAIN = PROPOSALS  # of the memories that agree best on the sample: fewer name the same answer, but say less of how sure it is
@@ -34,7 +35,7 @@ OF_IDENTITY = 5
 SHARE = 8  # one pixel in so many is in the sample
 LEAST = 128  # pixels that are sample enough; of patterns with fewer than twice as many all are looked at
 PAIRS = 1 << 20  # of query and memory that are chosen among together: short calls of many threads stand in each other's way
-MOST_TOGETHER = 64  # queries
+MOST_TOGETHER = 128  # queries
 WHOLE = 1e-3  # of a level: what a picture in 8 bits is off by in float32 at most
 
 
@@ -68,7 +69,7 @@ class Candidates:
 
 
 class Gather(Protocol):
-    """Values of memories: float32 in [0, 1], or levels of 255 in 8 bits."""
+    """Values of memories: float32 in [0, 1]."""
 
     def __call__(self, indices: Array, places: Int64 | None = None) -> Array:
         """Rows (n,) -> (n, d), to be written to; of each the values at `places` alone, where these are given: (n, s)."""
@@ -82,7 +83,7 @@ def propose(
     gather: Gather,
     opacity: Gather | None = None,
     *,
-    levels: Gather | None = None,
+    levels: Levels | None = None,
     listed: Int64 | None = None,
     named: Int64 | None = None,
 ) -> Candidates:
@@ -166,11 +167,14 @@ class _Seen:
     replaced: Array
 
 
+Compared = Callable[[slice, Array, Array], tuple[Array | None, Array | float, Array, Array]]
+
+
 class _Look:
     """Compares queries with memories pixel by pixel."""
 
     def __init__(
-        self, queries: PreparedQueries, gather: Gather, opacity: Gather | None, levels: Gather | None, listed: Int64 | None
+        self, queries: PreparedQueries, gather: Gather, opacity: Gather | None, levels: Levels | None, listed: Int64 | None
     ) -> None:
         self._queries, self._gather, self._opacity, self._listed = queries, gather, opacity, listed
         pictures = to_numpy(queries.pictures)
@@ -181,6 +185,7 @@ class _Look:
         """The memories `rows` (Q, S), a few at a time, to stay in the cache; at some of the pixels, or at all.
 
         Transparent ones lie on the colour that explains the query best (`backgrounds`), which is charged, where that is worth it.
+        `exact` is of all pixels, and 0 where these are not asked for.
         """
         pictures = self._queries.pictures
         xp, channels = namespace(pictures), self._queries.grid.shape[2]
@@ -188,13 +193,17 @@ class _Look:
         density = like(pictures, self._density if places is None else self._density[:, places])
         (count, length), size = rows.shape, int(density.shape[1])
         named = rows if self._listed is None else xp.take_along_axis(self._listed, rows, axis=1)
-        exact, agreed, kept = (xp.empty((count, length), dtype=pictures.dtype, device=pictures.device) for _ in range(3))
-        compared = self._values if self._levels is None else self._in_levels
+        exact, agreed, kept = (xp.zeros((count, length), dtype=pictures.dtype, device=pictures.device) for _ in range(3))
+        compared: Compared = partial(self._values, pixels, places)
+        if self._levels is not None and self._stored is not None:
+            stored = self._stored if places is None else self._stored.at(places, rows.shape[0] * length)
+            compared = partial(self._in_levels, stored, places)
 
         def work(part: slice) -> None:
-            squares, charge, found, kept[part] = compared(part, named[part], pixels, places, density[part, None])
-            exact[part] = (-size / 2) * xp.log(squares / size + ROUNDING) - charge
+            squares, charge, found, kept[part] = compared(part, named[part], density[part, None])
             agreed[part] = found - charge
+            if squares is not None:
+                exact[part] = (-size / 2) * xp.log(squares / size + ROUNDING) - charge
 
         device_of(pictures).on_all_cores(work, count, LOOKED_AT // (length * size))
         # The densities leave out what is the same for all of them, (d/2) (ln(2 pi) + 1).
@@ -202,9 +211,10 @@ class _Look:
         return _Seen(exact, agreed, kept, replaced)
 
     def _values(
-        self, part: slice, rows: Array, pixels: Int64 | None, places: Int64 | None, density: Array
-    ) -> tuple[Array, Array | float, Array, Array]:
-        """Some queries and their memories `rows` (q, S): |x - xi|^2, what a background is charged, Lambda and pi, (q, S) each."""
+        self, pixels: Int64 | None, places: Int64 | None, part: slice, rows: Array, density: Array
+    ) -> tuple[Array | None, Array | float, Array, Array]:
+        """Some queries and their memories `rows` (q, S): |x - xi|^2 where all pixels are looked at, what a background is charged,
+        Lambda and pi, (q, S) each."""
         pictures = self._queries.pictures[part]
         if places is not None:
             pictures = pictures[:, like(rows, places)]
@@ -216,20 +226,22 @@ class _Look:
             laid, charged = on_best_background(squares.reshape(-1, size), 1 - self._opacity(rows.reshape(-1), pixels))
             squares, charge = laid.reshape(squares.shape), charged.reshape(rows.shape)
         squares *= squares
-        return row_sums(squares), charge, *agreement(density, squares, scratch=self._scratch)
+        total = row_sums(squares) if places is None else None
+        return total, charge, *agreement(density, squares, scratch=self._scratch)
 
     def _in_levels(
-        self, part: slice, rows: Int64, pixels: Int64 | None, places: Int64 | None, density: Float32
-    ) -> tuple[Array, float, Array, Array]:
-        """The same where both are in 8 bits."""
-        assert self._stored is not None
+        self, read: Callable[[Int64], UInt8], places: Int64 | None, part: slice, rows: Int64, density: Float32
+    ) -> tuple[Array | None, float, Array, Array]:
+        """The same where both are in 8 bits, the memories as they are `read`."""
         assert self._levels is not None
         levels = self._levels[part] if places is None else self._levels[part, places]
-        stored = self._stored(rows.reshape(-1), places).reshape(*rows.shape, -1)
+        stored = read(rows.reshape(-1)).reshape(*rows.shape, -1)
         differences = np.maximum(stored, levels[:, None])
         differences -= np.minimum(stored, levels[:, None], out=stored)
-        values = differences.astype(np.float32)
-        squares = np.einsum("qsd,qsd->qs", values, values) / np.float32(255**2)
+        squares = None
+        if places is None:
+            values = differences.astype(np.float32)
+            squares = np.einsum("qsd,qsd->qs", values, values) / np.float32(255**2)
         return squares, 0.0, *agreement_of_levels(density, differences, self._scratch)
 
 

@@ -18,7 +18,7 @@ from uhop_cli.evidence.prepared import PreparedQueries
 from uhop_cli.evidence.verdicts import PROPOSALS
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.budget import Budget
-from uhop_cli.querying.by_evidence import POSTERIOR, RIVALS, ByEvidence
+from uhop_cli.querying.by_evidence import RIVALS, ByEvidence
 from uhop_cli.querying.shards.asking import Shards
 from uhop_cli.querying.shards.messages import Pool, Proposals
 from uhop_cli.retrieval.pattern_matrix import pattern_matrix
