@@ -39,6 +39,7 @@ from uhop_cli.retrieval.models import Evaluation
 from uhop_cli.retrieval.pattern_matrix import PatternMatrix
 
 FEW_TOGETHER = 1 << 13  # pairs of a few queries and their memories: the products of their blocks stay in the cache
+MANY = 33  # queries, with which chunks are long: what is weighed of each memory is forty calls, and those are short enough
 MANY_TOGETHER = 1 << 17  # of many: shorter calls have threads wait for each other
 UNSEEN = 40.0  # nats below the best: what has so much less of the weight is measured as the product has it
 Probes = Callable[[Float32], tuple[Float32, Float32]]
@@ -133,7 +134,7 @@ class EvidenceEngine:
                     found = log_likelihoods(some, products.part(part), statistics)
                     scores[:, part, rows], cosines[part, rows] = found
 
-            X.each_chunk(work, count)
+            X.each_chunk(work, max(count, MANY))
             return scores, cosines
         # A chunk of pixels that fits into the cache has few rows, and work on few numbers is mostly overhead.
         grid = self.grid

@@ -72,7 +72,7 @@ def test_outcomes_are_those_of_one_piece(name: str, request: Any) -> None:
 def test_all_copies_go_through_a_shard_before_the_next(opaque: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     """And as many at a time as have room: two of the copies here, which is less than a trial has."""
     trials = trials_of(opaque)
-    monkeypatch.setattr("uhop_cli.storing.testing.trials.PAIRS", 1)
+    monkeypatch.setattr("uhop_cli.storing.testing.trials.TOGETHER", (1, 1))
     asked: list[Any] = []
     propose, let_go = Shard.propose, Shard.let_go
     monkeypatch.setattr(Shard, "propose", lambda shard, *parts, **more: asked.append(shard.first) or propose(shard, *parts, **more))
@@ -85,10 +85,15 @@ def test_all_copies_go_through_a_shard_before_the_next(opaque: Memory, monkeypat
     assert [one for one in asked if one != "let go"] == [0, 25, 26] * 7
 
 
-def test_what_is_known_of_masks_is_that_of_one_piece(opaque: Memory) -> None:
-    for noise in (0.0, 0.5):
-        copies = masked(opaque, parse("mask:0.95"), noise, EVERY, 0)
-        one, other = InOne(opaque).known(*copies, EVERY), InShards(opaque, BOUNDS).known(*copies, EVERY)
+@pytest.mark.parametrize("together", [1, 120])
+def test_what_is_known_of_masks_is_that_of_one_piece(together: int, opaque: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uhop_cli.storing.testing.trials.TOGETHER", (together, together))
+    copies = [masked(opaque, parse("mask:0.95"), noise, EVERY, 0) for noise in (0.0, 0.5)]
+    found = zip(InOne(opaque).known(copies), InShards(opaque, BOUNDS).known(copies), copies, strict=True)
+    for one, other, asked in found:
+        alone = InOne(opaque).known([asked])[0]
+        np.testing.assert_array_equal(one.right, alone.right)
+        np.testing.assert_allclose(one.features, alone.features, rtol=1e-4, atol=1e-4)
         np.testing.assert_array_equal(one.right, other.right)
         np.testing.assert_allclose(one.features, other.features, rtol=1e-4, atol=1e-4)
         assert one.right[:60].any()

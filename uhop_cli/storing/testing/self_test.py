@@ -28,7 +28,7 @@ from uhop_cli.progress import OnProgress, Progress
 from uhop_cli.retrieval.inverse_temperature import auto_beta
 from uhop_cli.storing.settings import StoreSettings
 from uhop_cli.storing.testing.subjects import InOne, InShards, Subject
-from uhop_cli.storing.testing.trials import Outcome, Trial, as_files, masked
+from uhop_cli.storing.testing.trials import Masked, Outcome, Trial, as_files, masked
 
 WORK = 4e9  # values of memories that may be looked at for each corruption; it sets how many queries there are
 QUERIES = (8, 48)  # fewest and most for each corruption
@@ -116,7 +116,7 @@ def self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | No
 def _self_test(memory: Memory, subject: Subject, settings: StoreSettings, progress: OnProgress | None) -> SelfTest:
     rng = np.random.default_rng([settings.seed, 1])
     count = queries_for(len(memory), memory.spec.dim)
-    trials, known = [], []
+    trials, known = [], list[Masked]()
     for corruption in (None, *SUITE):
         rows = np.sort(rng.choice(len(memory), count, replace=False))
         found = None
@@ -125,7 +125,7 @@ def _self_test(memory: Memory, subject: Subject, settings: StoreSettings, progre
             found = subject.shortlisted(Trial(corruption, sample).copies(memory, settings.seed), sample)
         trials.append(Trial(corruption, rows, shortlisted=found))
         if corruption in MASKS:
-            known += [subject.known(*masked(memory, corruption, noise, rows, settings.seed), rows) for noise in MASK_NOISE]
+            known += [masked(memory, corruption, noise, rows, settings.seed) for noise in MASK_NOISE]
     places = subject.see_through()
     for corruption in ON_COLOURS if len(places) else ():
         rows = np.sort(rng.choice(places, min(TIMES_ON_COLOURS * count, len(places)), replace=False))
@@ -143,7 +143,7 @@ def _self_test(memory: Memory, subject: Subject, settings: StoreSettings, progre
     beta = 1.0 if settings.protocol == "paper" else auto_beta(margins, len(memory))
     calibration: dict[str, Any] = {
         "evidence": calibrated([outcome.sample for outcome in outcomes]),
-        "visible": calibrated(known),
+        "visible": calibrated(subject.known(known)),
     }
     if memory.opacity is not None:
         right, others = np.sum([outcome.another for outcome in outcomes], axis=0)

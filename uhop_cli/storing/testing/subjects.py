@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from uhop_cli.arrays.device import CPU
-from uhop_cli.arrays.types import Bool, Float32, Int64
+from uhop_cli.arrays.types import Float32, Int64
 from uhop_cli.evidence.backgrounds.opacity import see_through
 from uhop_cli.evidence.confidence import Sample
 from uhop_cli.evidence.verdicts import PROPOSALS
@@ -30,7 +30,18 @@ from uhop_cli.querying.shards.choosing import Chosen, Found, Preparation
 from uhop_cli.querying.shards.messages import Asked, Proposals
 from uhop_cli.querying.shards.shard import Shard
 from uhop_cli.retrieval.pattern_matrix import pattern_matrix
-from uhop_cli.storing.testing.trials import Answers, Outcome, Told, Trial, attempt, in_passes, known_sample, outcomes_of, tried
+from uhop_cli.storing.testing.trials import (
+    Answers,
+    Masked,
+    Outcome,
+    Told,
+    Trial,
+    attempt,
+    in_passes,
+    known_sample,
+    outcomes_of,
+    tried,
+)
 
 COPIES_BYTES = 64 << 20  # of copies that go from shard to shard together
 
@@ -48,8 +59,8 @@ class Subject(Protocol):
         """The share of the memories in `rows`, (Q,), that the shortlists of their copies (Q, d) hold; None where there are none."""
         ...
 
-    def known(self, damaged: Float32, visible: Bool, rows: Int64) -> Sample:
-        """A sample of copies (Q, d) of the memories in `rows`, (Q,), of which the values marked in `visible` are known."""
+    def known(self, copies: Sequence[Masked]) -> list[Sample]:
+        """A sample of each of these copies."""
         ...
 
     def outcomes(self, trials: Sequence[Trial], seed: int, note: Note) -> list[Outcome]:
@@ -77,9 +88,15 @@ class InOne:
         shortlist = self._evidence.shortlist
         return None if shortlist is None else float((shortlist(damaged) == rows[:, None]).any(axis=1).mean())
 
-    def known(self, damaged: Float32, visible: Bool, rows: Int64) -> Sample:
+    def known(self, copies: Sequence[Masked]) -> list[Sample]:
         """See `Subject`."""
-        return known_sample(visible_log_likelihood(self._evidence.X, damaged, visible), damaged, visible, rows)
+        X, found = self._evidence.X, list[Sample]()
+        for some in in_passes(copies, X.count):
+            queries, visible = (np.concatenate([getattr(one, name) for one in some]) for name in ("damaged", "visible"))
+            scores = visible_log_likelihood(X, queries, visible)
+            ends = np.cumsum([len(one.rows) for one in some])[:-1]
+            found += [known_sample(part, one) for part, one in zip(np.split(scores, ends), some, strict=True)]
+        return found
 
     def outcomes(self, trials: Sequence[Trial], seed: int, note: Note) -> list[Outcome]:
         """See `Subject`."""
@@ -132,11 +149,14 @@ class InShards:
         held = [shard.lists(damaged, rows, listed_of(self._memory)) for shard in self._shards]
         return float(np.any(held, axis=0).mean())
 
-    def known(self, damaged: Float32, visible: Bool, rows: Int64) -> Sample:
+    def known(self, copies: Sequence[Masked]) -> list[Sample]:
         """See `Subject`: the best of each shard hold the best of all, and the next."""
-        parts = self.all("attend", Asked(kind="visible", queries=damaged, visible=visible))
-        named, scores = (np.concatenate([getattr(part, name) for part in parts], axis=1) for name in ("rows", "scores"))
-        return known_sample(scores, damaged, visible, rows, named)
+        found = []
+        for one in copies:
+            parts = self.all("attend", Asked(kind="visible", queries=one.damaged, visible=one.visible))
+            named, scores = (np.concatenate([getattr(part, name) for part in parts], axis=1) for name in ("rows", "scores"))
+            found.append(known_sample(scores, one, named))
+        return found
 
     def outcomes(self, trials: Sequence[Trial], seed: int, note: Note) -> list[Outcome]:
         """See `Subject`."""

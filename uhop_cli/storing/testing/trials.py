@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from uhop_cli.querying.by_evidence import RIVALS, ByEvidence
 from uhop_cli.storing.testing.leads import leads
 
 PAIRS = 1 << 19  # of copies and memories that are compared together
-MOST_TOGETHER = 256  # copies
+TOGETHER = (32, 256)  # copies; of fewer a pass is mostly overhead
 
 
 @dataclass(frozen=True)
@@ -103,14 +104,26 @@ class Told:
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
+@dataclass(frozen=True)
+class Masked:
+    """Copies (Q, d) of the memories in `rows`, (Q,), of which the values marked in `visible` (Q, d) are known."""
+
+    damaged: Float32
+    visible: Bool
+    rows: Int64
+
+
+Tried = TypeVar("Tried", Trial, Masked)
+
+
 def together(memories: int) -> int:
     """How many copies are compared with so many memories in one pass."""
-    return int(np.clip(PAIRS // memories, 1, MOST_TOGETHER))
+    return int(np.clip(PAIRS // memories, *TOGETHER))
 
 
-def in_passes(trials: Sequence[Trial], memories: int) -> Iterator[list[Trial]]:
+def in_passes(trials: Sequence[Tried], memories: int) -> Iterator[list[Tried]]:
     """The trials in their order, as many at a time as are compared together, at least one."""
-    group: list[Trial] = []
+    group: list[Tried] = []
     for trial in trials:
         if group and sum(len(other.rows) for other in group) + len(trial.rows) > together(memories):
             yield group
@@ -214,22 +227,23 @@ def as_files(patterns: Float32, spec: PatternSpec) -> Float32:
     return unit_rows(to_pixels(patterns, spec))
 
 
-def masked(memory: Memory, corruption: Corruption, noise: float, rows: Int64, seed: int) -> tuple[Float32, Bool]:
-    """Copies (Q, d) of the memories in `rows` with noise on what the corruption leaves, and which of their values are known."""
+def masked(memory: Memory, corruption: Corruption, noise: float, rows: Int64, seed: int) -> Masked:
+    """Copies of the memories in `rows` with noise on what the corruption leaves."""
     damaged, visible = corruption(unit_rows(memory.patterns[rows]), memory.spec, seed)
     assert visible is not None, "MASKS are the corruptions that have a mask"
     damaged = Corruption("noise", noise)(damaged, memory.spec, seed).patterns if noise else damaged
-    return as_files(damaged, memory.spec), visible
+    return Masked(as_files(damaged, memory.spec), visible, rows)
 
 
-def known_sample(scores: Float32, damaged: Float32, visible: Bool, rows: Int64, named: Int64 | None = None) -> Sample:
-    """The sample of copies of the memories in `rows` of which the missing values are known.
+def known_sample(scores: Float32, copies: Masked, named: Int64 | None = None) -> Sample:
+    """The sample of copies of which the missing values are known.
 
     Args:
         scores: likelihoods of what is visible (Q, S); they are written over.
-        damaged, visible, rows: from `masked`.
+        copies: from `masked`.
         named: (Q, S) the memories that the scores are of; None: all.
     """
+    damaged, visible, rows = copies.damaged, copies.visible, copies.rows
     features, best = visible_features(scores, damaged, visible), scores.argmax(axis=1)
     right = (best if named is None else named[np.arange(len(rows)), best]) == rows
     scores[own_places(rows, named)] = -np.inf
