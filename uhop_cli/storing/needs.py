@@ -13,6 +13,7 @@ from uhop_cli.images.patterns import to_pattern
 from uhop_cli.kernel.closed_form import CHUNK_BYTES, EXACT_LIMIT
 from uhop_cli.storing.settings import StoreSettings
 from uhop_cli.storing.testing.self_test import QUERIES, TRIALS
+from uhop_cli.storing.testing.subjects import PIECE
 from uhop_cli.storing.testing.trials import together
 
 if TYPE_CHECKING:
@@ -55,8 +56,9 @@ def memory_needed(count: int, dim: int, settings: StoreSettings) -> int:
     else:
         learning = 32 * dim * dim + 4 * min(limit, dim) * dim + 2 * CHUNK_BYTES  # the same of the second moment
         features = min(limit, smaller)
-    queries = max(min(count, max(QUERIES)), min(together(count), TRIALS * count))
-    testing = 20 * features * dim + 8 * min(count, SAMPLE) * dim + 4 * ARRAYS_PER_QUERY * queries * (dim + count)
+    in_pieces = min(together(min(count, PIECE)), TRIALS * count) * (dim + min(count, PIECE))
+    tested = max(min(count, max(QUERIES)) * (dim + count), in_pieces)
+    testing = 20 * features * dim + 8 * min(count, SAMPLE) * dim + 4 * ARRAYS_PER_QUERY * tested
     return BASE + max(learning, testing)
 
 

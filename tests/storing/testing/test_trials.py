@@ -60,8 +60,21 @@ def test_trials_go_through_the_memories_together_as_they_would_alone() -> None:
         assert not np.array_equal(outcome.sample.features[:6], outcome.sample.features[6:])
 
 
-@pytest.mark.parametrize(("memories", "sizes"), [(10, [5]), (module.PAIRS // 12, [2, 2, 1]), (module.PAIRS, [1] * 5)])
-def test_passes_hold_as_many_trials_as_fit(make_memory: Any, memories: int, sizes: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("least", "memories", "sizes"),
+    [
+        (1, 10, [5]),
+        (1, module.PAIRS // 12, [2, 2, 1]),
+        (1, module.PAIRS, [1] * 5),
+        (18, module.PAIRS, [3, 2]),
+        (12, 10**9, [2, 2, 1]),
+    ],
+)
+def test_passes_hold_as_many_trials_as_fit(
+    least: int, memories: int, sizes: list[int], make_memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five trials of six copies."""
+    monkeypatch.setattr(module, "TOGETHER", (least, module.TOGETHER[1]))
     trials = trials_of(make_memory(patterns=40, files=40))
     groups = list(in_passes(trials, memories))
     assert [len(group) for group in groups] == sizes

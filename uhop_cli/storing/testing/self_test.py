@@ -27,7 +27,7 @@ from uhop_cli.memory.memory import Memory
 from uhop_cli.progress import OnProgress, Progress
 from uhop_cli.retrieval.inverse_temperature import auto_beta
 from uhop_cli.storing.settings import StoreSettings
-from uhop_cli.storing.testing.subjects import InOne, InShards, Subject
+from uhop_cli.storing.testing.subjects import PIECE, InOne, InPieces, InShards, Subject
 from uhop_cli.storing.testing.trials import Masked, Outcome, Trial, as_files, masked
 
 WORK = 4e9  # values of memories that may be looked at for each corruption; it sets how many queries there are
@@ -109,8 +109,14 @@ def self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | No
         progress: told how far it is.
         bounds: the rows at which shards are to begin and end, where it is to be in several.
     """
+    count = len(memory)
+    subject: Subject
+    if len(bounds) > 2:
+        subject = InShards(memory, bounds)
+    else:
+        subject = InOne(memory) if count <= PIECE else InPieces(memory, (*range(0, count, PIECE), count))
     with CPU.computing():
-        return _self_test(memory, InShards(memory, bounds) if len(bounds) > 2 else InOne(memory), settings, progress)
+        return _self_test(memory, subject, settings, progress)
 
 
 def _self_test(memory: Memory, subject: Subject, settings: StoreSettings, progress: OnProgress | None) -> SelfTest:

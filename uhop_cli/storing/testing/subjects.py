@@ -43,6 +43,7 @@ from uhop_cli.storing.testing.trials import (
     tried,
 )
 
+PIECE = 1 << 17  # memories of one file that copies go through together: the scores of a pass have to be held
 COPIES_BYTES = 64 << 20  # of copies that go from shard to shard together
 
 Note = Callable[[int, int], object]  # told how much of how much is done
@@ -85,8 +86,7 @@ class InOne:
 
     def shortlisted(self, damaged: Float32, rows: Int64) -> float | None:
         """See `Subject`."""
-        shortlist = self._evidence.shortlist
-        return None if shortlist is None else float((shortlist(damaged) == rows[:, None]).any(axis=1).mean())
+        return _shortlisted(self._evidence, damaged, rows)
 
     def known(self, copies: Sequence[Masked]) -> list[Sample]:
         """See `Subject`."""
@@ -151,11 +151,14 @@ class InShards:
 
     def known(self, copies: Sequence[Masked]) -> list[Sample]:
         """See `Subject`: the best of each shard hold the best of all, and the next."""
-        found = []
-        for one in copies:
-            parts = self.all("attend", Asked(kind="visible", queries=one.damaged, visible=one.visible))
+        found = list[Sample]()
+        for some in in_passes(copies, max(map(len, self._memory.shards))):
+            queries, visible = (np.concatenate([getattr(one, name) for one in some]) for name in ("damaged", "visible"))
+            parts = self.all("attend", Asked(kind="visible", queries=queries, visible=visible))
             named, scores = (np.concatenate([getattr(part, name) for part in parts], axis=1) for name in ("rows", "scores"))
-            found.append(known_sample(scores, one, named))
+            ends = np.cumsum([len(one.rows) for one in some])[:-1]
+            each = zip(np.split(scores, ends), some, np.split(named, ends), strict=True)
+            found += [known_sample(*one) for one in each]
         return found
 
     def outcomes(self, trials: Sequence[Trial], seed: int, note: Note) -> list[Outcome]:
@@ -201,6 +204,20 @@ class InShards:
         model = EvidenceOfShards(self, self._memory, queries, chosen)
         pictures = model.read_out(model.evaluate(None).weights)
         return Answers(Told.joined([one for one, _ in told]), Told.joined([other for _, other in told]), pictures)
+
+
+class InPieces(InShards):
+    """A large memory of one file, which copies go through piece by piece; `bounds` are those of the pieces."""
+
+    def shortlisted(self, damaged: Float32, rows: Int64) -> float | None:
+        """See `Subject`: shortlists are of the whole."""
+        return _shortlisted(self._evidence, damaged, rows)
+
+
+def _shortlisted(evidence: ByEvidence, damaged: Float32, rows: Int64) -> float | None:
+    """The share of the memories in `rows`, (Q,), that the shortlists of their copies (Q, d) hold; None where there are none."""
+    shortlist = evidence.shortlist
+    return None if shortlist is None else float((shortlist(damaged) == rows[:, None]).any(axis=1).mean())
 
 
 def _between(memory: Memory, rows: slice) -> Memory:

@@ -25,7 +25,7 @@ from uhop_cli.querying.by_evidence import RIVALS, ByEvidence
 from uhop_cli.storing.testing.leads import leads
 
 PAIRS = 1 << 19  # of copies and memories that are compared together
-TOGETHER = (32, 256)  # copies; of fewer a pass is mostly overhead
+TOGETHER = (64, 256)  # copies; of fewer a pass is mostly overhead
 
 
 @dataclass(frozen=True)
