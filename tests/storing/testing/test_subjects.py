@@ -18,6 +18,8 @@ from uhop_cli.evidence.statistics import encode
 from uhop_cli.memory.memory import Memory
 from uhop_cli.querying.shards import by_evidence
 from uhop_cli.querying.shards.shard import Shard
+from uhop_cli.storing.settings import StoreSettings
+from uhop_cli.storing.testing import self_test as module
 from uhop_cli.storing.testing import subjects
 from uhop_cli.storing.testing.subjects import InOne, InShards
 from uhop_cli.storing.testing.trials import Outcome, Trial, masked
@@ -122,3 +124,30 @@ def test_shortlists_are_those_that_shards_look_at(opaque: Memory, monkeypatch: p
     assert 1 / 60 <= share < 1  # the shard of one memory lists it
     assert InShards(opaque, BOUNDS).shortlisted(truth, EVERY) is None
     assert InOne(opaque).shortlisted(truth, EVERY) is None
+
+
+def test_a_large_memory_of_one_file_is_tried_piece_by_piece_with_the_shortlists_of_the_whole(
+    opaque: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compact, "WORTH", 1)
+    monkeypatch.setattr(by_evidence, "LEAST_LISTED", 1)
+    monkeypatch.setattr(index, "SHORTLIST", (6, 6))
+    codes, directions = compact.compact_codes(opaque.spec, opaque.patterns, 0) or (None, None)
+    listed = replace(opaque, compact=codes, compact_map=directions)
+    monkeypatch.setattr(module, "PIECE", 60)
+    whole = module.self_test(listed, StoreSettings())
+    made: list[tuple[int, ...]] = []
+    pieces = module.InPieces
+    monkeypatch.setattr(module, "InPieces", lambda memory, bounds: made.append(bounds) or pieces(memory, bounds))
+    monkeypatch.setattr(module, "PIECE", 25)
+    found = module.self_test(listed, StoreSettings())
+    assert made == [(0, 25, 50, 60)]
+    for one, other in zip(found.rows, whole.rows, strict=True):
+        assert replace(one, sse=0.0) == replace(other, sse=0.0)
+        assert one.sse == pytest.approx(other.sse, rel=1e-3)
+    assert any(row.shortlisted not in (None, 1.0) for row in whole.rows)
+    assert found.beta == pytest.approx(whole.beta, rel=1e-4)
+    np.testing.assert_allclose(found.calibration["evidence"]["weights"], whole.calibration["evidence"]["weights"], atol=1e-3)
+    # A memory that is to be in shards is tried in these.
+    assert module.self_test(listed, StoreSettings(), bounds=(0, 30, 60)).rows[0].queries == whole.rows[0].queries
+    assert len(made) == 1
