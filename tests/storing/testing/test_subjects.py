@@ -59,8 +59,9 @@ def same(ones: Sequence[Outcome], others: Sequence[Outcome]) -> None:
         assert one.sse == pytest.approx(other.sse, rel=1e-3, abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["opaque", "veiled"])
-def test_outcomes_are_those_of_one_piece(name: str, request: Any) -> None:
+@pytest.mark.parametrize(("name", "piece"), [("opaque", 60), ("veiled", 60), ("opaque", 20), ("veiled", 7)])
+def test_outcomes_are_those_of_one_piece(name: str, piece: int, request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subjects, "PIECE", piece)
     memory = request.getfixturevalue(name)
     trials, told = trials_of(memory), []
     whole = InOne(memory).outcomes(trials, 0, lambda done, total: None)
@@ -115,10 +116,11 @@ def test_shortlists_are_those_that_shards_look_at(opaque: Memory, monkeypatch: p
     noise = np.random.default_rng(0).random((60, opaque.spec.dim), np.float32)
     monkeypatch.setattr(by_evidence, "LEAST_LISTED", 1)
     monkeypatch.setattr(index, "SHORTLIST", (6, 6))  # two of each of three shards
+    monkeypatch.setattr(subjects, "PIECE", 20)  # which is nothing to the shortlists
     shards = InShards(listed, BOUNDS)
     assert shards.shortlisted(truth, EVERY) == 1
     share = shards.shortlisted(noise, EVERY)
-    lists = [shard._evidence.shortlist(noise, 2) + shard.first for shard in shards._shards]
+    lists = [shard._evidence.shortlist(noise, 2) + shard.first for shard in shards._listed]
     wanted = np.mean([row in np.concatenate([some[row] for some in lists]) for row in EVERY])
     assert share == wanted
     assert 1 / 60 <= share < 1  # the shard of one memory lists it
@@ -134,20 +136,19 @@ def test_a_large_memory_of_one_file_is_tried_piece_by_piece_with_the_shortlists_
     monkeypatch.setattr(index, "SHORTLIST", (6, 6))
     codes, directions = compact.compact_codes(opaque.spec, opaque.patterns, 0) or (None, None)
     listed = replace(opaque, compact=codes, compact_map=directions)
-    monkeypatch.setattr(module, "PIECE", 60)
     whole = module.self_test(listed, StoreSettings())
-    made: list[tuple[int, ...]] = []
-    pieces = module.InPieces
-    monkeypatch.setattr(module, "InPieces", lambda memory, bounds: made.append(bounds) or pieces(memory, bounds))
-    monkeypatch.setattr(module, "PIECE", 25)
+    for where in (module, subjects):
+        monkeypatch.setattr(where, "PIECE", 25)
+    lengths: list[int] = []
+    shards = subjects._shards
+    monkeypatch.setattr(
+        subjects, "_shards", lambda *given: lengths.extend(len(one.memory) for one in (found := shards(*given))) or found
+    )
     found = module.self_test(listed, StoreSettings())
-    assert made == [(0, 25, 50, 60)]
+    assert lengths == [25, 25, 10]
     for one, other in zip(found.rows, whole.rows, strict=True):
         assert replace(one, sse=0.0) == replace(other, sse=0.0)
         assert one.sse == pytest.approx(other.sse, rel=1e-3)
     assert any(row.shortlisted not in (None, 1.0) for row in whole.rows)
     assert found.beta == pytest.approx(whole.beta, rel=1e-4)
     np.testing.assert_allclose(found.calibration["evidence"]["weights"], whole.calibration["evidence"]["weights"], atol=1e-3)
-    # A memory that is to be in shards is tried in these.
-    assert module.self_test(listed, StoreSettings(), bounds=(0, 30, 60)).rows[0].queries == whole.rows[0].queries
-    assert len(made) == 1

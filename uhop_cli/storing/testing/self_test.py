@@ -114,7 +114,7 @@ def self_test(memory: Memory, settings: StoreSettings, progress: OnProgress | No
     if len(bounds) > 2:
         subject = InShards(memory, bounds)
     else:
-        subject = InOne(memory) if count <= PIECE else InPieces(memory, (*range(0, count, PIECE), count))
+        subject = InOne(memory) if count <= PIECE else InPieces(memory)
     with CPU.computing():
         return _self_test(memory, subject, settings, progress)
 

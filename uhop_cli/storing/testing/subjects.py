@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -109,7 +110,7 @@ class InOne:
 
 
 class InShards:
-    """A memory that is to be in shards; it is also who asks them (`Shards`).
+    """A memory that is to be in shards; it is also who asks them (`Shards`), or pieces of them where they are large.
 
     Args:
         memory: see `InOne`.
@@ -117,9 +118,11 @@ class InShards:
     """
 
     def __init__(self, memory: Memory, bounds: Sequence[int]) -> None:
-        parts = tuple(_between(memory, slice(*rows)) for rows in pairwise(bounds))
+        pieces = [place for begin, end in pairwise(bounds) for place in range(begin, end, PIECE)]
+        self._whole, self._bounds = memory, bounds
+        self._shards = _shards(memory, [*pieces, bounds[-1]])
+        parts = tuple(shard.memory for shard in self._shards)
         self._memory = replace(memory, shards=parts)
-        self._shards = [Shard(part, begin, RetrievalSettings(), CPU) for part, begin in zip(parts, bounds, strict=False)]
         self._evidence = ByEvidence(memory, pattern_matrix(memory.patterns), Budget(memory, CPU, "evidence"))
         self._prepare = Preparation(self._evidence, parts)
 
@@ -146,8 +149,13 @@ class InShards:
         """See `Subject`: of the shortlists that shards look at."""
         if self._memory.compact is None:
             return None
-        held = [shard.lists(damaged, rows, listed_of(self._memory)) for shard in self._shards]
-        return float(np.any(held, axis=0).mean())
+        most = listed_of(replace(self._whole, shards=tuple(shard.memory for shard in self._listed)))
+        return float(np.any([shard.lists(damaged, rows, most) for shard in self._listed], axis=0).mean())
+
+    @cached_property
+    def _listed(self) -> list[Shard]:
+        """The shards whole, which have shortlists."""
+        return _shards(self._whole, self._bounds)
 
     def known(self, copies: Sequence[Masked]) -> list[Sample]:
         """See `Subject`: the best of each shard hold the best of all, and the next."""
@@ -207,7 +215,10 @@ class InShards:
 
 
 class InPieces(InShards):
-    """A large memory of one file, which copies go through piece by piece; `bounds` are those of the pieces."""
+    """A large memory of one file, which copies go through piece by piece."""
+
+    def __init__(self, memory: Memory) -> None:
+        super().__init__(memory, (0, len(memory)))
 
     def shortlisted(self, damaged: Float32, rows: Int64) -> float | None:
         """See `Subject`: shortlists are of the whole."""
@@ -218,6 +229,10 @@ def _shortlisted(evidence: ByEvidence, damaged: Float32, rows: Int64) -> float |
     """The share of the memories in `rows`, (Q,), that the shortlists of their copies (Q, d) hold; None where there are none."""
     shortlist = evidence.shortlist
     return None if shortlist is None else float((shortlist(damaged) == rows[:, None]).any(axis=1).mean())
+
+
+def _shards(memory: Memory, bounds: Sequence[int]) -> list[Shard]:
+    return [Shard(_between(memory, slice(*rows)), rows[0], RetrievalSettings(), CPU) for rows in pairwise(bounds)]
 
 
 def _between(memory: Memory, rows: slice) -> Memory:
