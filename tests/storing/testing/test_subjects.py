@@ -141,9 +141,13 @@ def test_a_large_memory_of_one_file_is_tried_piece_by_piece_with_the_shortlists_
         monkeypatch.setattr(where, "PIECE", 25)
     lengths: list[int] = []
     shards = subjects._shards
-    monkeypatch.setattr(
-        subjects, "_shards", lambda *given: lengths.extend(len(one.memory) for one in (found := shards(*given))) or found
-    )
+
+    def noted(memory: Memory, bounds: Sequence[int]) -> list[Shard]:
+        found = shards(memory, bounds)
+        lengths.extend(len(shard.memory) for shard in found)
+        return found
+
+    monkeypatch.setattr(subjects, "_shards", noted)
     found = module.self_test(listed, StoreSettings())
     assert lengths == [25, 25, 10]
     for one, other in zip(found.rows, whole.rows, strict=True):
